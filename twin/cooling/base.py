@@ -1,0 +1,93 @@
+"""The contract of a cooling plant: heat in, electricity and water used, heat out.
+
+A plant knows no clock and no jobs. Each heartbeat it is handed the heat released
+into the cooled space and the weather, advances its own state, and returns the
+means over the beat. It owns every flow it reports; nothing is a balancing item.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from twin.config import Component
+
+
+@dataclass(frozen=True, slots=True)
+class PlantDesign:
+    """What a plant is sized for."""
+
+    it_w: float
+    """Nameplate power of everything in the hall. [W]"""
+    heat_w: float
+    """Design heat released into cooled space: IT plus losses there. [W]"""
+    racks: int
+    servers: int
+    rack_w: float
+    """Nameplate power of the fullest rack. [W]"""
+    altitude_m: float
+    pressure_pa: float
+    drybulb_c: float
+    """Hottest design dry bulb (1 % value or the weather's own maximum). [degC]"""
+    wetbulb_c: float
+    """Design wet bulb. [degC]"""
+
+
+@dataclass(slots=True)
+class PlantState:
+    """What a plant did in one beat. Powers and flows are means over the beat."""
+
+    power_w: float
+    """All electricity of the plant: the sum of ``parts_w``. [W]"""
+    parts_w: dict[str, float]
+    """Electricity by component: crah_fan, chw_pump, cw_pump, chiller, tower_fan, ... [W]"""
+    inlet_c: float
+    """Server inlet temperature at the end of the beat. [degC]"""
+    inlet_max_c: float
+    """Highest server inlet temperature within the beat. [degC]"""
+    supply_c: float
+    """Supply air (or liquid) temperature at the end of the beat. [degC]"""
+    return_c: float
+    heat_in_w: float
+    """Heat accepted from the cooled space, as the plant's own room model counts it. [W]"""
+    unmet_w: float
+    """Heat that came in but was not removed and not held at set point: what warms the room. [W]"""
+    ambient_heat_w: float
+    """Heat handed to the outdoors, sensible and latent, fans and pumps included. [W]"""
+    reused_heat_w: float
+    stored_j: float
+    """Change of heat stored in room air, mass, loops and basins during the beat. [J]"""
+    water_kg_per_s: float
+    """Water used: evaporation + drift + blowdown. [kg/s]"""
+    free_fraction: float
+    """Fraction of the beat in which no compressor ran. [-]"""
+
+
+@dataclass
+class CoolingPlant(Component):
+    """A plant; subclasses are one file each in ``twin/cooling``."""
+
+    family: ClassVar[str] = "cooling"
+    units: ClassVar[tuple[str, ...]] = ()
+    """Names of things that can be tripped and repaired, e.g. ``("chiller",)``."""
+    warnings: list[str] = field(init=False, default_factory=list)
+    """Sentences for run.json: where a curve was left, what was assumed."""
+
+    @abstractmethod
+    def size(self, design: PlantDesign) -> None:
+        """Fix capacities for *design* and set the state to steady operation.
+
+        Raises
+        ------
+        ConfigError
+            If a rack exceeds what this technology can carry, or set points are impossible.
+        """
+
+    @abstractmethod
+    def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
+        """Advance by *dt_s* with *heat_w* released into the cooled space."""
+
+    def set_available(self, unit: str, fraction: float) -> None:
+        """Let *fraction* of component *unit* be in service from now on (a trip or a repair)."""
+        raise NotImplementedError(unit)

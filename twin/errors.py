@@ -1,0 +1,49 @@
+"""What can go wrong, named by whose fault it is.
+
+A :class:`ConfigError` is the user's to mend (exit status 2), a
+:class:`RunError` is a run that failed (exit status 1). Each message names the
+key or ``file:line``, the value, and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TwinError(Exception):
+    """Anything the twin raises on purpose."""
+
+    exit_status = 1
+
+
+class RunError(TwinError):
+    """A run that was asked for correctly and failed all the same."""
+
+
+class ConfigError(TwinError):
+    """The configuration or an input file is wrong."""
+
+    exit_status = 2
+
+
+class InputFileError(ConfigError):
+    """An input file is missing, unreadable or holds rows that cannot be used."""
+
+
+class ParameterError(ConfigError, ValueError):
+    """A number outside the range in which a model or an equation is valid."""
+
+
+def require(ok: bool, name: str, value: object, allowed: str) -> None:
+    """Raise :class:`ParameterError` ``name=value: must be <allowed>`` unless *ok*."""
+    if not ok:
+        raise ParameterError(f"{name}={value}: must be {allowed}")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ``"did you mean 'x'? Allowed: ..."`` for a *name* that is not *known*."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"{hint}Allowed: {', '.join(names)}"

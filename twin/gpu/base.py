@@ -1,0 +1,51 @@
+"""The contract of a GPU server: what it draws for what its GPUs do, and what heat does to it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twin.config import Component
+
+
+@dataclass
+class GpuServer(Component):
+    """A server with its GPUs; subclasses are one file each in ``twin/gpu``.
+
+    A server's state is one number, the mean *drive* of its GPUs, 0-1: each GPU
+    contributes ``drive(activity) / gpus_per_server``, idle GPUs nothing. Drives add,
+    so a server shared by jobs is as cheap as one that is not.
+    """
+
+    family: ClassVar[str] = "gpu"
+
+    gpus_per_server: int
+    nameplate_w: float
+    """Most the server draws; racks are rated with it. [W]"""
+    peak_flops: float
+    """Dense FP16/BF16 of one GPU. [FLOP/s]"""
+
+    @abstractmethod
+    def drive(self, activity: float) -> float:
+        """Return a GPU's dynamic power over its largest dynamic power, from its activity."""
+
+    @abstractmethod
+    def power_w(self, drive: float) -> tuple[float, float]:
+        """Return (server input power, of which fans) at server-mean *drive*, cool inlet [W]."""
+
+    @abstractmethod
+    def gpu_power_w(self, activity: float) -> float:
+        """Return the power of one GPU at *activity* [W]."""
+
+    @abstractmethod
+    def fan_factor(self, inlet_c: float) -> float:
+        """Return fan power at *inlet_c* over fan power at a cool inlet; 1 in the flat band."""
+
+    @abstractmethod
+    def limits(self, inlet_c: float, throttled: bool, tripped: bool) -> tuple[bool, bool]:
+        """Return (throttled, tripped) at *inlet_c*, with hysteresis from the present state."""
+
+    @abstractmethod
+    def throttle(self) -> tuple[float, float]:
+        """Return (activity factor, rate factor) while throttled, each 0-1."""

@@ -1,0 +1,154 @@
+"""The records that cross borders between families: plain data, no behaviour of models.
+
+Instants ``_at_s`` count seconds from the start of the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from twin.rng import RngFor
+
+QUEUED = "queued"
+RUNNING = "running"
+COMPLETED = "completed"
+KILLED = "killed"
+
+
+@dataclass(slots=True)
+class Placement:
+    """Which GPUs a job holds: whole servers, and at most one server in part.
+
+    ``per_server_gpus`` is the size of a whole server, so the placement holds
+    ``len(whole) * per_server_gpus + part_gpus`` GPUs.
+    """
+
+    whole: list[int]
+    per_server_gpus: int
+    part_server: int = -1
+    part_gpus: int = 0
+
+    def servers(self) -> list[int]:
+        """Return every server touched."""
+        return [*self.whole, self.part_server] if self.part_gpus else self.whole
+
+    def gpus(self) -> int:
+        """Return the number of GPUs held."""
+        return len(self.whole) * self.per_server_gpus + self.part_gpus
+
+
+@dataclass(slots=True)
+class Job:
+    """Remaining work with a rate: never an end time.
+
+    ``work_s`` is the time the job needs where nothing slows it; while it runs,
+    ``remaining_s`` falls at ``rate`` seconds of work per second.
+    """
+
+    job_id: str
+    kind: str
+    """training, inference, labelling, simulation, ... ; free text shown in the output."""
+    arrived_at_s: float
+    gpus: int
+    work_s: float
+    """Work at rate 1; ``inf`` for a service that never ends by itself. [s]"""
+    limit_s: float
+    """The user's estimate of the run time, for reservations only. [s]"""
+    activity: float = 1.0
+    """GPU activity 0-1 while running at rate 1; drives power. [-]"""
+    account: str = ""
+    priority: int = 0
+    comm_fraction: float = 0.0
+    """Share of a step spent in communication that is not hidden, at full bandwidth. [-]"""
+    read_bytes_per_s: float = 0.0
+    """Data read from shared storage at rate 1, whole job. [B/s]"""
+    checkpoint_s: float = float("inf")
+    """Work between two checkpoints; what a stop loses at most. ``inf``: none kept. [s]"""
+    flops: float = 0.0
+    """Useful floating-point operations of the whole job; 0 where unknown."""
+
+    # ---- life, owned by jobs.py ----
+    status: str = QUEUED
+    started_at_s: float = float("nan")
+    """First start."""
+    finished_at_s: float = float("nan")
+    remaining_s: float = 0.0
+    rate: float = 0.0
+    rate_since_s: float = 0.0
+    service_s: float = 0.0
+    """Time spent holding GPUs. [s]"""
+    restarts: int = 0
+    lost_gpu_s: float = 0.0
+    energy_j: float = 0.0
+    rack_spread: int = 0
+    placement: Placement | None = None
+    power_w: float = 0.0
+    """Its share of server power now. [W]"""
+    slowdown_network: float = 1.0
+    """Rate factor that placement leaves, 0-1."""
+    process: Any = None
+
+
+@dataclass(slots=True)
+class Weather:
+    """Outdoor air at one instant."""
+
+    drybulb_c: float
+    wetbulb_c: float
+
+
+@dataclass(slots=True)
+class WorkloadContext:
+    """What a workload may know when it makes jobs."""
+
+    start: datetime
+    """Site-local date and time of second 0."""
+    duration_s: float
+    gpus: int
+    gpus_per_server: int
+    gpu_peak_flops: float
+    """Dense FP16/BF16 peak of one GPU. [FLOP/s]"""
+    rng: RngFor
+
+
+@dataclass(slots=True)
+class Service:
+    """A fleet of identical replicas that answers requests for as long as the run lasts.
+
+    It asks for its GPUs as a job of unending work; its activity follows demand in
+    steps of ``step_s`` (its own step, so the heartbeat does not change its energy).
+    """
+
+    name: str
+    gpus: int
+    step_s: float
+    profile: Any
+    """``ServiceProfile`` of workload/base.py: demand, activity and tokens in each step."""
+
+
+@dataclass(slots=True)
+class Event:
+    """One row of ``events.parquet``."""
+
+    at_s: float
+    kind: str
+    where: str
+    detail: str
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """What a reader of a file did with its rows."""
+
+    path: str
+    read: int = 0
+    used: int = 0
+    refused: list[str] = field(default_factory=list)
+    """``file:line: why`` of each refused row, the first 20."""
+    refused_count: int = 0
+    notes: list[str] = field(default_factory=list)
+    """Things a reader of the results must know, e.g. that limits were invented."""
+    measured: dict[str, float] = field(default_factory=dict)
+    """Measured figures to print beside the simulated ones."""
