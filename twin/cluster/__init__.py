@@ -1,0 +1,1 @@
+"""Who sits where: servers, racks, and their power."""

@@ -1,0 +1,1 @@
+"""From the rack outlets to the outdoors."""

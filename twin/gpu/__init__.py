@@ -1,0 +1,1 @@
+"""GPU servers: what they draw and what heat does to them."""

@@ -1,0 +1,1 @@
+"""Pure equations used by two or more models."""

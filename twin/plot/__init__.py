@@ -1,0 +1,1 @@
+"""Parquet to figure, one file per figure."""

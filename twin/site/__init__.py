@@ -1,0 +1,1 @@
+"""Weather, price and carbon of a place."""
