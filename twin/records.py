@@ -39,7 +39,7 @@ class Placement:
         return len(self.whole) * self.per_server_gpus + self.part_gpus
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """Remaining work with a rate: never an end time.
 
@@ -84,11 +84,14 @@ class Job:
     energy_j: float = 0.0
     rack_spread: int = 0
     placement: Placement | None = None
+    drive: float = 0.0
+    """Drive of its GPUs now, 0-1. [-]"""
     power_w: float = 0.0
     """Its share of server power now. [W]"""
-    slowdown_network: float = 1.0
-    """Rate factor that placement leaves, 0-1."""
+    network_factor: float = 1.0
+    """Rate factor that its placement leaves, 0-1. [-]"""
     process: Any = None
+    """The SimPy process that lives its time on GPUs."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,427 @@
+"""The life of a job: it arrives, waits, runs at a rate that may change, ends or is stopped.
+
+One SimPy process brings the arrivals, one lives each running job, one drives each
+service. What they know lives in the :class:`~twin.records.Job` and in the
+:class:`Dispatcher`, never in a generator.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Generator, Iterator
+from itertools import count
+from math import floor, inf
+
+import simpy
+
+from twin.cluster.cluster import Cluster
+from twin.network.base import Fabric
+from twin.records import COMPLETED, KILLED, QUEUED, RUNNING, Job, Placement, Service
+from twin.scheduling.base import Policy, Queue
+from twin.storage.base import Storage
+from twin.workload.base import ServiceProfile
+
+Life = Generator[simpy.Event, None, None]
+
+
+class Tally:
+    """Exact time integrals of what changes whenever a job does."""
+
+    __slots__ = (
+        "_since_s",
+        "active_gpus",
+        "active_s",
+        "allocated_gpus",
+        "allocated_s",
+        "queued",
+        "queued_s",
+        "reading",
+        "requests",
+        "requests_per_s",
+        "running",
+        "running_s",
+        "storage_j",
+        "storage_w",
+        "tokens",
+        "tokens_per_s",
+    )
+
+    def __init__(self) -> None:
+        for name in self.__slots__:
+            setattr(self, name, 0)
+
+    def advance(self, now_s: float) -> None:
+        """Integrate up to now with the present values."""
+        passed_s = now_s - self._since_s
+        if passed_s:
+            self.allocated_s += self.allocated_gpus * passed_s
+            self.active_s += self.active_gpus * passed_s
+            self.running_s += self.running * passed_s
+            self.queued_s += self.queued * passed_s
+            self.storage_j += self.storage_w * passed_s
+            self.tokens += self.tokens_per_s * passed_s
+            self.requests += self.requests_per_s * passed_s
+            self._since_s = now_s
+
+    def take(self, now_s: float) -> tuple[float, ...]:
+        """Return the integrals since the last call and start again from zero.
+
+        In the order: allocated GPU-s, active GPU-s, running job-s, queued job-s,
+        storage J, tokens, requests.
+        """
+        self.advance(now_s)
+        taken = (
+            self.allocated_s,
+            self.active_s,
+            self.running_s,
+            self.queued_s,
+            self.storage_j,
+            self.tokens,
+            self.requests,
+        )
+        self.allocated_s = self.active_s = self.running_s = self.queued_s = 0.0
+        self.storage_j = self.tokens = self.requests = 0.0
+        return taken
+
+
+class Dispatcher:
+    """Where a job meets the queue, the policy, the servers, the fabric and the storage.
+
+    It is the :class:`~twin.scheduling.base.View` that the policy sees.
+    """
+
+    def __init__(  # noqa: PLR0913 - the meeting place of the families
+        self,
+        env: simpy.Environment,
+        cluster: Cluster,
+        policy: Policy,
+        fabric: Fabric,
+        storage: Storage,
+        on_end: Callable[[Job], None],
+    ) -> None:
+        self.env = env
+        self.cluster = cluster
+        self.policy = policy
+        self.fabric = fabric
+        self.storage = storage
+        self.on_end = on_end
+        self.queue = Queue()
+        self.changes = 0
+        self.tally = Tally()
+        self.tally.storage_w = storage.power_w(0.0)
+        self.running: dict[Job, float] = {}
+        """Running jobs and their expected end by limit."""
+        self.submitted = 0
+        self.completed = 0
+        self.killed = 0
+        """Jobs refused for asking for more GPUs than there are."""
+        self.useful_gpu_s = 0.0
+        self.lost_gpu_s = 0.0
+        self.useful_flops = 0.0
+        self.known_flops_gpu_s = 0.0
+        self.activity_gpu_s = [0.0] * 101
+        self.halted = False
+        self._ends: list[tuple[float, int, Job]] = []
+        self._order: dict[Job, int] = {}
+        self._number = count()
+        self._leaf_of = fabric.leaf_of()
+        self._activity_factor = 1.0
+        self._rate_factor = 1.0
+        self._storage_level = 1.0
+        self._serving: dict[Job, tuple[float, float]] = {}
+        """Tokens/s and requests/s of each service while it holds its GPUs."""
+
+    # ---- what a policy may see ----
+
+    @property
+    def now_s(self) -> float:
+        """Time now [s]."""
+        return self.env.now
+
+    @property
+    def free_gpus(self) -> int:
+        """GPUs free now."""
+        return self.cluster.free.gpus
+
+    def fits(self, gpus: int) -> bool:
+        """Return whether a gang of *gpus* fits right now."""
+        return self.cluster.free.fits(gpus)
+
+    def place(self, gpus: int) -> Placement | None:
+        """Return where a gang would be placed if it started now."""
+        return self.cluster.free.pack(gpus)
+
+    def capacity(self) -> object:
+        """Return a copy of what is free, to plan on."""
+        return self.cluster.free.counts()
+
+    def releases(self) -> Iterator[tuple[float, Placement]]:
+        """Yield (expected end by limit, placement) of running jobs, earliest first."""
+        for end_s, _, job in self._ends:
+            if job.placement is not None:
+                yield end_s, job.placement
+
+    # ---- a job's life ----
+
+    def submit(self, job: Job) -> None:
+        """Let *job* join the queue, and start whoever may start."""
+        self.submitted += 1
+        if job.gpus > self.cluster.gpus:
+            job.status = KILLED
+            job.finished_at_s = self.env.now
+            self.killed += 1
+            self.on_end(job)
+            return
+        job.remaining_s = job.work_s
+        self.queue.append(job)
+        self.tally.advance(self.env.now)
+        self.tally.queued += 1
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Start jobs for as long as the policy names one."""
+        if self.halted:
+            return
+        next_job = self.policy.next
+        while (place := next_job(self)) is not None:  # type: ignore[arg-type]
+            self._start(self.queue.pop(place))
+
+    def _start(self, job: Job) -> None:
+        now_s = self.env.now
+        placement = self.cluster.free.pack(job.gpus)
+        assert placement is not None, f"{job.job_id} was chosen but does not fit"
+        if job.status == QUEUED and job.restarts == 0:
+            job.started_at_s = now_s
+        job.status = RUNNING
+        leaves = {self._leaf_of[server] for server in placement.servers()}
+        job.network_factor = self.fabric.rate_factor(job.comm_fraction, len(leaves))
+        drive = self.cluster.server.drive(job.activity * self._activity_factor)
+        self.cluster.place(job, placement, drive, now_s)
+        number = next(self._number)
+        end_s = now_s + job.limit_s - (job.work_s - job.remaining_s) if job.work_s < inf else inf
+        self._order[job] = number
+        self.running[job] = end_s
+        insort(self._ends, (end_s, number, job))
+        tally = self.tally
+        tally.advance(now_s)
+        tally.queued -= 1
+        tally.running += 1
+        tally.allocated_gpus += job.gpus
+        tally.active_gpus += job.gpus * job.activity * self._activity_factor
+        job.rate_since_s = now_s
+        job.rate = self._rate(job)
+        if job.work_s < inf:
+            job.process = self.env.process(self._life(job))
+        else:
+            self._serving_counts(job, 1.0)
+        self._read(job.read_bytes_per_s)
+
+    def _life(self, job: Job) -> Life:
+        """Work falls at the present rate until none is left; a new rate starts the wait anew."""
+        while True:
+            try:
+                wait_s = job.remaining_s / job.rate if job.rate > 0.0 else inf
+                yield self.env.timeout(wait_s)
+            except simpy.Interrupt:
+                if job.process is not self.env.active_process:
+                    return  # stopped; another process may live it later
+                continue
+            break
+        job.process = None
+        self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        now_s = self.env.now
+        self.settle(job)
+        job.remaining_s = 0.0
+        job.status = COMPLETED
+        job.finished_at_s = now_s
+        self.completed += 1
+        self._vacate(job)
+        self.on_end(job)
+        self.dispatch()
+
+    def _vacate(self, job: Job) -> None:
+        now_s = self.env.now
+        end_s = self.running.pop(job)
+        del self._ends[bisect_left(self._ends, (end_s, self._order.pop(job)))]
+        self.cluster.remove(job, now_s)
+        job.rate = 0.0
+        tally = self.tally
+        tally.advance(now_s)
+        tally.running -= 1
+        tally.allocated_gpus -= job.gpus
+        tally.active_gpus -= job.gpus * job.activity * self._activity_factor
+        if not tally.running:
+            tally.active_gpus = 0.0  # sums of activities leave a rounding rest
+        if job.work_s == inf:
+            self._serving_counts(job, -1.0)
+        self.changes += 1
+        self._read(-job.read_bytes_per_s)
+
+    def settle(self, job: Job) -> None:
+        """Book what *job* did since its rate last changed."""
+        now_s = self.env.now
+        passed_s = now_s - job.rate_since_s
+        if passed_s <= 0.0:
+            return
+        job.rate_since_s = now_s
+        job.service_s += passed_s
+        job.energy_j += job.power_w * passed_s
+        gpu_s = job.gpus * passed_s
+        useful_gpu_s = gpu_s * job.rate
+        self.useful_gpu_s += useful_gpu_s
+        activity = job.activity * self._activity_factor
+        self.activity_gpu_s[round(activity * 100.0)] += gpu_s
+        if job.work_s < inf:
+            job.remaining_s = max(0.0, job.remaining_s - job.rate * passed_s)
+            if job.flops:
+                self.useful_flops += job.flops * job.rate * passed_s / job.work_s
+                self.known_flops_gpu_s += gpu_s
+
+    def stop(self, job: Job) -> None:
+        """Take a running job off its GPUs; what it did since its last checkpoint is lost."""
+        self.settle(job)
+        process, job.process = job.process, None
+        job.status = QUEUED
+        if process is not None:
+            process.interrupt()
+        if job.work_s < inf:
+            done_s = job.work_s - job.remaining_s
+            kept_s = floor(done_s / job.checkpoint_s) * job.checkpoint_s
+            lost_gpu_s = (done_s - kept_s) * job.gpus
+            job.lost_gpu_s += lost_gpu_s
+            job.remaining_s = job.work_s - kept_s
+            self.lost_gpu_s += lost_gpu_s
+            self.useful_gpu_s -= lost_gpu_s
+            if job.flops:
+                self.useful_flops -= job.flops * (done_s - kept_s) / job.work_s
+        job.restarts += 1
+        self._vacate(job)
+        self.queue.restore(job)
+        self.tally.queued += 1
+
+    # ---- what changes the rate ----
+
+    def _rate(self, job: Job) -> float:
+        rate = job.network_factor * self._rate_factor
+        if job.read_bytes_per_s and rate > self._storage_level:
+            return self._storage_level
+        return rate
+
+    def _pace(self, jobs: Iterator[Job]) -> None:
+        """Give *jobs* their present rate; those it changes start their wait anew."""
+        for job in jobs:
+            rate = self._rate(job)
+            if rate != job.rate:
+                self.settle(job)
+                job.rate = rate
+                if job.process is not None:
+                    job.process.interrupt()
+
+    def _read(self, change_bytes_per_s: float) -> None:
+        """Let the demand on storage change; if it is short, all who read slow down."""
+        if not change_bytes_per_s:
+            return
+        tally = self.tally
+        tally.reading = max(0.0, tally.reading + change_bytes_per_s)
+        tally.storage_w = self.storage.power_w(tally.reading)
+        level = self.storage.level(tally.reading)
+        if level != self._storage_level:
+            self._storage_level = level
+            self._pace(job for job in list(self.running) if job.read_bytes_per_s)
+
+    def throttle(self, activity_factor: float, rate_factor: float) -> None:
+        """Let all GPUs work at these fractions of their own activity and rate from now on."""
+        now_s = self.env.now
+        before = self._activity_factor
+        self.tally.advance(now_s)
+        for job in list(self.running):
+            self.settle(job)
+            drive = self.cluster.server.drive(job.activity * activity_factor)
+            self.cluster.drive(job, drive, now_s)
+            self.tally.active_gpus += job.gpus * job.activity * (activity_factor - before)
+        self._activity_factor = activity_factor
+        self._rate_factor = rate_factor
+        self._pace(iter(list(self.running)))
+
+    def halt(self) -> None:
+        """Stop every job and cut the servers' power: a thermal trip."""
+        self.halted = True
+        for job in list(self.running):
+            self.stop(job)
+        self.cluster.power_off(self.env.now)
+
+    def resume(self) -> None:
+        """Power the servers again and start whoever may start."""
+        self.halted = False
+        self.cluster.power_on(self.env.now)
+        self.changes += 1
+        self.dispatch()
+
+    def serve(self, job: Job, activity: float, tokens_per_s: float, requests_per_s: float) -> None:
+        """Let the service that *job* stands for work at *activity* from now on."""
+        now_s = self.env.now
+        tally = self.tally
+        tally.advance(now_s)
+        before_tokens, before_requests = self._serving.get(job, (0.0, 0.0))
+        self._serving[job] = (tokens_per_s, requests_per_s)
+        if job.placement is None:
+            job.activity = activity
+            return
+        self.settle(job)
+        tally.tokens_per_s += tokens_per_s - before_tokens
+        tally.requests_per_s += requests_per_s - before_requests
+        factor = self._activity_factor
+        tally.active_gpus += job.gpus * (activity - job.activity) * factor
+        job.activity = activity
+        self.cluster.drive(job, self.cluster.server.drive(activity * factor), now_s)
+
+    def _serving_counts(self, job: Job, sign: float) -> None:
+        """Let the tokens of a service count, or not, as it takes or leaves its GPUs."""
+        tokens_per_s, requests_per_s = self._serving.get(job, (0.0, 0.0))
+        self.tally.tokens_per_s += sign * tokens_per_s
+        self.tally.requests_per_s += sign * requests_per_s
+
+    def close(self) -> None:
+        """Book everything up to now and hand over the jobs that have not ended."""
+        for job in [*self.running, *self.queue.jobs]:
+            if job.placement is not None:
+                self.settle(job)
+            self.on_end(job)
+
+
+def arrivals(env: simpy.Environment, jobs: Iterator[Job], submit: Callable[[Job], None]) -> Life:
+    """Submit each job at its time of arrival, made only when its turn comes."""
+    for job in jobs:
+        if job.arrived_at_s > env.now:
+            yield env.timeout(job.arrived_at_s - env.now)
+        submit(job)
+
+
+def service(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> Life:
+    """Hold a service's GPUs as a job without end, and let its activity follow demand.
+
+    Requests and tokens count only while the service holds its GPUs.
+    """
+    profile: ServiceProfile = offer.profile
+    job = Job(
+        job_id=offer.name,
+        kind="inference",
+        arrived_at_s=env.now,
+        gpus=offer.gpus,
+        work_s=inf,
+        limit_s=inf,
+        activity=float(profile.activity[0]),
+    )
+    dispatcher.submit(job)
+    steps = zip(
+        profile.activity.tolist(),
+        profile.tokens_per_s.tolist(),
+        profile.requests_per_s.tolist(),
+        strict=True,
+    )
+    for number, (activity, tokens, requests) in enumerate(steps, start=1):
+        dispatcher.serve(job, activity, tokens, requests)
+        yield env.timeout(number * offer.step_s - env.now)
+
