@@ -41,6 +41,8 @@ class FeedState:
     """Change of heat held for the next beat and of battery charge, as heat-ledger storage. [J]"""
     battery_j: float | None
     """Energy in batteries at the end of the beat; None where there is none modelled. [J]"""
+    unserved_w: float = 0.0
+    """Power asked for that no live path could carry; it was not drawn. [W]"""
 
 
 @dataclass
@@ -56,7 +58,10 @@ class PowerFeed(Component):
 
     @abstractmethod
     def serve_it(self, it_w: float, dt_s: float) -> float:
-        """Carry *it_w* to the racks; return the heat released into cooled space [W]."""
+        """Carry *it_w* to the racks; return the losses released into cooled space [W].
+
+        The heat of the IT itself is not among them.
+        """
 
     @abstractmethod
     def serve_all(self, mechanical_w: float, aux_w: float, dt_s: float) -> FeedState:

@@ -1,0 +1,164 @@
+"""The one-line diagram as configuration: named elements and who feeds whom.
+
+A diagram is a directed graph without cycles, from sources (utility, generator)
+to sinks (racks, mechanical, auxiliary). An element may have several feeders: it
+draws ``equal`` parts from all that are alive (dual-corded racks, parallel
+boards), or everything from the ``first`` that is alive (a transfer switch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import networkx as nx
+
+from twin.config import Count, CountOrZero, NonNegative, Positive, PositiveFraction
+from twin.errors import require, suggest
+
+SOURCES = frozenset({"utility", "generator"})
+SINKS = {"racks": "it", "mechanical": "mechanical", "auxiliary": "aux"}
+"""Type of a sink -> the load it carries."""
+
+ElementType = Literal[
+    "utility",
+    "generator",
+    "transformer",
+    "switchboard",
+    "ats",
+    "sts",
+    "ups",
+    "rectifier",
+    "pdu",
+    "busway",
+    "racks",
+    "mechanical",
+    "auxiliary",
+]
+
+
+@dataclass(kw_only=True)
+class Element:
+    """One symbol of the diagram: a group of identical units in parallel, sharing load equally.
+
+    Rating: either ``unit_kw`` as built, or left out and sized, when the design load
+    is known, so that the units needed (without the spare ones) carry it at
+    ``design_loading``. ``unit_max_kw`` then says how large one unit may be, and so
+    how many are needed.
+    """
+
+    type: ElementType
+    heat_to: Literal["hall", "electrical_room", "outdoor"]
+    loss: tuple[NonNegative, NonNegative, NonNegative]
+    """``a0, a1, a2``: loss = rating * (a0 + a1 x + a2 x^2), x = output over rating. [-]"""
+    fed_by: str | list[str] | None = None
+    draw: Literal["equal", "first"] = "equal"
+    units: Count | None = None
+    """Units installed, spare ones included; None: as many as needed plus the spare ones."""
+    spare_units: CountOrZero = 0
+    """Units beyond those needed; energised, and sharing the load like all others."""
+    unit_kw: Positive | None = None
+    unit_max_kw: Positive | None = None
+    design_loading: PositiveFraction = 1.0
+    """Part of the rating of the units needed that the design load may take. [-]"""
+    share: PositiveFraction = 1.0
+    """Sinks only: the part of the IT, mechanical or auxiliary load that hangs here. [-]"""
+
+    def __post_init__(self) -> None:
+        both = self.unit_kw is not None and self.unit_max_kw is not None
+        require(not both, "unit_max_kw", self.unit_max_kw, "left out where unit_kw is given")
+        counted = self.units is not None and self.unit_max_kw is not None
+        require(not counted, "unit_max_kw", self.unit_max_kw, "left out where units is given")
+        needed = self.units is None or self.units > self.spare_units
+        require(needed, "units", self.units, f"more than spare_units={self.spare_units}")
+        if self.type in SOURCES:
+            require(not self.feeders(), "fed_by", self.fed_by, f"left out for a {self.type}")
+        else:
+            require(bool(self.feeders()), "fed_by", self.fed_by, "the name of an element")
+        if self.type not in SINKS:
+            require(self.share == 1.0, "share", self.share, f"left out for a {self.type}")
+
+    def feeders(self) -> list[str]:
+        """Return the names of the elements that feed this one, preferred first."""
+        if self.fed_by is None:
+            return []
+        return [self.fed_by] if isinstance(self.fed_by, str) else list(self.fed_by)
+
+    def build(self, design_w: float) -> tuple[int, float]:
+        """Return (units installed, rating of one [W]) for a design load of *design_w*."""
+        wanted_w = design_w / self.design_loading
+        if self.unit_kw is not None:
+            unit_w = self.unit_kw * 1e3
+            if self.units is not None:
+                return self.units, unit_w
+            return _pieces(wanted_w, unit_w) + self.spare_units, unit_w
+        if self.units is not None:
+            needed = self.units - self.spare_units
+        elif self.unit_max_kw is not None:
+            needed = _pieces(wanted_w, self.unit_max_kw * 1e3)
+        else:
+            needed = 1
+        return needed + self.spare_units, wanted_w / needed
+
+
+def _pieces(whole_w: float, piece_w: float) -> int:
+    """Return how many pieces cover the whole, at least one, blind to rounding."""
+    return max(1, -int(-whole_w * (1.0 - 1e-12) // piece_w))
+
+
+def diagram(elements: Mapping[str, Element]) -> nx.DiGraph:
+    """Return the feed as a graph from sources to sinks, checked.
+
+    Parameters
+    ----------
+    elements : mapping of str to Element
+        The elements by name.
+
+    Returns
+    -------
+    networkx.DiGraph
+        One node per element, one edge from feeder to fed, in drawing order.
+
+    Raises
+    ------
+    ParameterError
+        If a feeder is unknown or named twice, if elements feed each other in a
+        circle, if an element feeds nothing, if a kind of load has no sink, or if the
+        shares of the sinks of a kind do not add up to 1.
+    """
+    graph = nx.DiGraph()
+    graph.add_nodes_from(elements)
+    for name, element in elements.items():
+        feeders = element.feeders()
+        key = f"elements.{name}.fed_by"
+        require(len(set(feeders)) == len(feeders), key, feeders, "names without repetition")
+        for feeder in feeders:
+            require(feeder in elements, key, feeder, f"an element; {suggest(feeder, elements)}")
+            is_sink = elements[feeder].type in SINKS
+            require(not is_sink, key, feeder, f"no {elements[feeder].type}: nothing hangs on it")
+            graph.add_edge(feeder, name)
+    _check_no_cycle(graph)
+    _check_sinks(graph, elements)
+    return graph
+
+
+def _check_no_cycle(graph: nx.DiGraph) -> None:
+    if nx.is_directed_acyclic_graph(graph):
+        return
+    circle: list[Any] = [edge[0] for edge in nx.find_cycle(graph)]
+    path = " -> ".join([*circle, circle[0]])
+    require(False, f"elements.{circle[0]}.fed_by", path, "free of circles")
+
+
+def _check_sinks(graph: nx.DiGraph, elements: Mapping[str, Element]) -> None:
+    for name, element in elements.items():
+        if element.type not in SINKS:
+            ends = f"elements.{name}"
+            require(graph.out_degree(name) > 0, ends, element.type, "named in a fed_by, or removed")
+    for kind, load in SINKS.items():
+        shares = [e.share for e in elements.values() if e.type == kind]
+        require(bool(shares), "elements", sorted(elements), f"with a '{kind}' for the {load} load")
+        total = sum(shares)
+        ok = abs(total - 1.0) < 1e-9
+        require(ok, f"share of all '{kind}'", round(total, 9), "1 in sum")
