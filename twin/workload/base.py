@@ -19,12 +19,14 @@ class ServiceProfile:
     """A service's demand in equal steps from the start of the run; arrays of one length.
 
     Activity is what the GPUs do if the service has them all; requests and tokens
-    count only while it runs.
+    are those served and count only while it runs. Every value is the mean over its step.
     """
 
     activity: NDArray[np.float64]
     requests_per_s: NDArray[np.float64]
     tokens_per_s: NDArray[np.float64]
+    unserved_requests_per_s: NDArray[np.float64]
+    """Demand beyond what the fleet can serve, which is turned away."""
 
 
 @dataclass
@@ -32,8 +34,12 @@ class Workload(Component):
     """A source of work; subclasses are one file each in ``twin/workload``."""
 
     family: ClassVar[str] = "workload"
+    key: str = field(init=False, default="workload")
+    """Key path in the configuration: names its errors and its random streams."""
     report: LoadReport | None = field(init=False, default=None)
     """What a file reader did with its rows; None where nothing is read."""
+    warnings: list[str] = field(init=False, default_factory=list)
+    """Sentences for run.json, e.g. how much demand was beyond capacity."""
 
     @abstractmethod
     def jobs(self, context: WorkloadContext) -> Iterator[Job]:
@@ -45,3 +51,15 @@ class Workload(Component):
 
     def check(self, context: WorkloadContext) -> None:
         """Read whatever files are needed and refuse bad ones, before anything is written."""
+
+    def held_gpus(self) -> int:
+        """Return how many GPUs its services hold for good."""
+        return 0
+
+    def name_as(self, key: str) -> None:
+        """Take *key* as the key path, so that streams of a mix do not share random numbers."""
+        self.key = key
+
+    def label(self, alone: str) -> str:
+        """Return the last word of the key path, or *alone* for a workload that is no stream."""
+        return self.key.rpartition(".")[2] if "." in self.key else alone

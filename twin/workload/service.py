@@ -1,0 +1,198 @@
+"""An inference service: replicas that hold their GPUs and follow a demand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.config import Count, Fraction, NonNegative, Positive, PositiveFraction
+from twin.errors import ConfigError, require
+from twin.records import Job, Service, WorkloadContext
+from twin.units import SECONDS_PER_HOUR
+from twin.workload.base import ServiceProfile, Workload
+from twin.workload.rhythm import Rhythm, seconds_since_monday
+
+GRID_S = 60.0
+"""Demand and activity are evaluated once a minute whatever the step of the profile, so that
+the energy of a service depends on neither that step nor the heartbeat."""
+
+SHOWN_FRACTION = 1e-9
+"""Turned-away demand below this share is rounding, not a warning."""
+
+
+def batch_of_tokens(
+    tokens_per_s: NDArray[np.float64], limit_tokens_per_s: float, half_batch: float
+) -> NDArray[np.float64]:
+    r"""Return how many requests run at once in a replica that makes so many tokens per second.
+
+    Decoding B requests at once makes :math:`T = T_\infty B / (B + B_{1/2})` tokens per
+    second: weights are read once for the whole batch, so a step hardly lengthens until
+    attention and arithmetic fill it. Solved for B.
+
+    Parameters
+    ----------
+    tokens_per_s : ndarray, shape (...)
+        Output tokens of one replica, 0 <= tokens < limit. [1/s]
+    limit_tokens_per_s : float
+        Throughput at endless batch, T_inf. [1/s]
+    half_batch : float
+        Batch that gives half of it. [-]
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Running requests; below 1 the share of time in which one request runs. [-]
+
+    Raises
+    ------
+    ParameterError
+        If a throughput is negative or not below the limit.
+
+    Examples
+    --------
+    >>> batch_of_tokens(np.array([0.0, 50.0]), 100.0, 120.0).tolist()
+    [0.0, 120.0]
+    """
+    inside = bool(np.all((tokens_per_s >= 0) & (tokens_per_s < limit_tokens_per_s)))
+    require(inside, "tokens_per_s", tokens_per_s, f"in 0 .. below {limit_tokens_per_s}")
+    return np.asarray(half_batch * tokens_per_s / (limit_tokens_per_s - tokens_per_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """How fast a replica decodes, and what its GPUs do meanwhile."""
+
+    tokens_per_s_limit: Positive
+    """Output tokens of one replica at endless batch. [1/s]"""
+    half_batch: Positive
+    """Batch that gives half of that."""
+    batch_max: Count
+    """Requests a replica runs at once at most: what its memory for keys and values holds."""
+    power_floor: PositiveFraction
+    """GPU power over TDP when a single request decodes."""
+    power_span: Fraction
+    """What a full batch adds to it."""
+    power_batch: Positive
+    """Batch over which that is added: floor + span x (1 - exp(-B / power_batch))."""
+    idle_fraction: Fraction
+    """Idle power over TDP of the GPU on which the three above were measured."""
+
+    def __post_init__(self) -> None:
+        most = self.power_floor + self.power_span
+        require(self.idle_fraction < self.power_floor, "idle_fraction", self.idle_fraction,
+                f"below power_floor={self.power_floor}")  # fmt: skip
+        require(most <= 1, "power_span", self.power_span, f"<= {1 - self.power_floor:g}")
+
+    def capacity_tokens_per_s(self) -> float:
+        """Return what one replica makes at its largest batch [1/s]."""
+        return self.tokens_per_s_limit * self.batch_max / (self.batch_max + self.half_batch)
+
+    def activity(self, tokens_per_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the activity of a replica's GPUs at *tokens_per_s* [-].
+
+        Measured power P becomes activity ``a = (P/TDP - idle) / (1 - idle)``, with
+        idle as a fraction of TDP: 0 at idle power and 1 at TDP, the scale on which
+        a GPU model turns activity back into watts. Where less than one request runs
+        on average, the GPUs decode one request for that share of the time and idle otherwise.
+        """
+        running = batch_of_tokens(tokens_per_s, self.tokens_per_s_limit, self.half_batch)
+        # One request alone makes limit / (1 + half) tokens; the share of time at that rate.
+        alone = self.tokens_per_s_limit / (1 + self.half_batch)
+        busy = np.minimum(tokens_per_s / alone, 1.0)
+        batch = np.maximum(running, 1.0)
+        power = self.power_floor + self.power_span * (1 - np.exp(-batch / self.power_batch))
+        return np.asarray(busy * (power - self.idle_fraction) / (1 - self.idle_fraction))
+
+
+@dataclass(kw_only=True)
+class InferenceService(Workload):
+    """Identical replicas behind one even balance of load, for as long as the run lasts.
+
+    Demand beyond what all replicas make at their largest batch is turned away and
+    counted. Prompts are not modelled apart (their work is in the measured tokens per
+    second), nor is latency. Noise is a factor drawn for each hour, joined by straight lines.
+    """
+
+    replicas: Count
+    gpus_per_replica: Count
+    requests_per_s: NonNegative
+    """Mean demand over a week."""
+    tokens_per_request: Positive
+    """Output tokens of a request."""
+    decode: Decode
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    noise_fraction: Fraction = 0.0
+    """Standard deviation of hourly demand around its rhythm, over that demand."""
+    step_s: Positive = 300.0
+    """Step of the profile; a whole number of minutes."""
+
+    def __post_init__(self) -> None:
+        whole = self.step_s % GRID_S == 0
+        require(whole, "step_s", self.step_s, f"a multiple of {GRID_S:g} s")
+
+    def jobs(self, context: WorkloadContext) -> Iterator[Job]:
+        """Yield nothing: a service is no job that ends."""
+        return iter(())
+
+    def held_gpus(self) -> int:
+        """Return the GPUs of all replicas."""
+        return self.replicas * self.gpus_per_replica
+
+    def check(self, context: WorkloadContext) -> None:
+        """Refuse a fleet larger than the facility.
+
+        Raises
+        ------
+        ConfigError
+            If the replicas hold more GPUs than there are.
+        """
+        gpus = self.held_gpus()
+        if gpus > context.gpus:
+            raise ConfigError(
+                f"{self.key}.replicas={self.replicas}: of {self.gpus_per_replica} GPUs each, "
+                f"{gpus} GPUs: must be at most {context.gpus} GPUs, all of the facility"
+            )
+
+    def services(self, context: WorkloadContext) -> list[Service]:
+        """Return the one service, with its profile over the whole run."""
+        steps = math.ceil(context.duration_s / self.step_s)
+        demand = self._demand(context, steps)
+        tokens = demand * self.tokens_per_request / self.replicas
+        served = np.minimum(tokens, self.decode.capacity_tokens_per_s())
+        activity = self.decode.activity(served)
+        requests = served * self.replicas / self.tokens_per_request
+        unserved = np.maximum(demand - requests, 0.0)
+        self.warnings = self._warnings(float(unserved.sum()), float(demand.sum()))
+
+        def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.asarray(values.reshape(steps, -1).mean(axis=1))
+
+        profile = ServiceProfile(
+            means(activity), means(requests), means(served * self.replicas), means(unserved)
+        )
+        return [Service(self.label("inference"), self.held_gpus(), self.step_s, profile)]
+
+    def _demand(self, context: WorkloadContext, steps: int) -> NDArray[np.float64]:
+        """Return requests per second in the middle of each minute of *steps* steps."""
+        middle_s = GRID_S * np.arange(0.5, steps * round(self.step_s / GRID_S))
+        weight = self.rhythm.weight(middle_s + seconds_since_monday(context.start))
+        # Drawn for each hour of the run whatever the step, so that the step changes no draw.
+        hours = math.ceil(context.duration_s / SECONDS_PER_HOUR) + 1
+        noise = context.rng(f"{self.key}.noise").standard_normal(hours)
+        factor = np.interp(middle_s / SECONDS_PER_HOUR, np.arange(hours), noise)
+        return np.asarray(
+            self.requests_per_s * weight * np.maximum(1 + self.noise_fraction * factor, 0)
+        )
+
+    def _warnings(self, unserved: float, demand: float) -> list[str]:
+        if unserved <= SHOWN_FRACTION * demand:
+            return []
+        requests = unserved * GRID_S
+        return [
+            f"{self.key}: {requests:.0f} requests ({unserved / demand:.2%} of demand) exceed "
+            f"what {self.replicas} replicas can serve and are turned away"
+        ]
