@@ -1,0 +1,109 @@
+"""A dispatcher on a toy cluster, for tests whose subject is not the hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from twin.cluster.cluster import Cluster
+from twin.gpu.base import GpuServer
+from twin.jobs import Dispatcher, arrivals
+from twin.network.base import Fabric
+from twin.records import Job
+from twin.scheduling.base import Policy
+from twin.storage.base import Storage
+
+
+@dataclass
+class ToyServer(GpuServer):
+    """100 W idle, 100 W more for each GPU at work."""
+
+    gpus_per_server: int = 8
+    nameplate_w: float = 900.0
+    peak_flops: float = 1e12
+
+    def drive(self, activity: float) -> float:
+        return activity
+
+    def power_w(self, drive: float) -> tuple[float, float]:
+        return 100.0 + 100.0 * self.gpus_per_server * drive, 10.0
+
+    def gpu_power_w(self, activity: float) -> float:
+        return 100.0 * activity
+
+    def fan_factor(self, inlet_c: float) -> float:
+        return 1.0
+
+    def limits(self, inlet_c: float, throttled: bool, tripped: bool) -> tuple[bool, bool]:
+        return inlet_c > 35, inlet_c > 45
+
+    def throttle(self) -> tuple[float, float]:
+        return 0.5, 0.5
+
+
+@dataclass
+class OneSwitch(Fabric):
+    """Everything on one leaf."""
+
+    servers: int = 0
+
+    def size(self, servers: int, gpus_per_server: int) -> None:
+        self.servers = servers
+
+    def graph(self) -> Any:
+        return None
+
+    def power_w(self) -> float:
+        return 0.0
+
+    def counts(self) -> dict[str, int]:
+        return {}
+
+    def leaf_of(self) -> list[int]:
+        return [0] * self.servers
+
+    def rate_factor(self, comm_fraction: float, leaves: int) -> float:
+        return 1.0
+
+
+@dataclass
+class Disk(Storage):
+    """Fixed bandwidth, 1 W for each byte a second."""
+
+    bytes_per_s: float = float("inf")
+
+    def level(self, demand_bytes_per_s: float) -> float:
+        return min(1.0, self.bytes_per_s / demand_bytes_per_s) if demand_bytes_per_s else 1.0
+
+    def power_w(self, demand_bytes_per_s: float) -> float:
+        return min(demand_bytes_per_s, self.bytes_per_s)
+
+
+def job(name: str, arrived_at_s: float, gpus: int, work_s: float, **more: Any) -> Job:
+    """Return a job whose limit is its work unless said otherwise."""
+    more.setdefault("limit_s", work_s)
+    return Job(name, "training", arrived_at_s, gpus, work_s, **more)
+
+
+def desk(
+    policy: Policy,
+    servers: int,
+    gpus_per_server: int = 8,
+    disk: Storage | None = None,
+    on_end: Callable[[Job], None] = lambda job: None,
+) -> Dispatcher:
+    """Return a dispatcher on *servers* toy servers, one to a rack."""
+    server = ToyServer(gpus_per_server=gpus_per_server)
+    fabric = OneSwitch(servers=servers)
+    cluster = Cluster(server, servers * gpus_per_server, 1)
+    return Dispatcher(simpy.Environment(), cluster, policy, fabric, disk or Disk(), on_end)
+
+
+def play(dispatcher: Dispatcher, jobs: Iterable[Job], until_s: float | None = None) -> None:
+    """Let *jobs* arrive and run."""
+    env = dispatcher.env
+    env.process(arrivals(env, iter(jobs), dispatcher.submit))
+    env.run(until=until_s)

@@ -1,0 +1,307 @@
+"""Configuration to objects: the only place where names become models.
+
+:func:`read` checks every key of every group and returns a :class:`Design`;
+:func:`size` lets the models fit each other; :func:`assemble` starts the processes.
+Nothing is written before all three have passed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import simpy
+
+from twin.cluster.cluster import Cluster
+from twin.cluster.rack import RackConfig
+from twin.config import ClockConfig, Component, FacilityConfig, OutputConfig, parse
+from twin.cooling.base import CoolingPlant, PlantDesign
+from twin.economics import Economics
+from twin.errors import ConfigError, suggest
+from twin.facility import Facility
+from twin.faults import Faults, SetAvailable, scheduled_fault
+from twin.gpu.base import GpuServer
+from twin.jobs import Dispatcher, arrivals, service
+from twin.network.base import Fabric
+from twin.power.base import FeedDesign, PowerFeed
+from twin.records import Job, WorkloadContext
+from twin.results.racks import RackPower
+from twin.results.recorder import Recorder
+from twin.rng import rng_for
+from twin.scheduling.base import Policy
+from twin.site.base import Site, WeatherSeries
+from twin.storage.base import Storage
+from twin.units import SECONDS_PER_DAY
+from twin.workload.base import Service, Workload
+
+COMPONENTS: dict[str, type[Component]] = {
+    "gpu": GpuServer,
+    "cooling": CoolingPlant,
+    "power": PowerFeed,
+    "network": Fabric,
+    "storage": Storage,
+    "site": Site,
+    "workload": Workload,
+    "scheduling": Policy,
+}
+"""Groups whose ``kind:`` names a class in the folder of the same name."""
+
+RECORDS: dict[str, type] = {
+    "facility": FacilityConfig,
+    "rack": RackConfig,
+    "economics": Economics,
+    "faults": Faults,
+    "clock": ClockConfig,
+    "output": OutputConfig,
+}
+"""Groups of plain keys."""
+
+
+@dataclass(slots=True)
+class ScenarioConfig:
+    """What a study asks and what is known about its answer."""
+
+    name: str
+    question: str
+    published: list[dict[str, Any]] = field(default_factory=list)
+    """Published outcomes, checked by ``twin-validate``; see validation.py for the keys."""
+    slow: bool = False
+    """Whether ``twin-validate`` runs it only on request."""
+
+
+@dataclass(slots=True)
+class Design:
+    """The models of one facility, checked one by one and not yet fitted to each other."""
+
+    scenario: ScenarioConfig
+    facility: FacilityConfig
+    gpu: GpuServer
+    rack: RackConfig
+    cooling: CoolingPlant
+    power: PowerFeed
+    network: Fabric
+    storage: Storage
+    site: Site
+    workload: Workload
+    scheduling: Policy
+    economics: Economics
+    faults: Faults
+    clock: ClockConfig
+    output: OutputConfig
+    start: datetime = field(init=False)
+    duration_s: float = field(init=False)
+    weather: WeatherSeries = field(init=False)
+    context: WorkloadContext = field(init=False)
+    cluster: Cluster = field(init=False)
+    it_nameplate_w: float = field(init=False)
+    aux_w: float = field(init=False)
+
+
+def resolve(family: str, kind: str, path: str) -> type:
+    """Return the class that ``kind: module.Class`` names in ``twin.<family>``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such module or class there, or it is not a model of the family.
+    """
+    package = importlib.import_module(f"twin.{family}")
+    modules = [m.name for m in pkgutil.iter_modules(package.__path__) if m.name != "base"]
+    module_name, _, class_name = kind.partition(".")
+    if module_name not in modules:
+        raise ConfigError(f"{path}={kind!r}: no such model; {suggest(module_name, modules)}")
+    module = importlib.import_module(f"twin.{family}.{module_name}")
+    base = importlib.import_module(f"twin.{family}.base")
+    models = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, Component)
+        and value.__module__ == module.__name__
+        and dataclasses.is_dataclass(value)
+        and getattr(value, "family", None) == family
+    }
+    if class_name not in models:
+        raise ConfigError(
+            f"{path}={kind!r}: no such model in {base.__package__}; "
+            f"{suggest(class_name, [f'{module_name}.{name}' for name in models])}"
+        )
+    return models[class_name]
+
+
+def read(config: Mapping[str, Any]) -> Design:
+    """Fill every model from plain data; raise one ConfigError with all problems."""
+    groups: dict[str, Any] = {"scenario": ScenarioConfig, **COMPONENTS, **RECORDS}
+    problems = [
+        f"{key}: unknown group; {suggest(str(key), groups)}" for key in config if key not in groups
+    ]
+    models: dict[str, Any] = {}
+    for group, shape in groups.items():
+        try:
+            models[group] = _model(group, shape, config)
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return Design(**models)
+
+
+def _model(group: str, shape: type, config: Mapping[str, Any]) -> Any:
+    if group not in config or config[group] is None:
+        raise ConfigError(f"{group}: is required")
+    data = config[group]
+    if issubclass(shape, Component):
+        if not isinstance(data, Mapping) or "kind" not in data:
+            raise ConfigError(f"{group}.kind: is required")
+        shape = resolve(group, str(data["kind"]), f"{group}.kind")
+    return parse(shape, data, group, resolve)
+
+
+def size(design: Design, replication: int = 0) -> None:
+    """Let the models fit each other: racks their servers, plant and feed their load.
+
+    Raises
+    ------
+    ConfigError
+        If something does not fit: a rack over its rating or beyond its cooling, a fabric
+        with too few ports, an input file that cannot be used.
+    """
+    _time(design)
+    facility, server, rack = design.facility, design.gpu, design.rack
+    rack.check(server.nameplate_w)
+    cluster = design.cluster = Cluster(server, facility.gpus, rack.servers_per_rack)
+    if facility.racks_built and facility.racks_built < cluster.racks:
+        raise ConfigError(
+            f"facility.racks_built={facility.racks_built}: must be 0 or at least the "
+            f"{cluster.racks} racks that {facility.gpus} GPUs fill"
+        )
+    design.network.size(cluster.servers, server.gpus_per_server)
+    rng = rng_for(design.clock.seed, replication)
+    design.weather = design.site.weather(design.start, design.duration_s, rng)
+    design.context = WorkloadContext(
+        start=design.start,
+        duration_s=design.duration_s,
+        gpus=facility.gpus,
+        gpus_per_server=server.gpus_per_server,
+        gpu_peak_flops=server.peak_flops,
+        rng=rng,
+    )
+    design.workload.check(design.context)
+    storage_w = design.storage.power_w(float("inf"))
+    design.it_nameplate_w = (
+        cluster.servers * server.nameplate_w + design.network.power_w() + storage_w
+    )
+    design.aux_w = facility.aux_fraction * design.it_nameplate_w
+    _size_plant_and_feed(design)
+    design.faults.check(units(design))
+
+
+def _time(design: Design) -> None:
+    clock, output = design.clock, design.output
+    try:
+        design.start = datetime.fromisoformat(clock.start)
+    except ValueError:
+        raise ConfigError(
+            f"clock.start={clock.start!r}: must be a date and time like '2023-07-03 00:00'"
+        ) from None
+    if design.start.tzinfo is not None:
+        raise ConfigError(f"clock.start={clock.start!r}: must be site-local, without a time zone")
+    design.duration_s = clock.duration_days * SECONDS_PER_DAY
+    beats = output.interval_s / clock.heartbeat_s
+    if abs(beats - round(beats)) > 1e-9 or beats < 1:  # noqa: PLR2004 - rounding
+        raise ConfigError(
+            f"output.interval_s={output.interval_s:g}: must be a multiple of "
+            f"clock.heartbeat_s={clock.heartbeat_s:g}"
+        )
+
+
+def _size_plant_and_feed(design: Design) -> None:
+    """Size the plant for IT and losses, then the feed for IT and that plant."""
+    it_w, site, cluster = design.it_nameplate_w, design.site, design.cluster
+    feed, plant = design.power, design.cooling
+    feed.size(FeedDesign(it_w, 0.5 * it_w, design.aux_w))  # a first guess of the plant's power
+    heat_w = it_w + feed.serve_it(it_w, 1.0)
+    plant_design = PlantDesign(
+        it_w=it_w,
+        heat_w=heat_w,
+        racks=cluster.racks,
+        servers=cluster.servers,
+        rack_w=min(design.rack.servers_per_rack, cluster.servers) * design.gpu.nameplate_w,
+        altitude_m=site.altitude_m,
+        pressure_pa=design.weather.pressure_pa,
+        drybulb_c=site.design_drybulb_c,
+        wetbulb_c=site.design_wetbulb_c,
+    )
+    plant.size(plant_design)
+    worst = plant.step(heat_w, site.design_drybulb_c, site.design_wetbulb_c, 60.0)
+    feed.size(FeedDesign(it_w, worst.power_w, design.aux_w))
+    plant.warnings.clear()
+    plant.size(plant_design)  # again, to start from the steady state
+
+
+def units(design: Design) -> dict[str, SetAvailable]:
+    """Return everything that can break, as ``family.unit``, and how to break it."""
+    plant = design.cooling
+
+    def setter(unit: str) -> SetAvailable:
+        return lambda fraction: plant.set_available(unit, fraction)
+
+    return {f"cooling.{unit}": setter(unit) for unit in plant.units}
+
+
+def assemble(design: Design, recorder: Recorder) -> Facility:
+    """Start the processes of a sized *design* in a new environment."""
+    env = simpy.Environment()
+    dispatcher = Dispatcher(
+        env, design.cluster, design.scheduling, design.network, design.storage, recorder.job
+    )
+    rated_w = design.rack.rated_kw * 1000.0
+    facility = Facility(
+        env=env,
+        cluster=design.cluster,
+        dispatcher=dispatcher,
+        fabric=design.network,
+        feed=design.power,
+        plant=design.cooling,
+        site=design.site,
+        weather=design.weather,
+        aux_w=design.aux_w,
+        recorder=recorder,
+        racks=RackPower(design.cluster.racks, rated_w),
+    )
+    _start_faults(design, facility)
+    for offer in _services(design):
+        env.process(service(env, dispatcher, offer))
+    jobs: Iterator[Job] = design.workload.jobs(design.context)
+    env.process(arrivals(env, jobs, dispatcher.submit))
+    return facility
+
+
+def _services(design: Design) -> list[Service]:
+    offers = design.workload.services(design.context)
+    held = sum(offer.gpus for offer in offers)
+    if held > design.facility.gpus:
+        raise ConfigError(
+            f"facility.gpus={design.facility.gpus}: must be at least the {held} GPUs that the "
+            f"services {', '.join(offer.name for offer in offers)} hold"
+        )
+    return offers
+
+
+def _start_faults(design: Design, facility: Facility) -> None:
+    every = units(design)
+    for fault in design.faults.scheduled.values():
+        set_unit = every[fault.unit]
+
+        def set_available(fraction: float, act: Callable[[float], None] = set_unit) -> None:
+            facility.catch_up()  # close the books at this very moment, then change the plant
+            act(fraction)
+
+        facility.env.process(
+            scheduled_fault(facility.env, fault, set_available, facility.recorder.event)
+        )

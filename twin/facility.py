@@ -1,0 +1,219 @@
+"""The heartbeat: IT energy, losses, heat, plant, limits, one row of the record.
+
+Each beat reads the exact energy the servers used since the last one, passes it through
+the feed and the plant, adds up the ledger, and hands the limits for the next beat back
+to the jobs. The ledger only adds what each component says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from math import nan
+
+import simpy
+
+from twin.cluster.cluster import Cluster
+from twin.cooling.base import CoolingPlant
+from twin.jobs import Dispatcher
+from twin.network.base import Fabric
+from twin.power.base import PowerFeed
+from twin.records import Event
+from twin.results.racks import RackPower
+from twin.results.recorder import Recorder
+from twin.results.summary import Totals
+from twin.site.base import Site, WeatherSeries
+from twin.units import JOULES_PER_KWH
+
+
+@dataclass(slots=True)
+class Limits:
+    """What heat does to the servers now, and for how long it has."""
+
+    throttled: bool = False
+    tripped: bool = False
+    fan_factor: float = 1.0
+    inlet_c: float = nan
+    inlet_max_c: float = -273.15
+    throttled_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Facility:
+    """Everything one facility is made of; no state of it lives anywhere else."""
+
+    env: simpy.Environment
+    cluster: Cluster
+    dispatcher: Dispatcher
+    fabric: Fabric
+    feed: PowerFeed
+    plant: CoolingPlant
+    site: Site
+    weather: WeatherSeries
+    aux_w: float
+    recorder: Recorder
+    racks: RackPower
+    totals: Totals = field(default_factory=Totals)
+    limits: Limits = field(default_factory=Limits)
+    closed_s: float = 0.0
+    """Up to when the books are closed. [s]"""
+
+    def heartbeat(
+        self, beat_s: float, duration_s: float, progress: Callable[[float], None]
+    ) -> Generator[simpy.Event, None, None]:
+        """Beat at ``k * beat_s``, multiplied and never summed, so a year does not drift."""
+        env = self.env
+        every = max(1, int(duration_s / beat_s / 200.0))
+        k = 0
+        while env.now < duration_s:
+            k += 1
+            yield env.timeout(min(k * beat_s, duration_s) - env.now)
+            self.catch_up()
+            if k % every == 0:
+                progress(env.now / duration_s)
+
+    def catch_up(self) -> None:
+        """Close the books up to now, also in mid-beat, before something is changed by hand."""
+        now_s = self.env.now
+        if now_s > self.closed_s:
+            self.beat(self.closed_s, now_s)
+            self.closed_s = now_s
+
+    def close(self) -> None:
+        """Close the books of the last moments and hand over the jobs that have not ended."""
+        self.catch_up()
+        self.dispatcher.close()
+
+    def beat(self, from_s: float, to_s: float) -> None:
+        """Close the books of ``from_s..to_s`` and set the limits of what follows."""
+        dt_s = to_s - from_s
+        cluster, limits, totals = self.cluster, self.limits, self.totals
+        server_j, fan_j, rack_w = cluster.take_beat(to_s)
+        if limits.fan_factor != 1.0 and server_j > 0.0:
+            # The fans' extra power for warm air, spread over racks as their power is.
+            extra_j = fan_j * (limits.fan_factor - 1.0)
+            rack_w = rack_w * (1.0 + extra_j / server_j)
+            server_j += extra_j
+            fan_j += extra_j
+        allocated, active, running, queued, storage_j, tokens, requests = (
+            self.dispatcher.tally.take(to_s)
+        )
+        network_w = self.fabric.power_w()
+        storage_w = storage_j / dt_s
+        server_w = server_j / dt_s
+        it_w = server_w + network_w + storage_w
+
+        heat_w = it_w + self.feed.serve_it(it_w, dt_s)
+        drybulb_c, wetbulb_c = self.weather.at(0.5 * (from_s + to_s))
+        plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)
+        feed = self.feed.serve_all(plant.power_w, self.aux_w, dt_s)
+
+        cooling_w = plant.power_w
+        facility_w = it_w + feed.loss_w + cooling_w + self.aux_w
+        # Auxiliaries (lighting, offices) give their heat to the outdoors.
+        out_w = plant.ambient_heat_w + plant.reused_heat_w + feed.ambient_heat_w + self.aux_w
+        out_w += (plant.stored_j + feed.stored_j) / dt_s
+        residual = abs(feed.utility_w - out_w) / max(feed.utility_w, 1000.0)
+
+        price = self.site.price_per_kwh(from_s)
+        carbon_kg_per_s = (
+            feed.utility_w * self.site.carbon_kg_per_kwh(from_s) / JOULES_PER_KWH
+        )
+        throttled_gpu_s = allocated if limits.throttled else 0.0
+
+        totals.seconds += dt_s
+        totals.it_j += it_w * dt_s
+        totals.server_j += server_j
+        totals.fan_j += fan_j
+        totals.network_j += network_w * dt_s
+        totals.storage_j += storage_j
+        totals.loss_j += feed.loss_w * dt_s
+        totals.it_loss_j += feed.it_loss_w * dt_s
+        totals.cooling_j += cooling_w * dt_s
+        totals.aux_j += self.aux_w * dt_s
+        totals.facility_j += facility_w * dt_s
+        totals.utility_j += feed.utility_w * dt_s
+        totals.reused_j += plant.reused_heat_w * dt_s
+        totals.water_kg += plant.water_kg_per_s * dt_s
+        totals.carbon_kg += carbon_kg_per_s * dt_s
+        totals.cost += feed.utility_w * dt_s / JOULES_PER_KWH * price
+        totals.free_s += plant.free_fraction * dt_s
+        totals.gpu_allocated_s += allocated
+        totals.gpu_active_s += active
+        totals.throttled_gpu_s += throttled_gpu_s
+        totals.tokens += tokens
+        totals.requests += requests
+        totals.it_peak_w = max(totals.it_peak_w, it_w)
+        totals.facility_peak_w = max(totals.facility_peak_w, facility_w)
+        totals.residual_max = max(totals.residual_max, residual)
+        for part, part_w in plant.parts_w.items():
+            totals.cooling_parts_j[part] = totals.cooling_parts_j.get(part, 0.0) + part_w * dt_s
+
+        self.racks.beat(rack_w, dt_s)
+        self.recorder.beat(
+            from_s,
+            dt_s,
+            (
+                it_w,
+                server_w,
+                fan_j / dt_s,
+                network_w,
+                storage_w,
+                feed.loss_w,
+                cooling_w,
+                self.aux_w,
+                facility_w,
+                feed.utility_w,
+                allocated / dt_s,
+                active / dt_s / cluster.gpus,
+                running / dt_s,
+                queued / dt_s,
+                float(rack_w.max()),
+                plant.inlet_max_c,
+                plant.supply_c,
+                drybulb_c,
+                wetbulb_c,
+                plant.water_kg_per_s,
+                carbon_kg_per_s,
+                price,
+                plant.unmet_w,
+                throttled_gpu_s / dt_s,
+                nan if feed.battery_j is None else feed.battery_j,
+                tokens / dt_s,
+            ),
+        )
+        self._limit(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
+
+    def _limit(self, inlet_c: float, inlet_max_c: float, now_s: float, dt_s: float) -> None:
+        """Let inlet temperature set fan speed, throttling and trip of the servers."""
+        limits, server = self.limits, self.cluster.server
+        if limits.throttled:
+            limits.throttled_s += dt_s
+        if inlet_max_c > limits.inlet_max_c:
+            limits.inlet_max_c = inlet_max_c
+        if inlet_c == limits.inlet_c:
+            return
+        limits.inlet_c = inlet_c
+        limits.fan_factor = server.fan_factor(inlet_c)
+        throttled, tripped = server.limits(inlet_c, limits.throttled, limits.tripped)
+        if tripped != limits.tripped:
+            limits.tripped = tripped
+            self._trip(tripped, inlet_c, now_s)
+        if throttled != limits.throttled:
+            limits.throttled = throttled
+            activity, rate = server.throttle() if throttled else (1.0, 1.0)
+            self.dispatcher.throttle(activity, rate)
+            kind = "throttle" if throttled else "throttle_end"
+            detail = f"inlet {inlet_c:.1f} C, GPUs at {rate:.0%} of their rate"
+            self.recorder.event(Event(now_s, kind, "hall", detail))
+
+    def _trip(self, tripped: bool, inlet_c: float, now_s: float) -> None:
+        jobs = len(self.dispatcher.running)
+        if tripped:
+            self.dispatcher.halt()
+            detail = f"inlet {inlet_c:.1f} C: servers shut down, {jobs} jobs stopped"
+            self.recorder.event(Event(now_s, "thermal_trip", "hall", detail))
+        else:
+            self.dispatcher.resume()
+            detail = f"inlet {inlet_c:.1f} C: servers powered again"
+            self.recorder.event(Event(now_s, "thermal_restart", "hall", detail))
