@@ -595,7 +595,7 @@ SUMMARY = _keys(
 """Keys of ``summary.json``, in order."""
 
 SERIES = _columns(
-    Column("at_s", "s", "start of the output interval, from the start of the run", "", "start"),
+    Column("at_s", "s", "start of the interval, from the start of the run", "run clock", "start"),
     Column("it_power_w", "W", "servers + network + storage, at their inlets", ISO_PUE),
     Column("server_power_w", "W", "servers with their fans and power supplies"),
     Column("server_fan_power_w", "W", "fans inside servers, part of server_power_w", TUE),

@@ -1,0 +1,152 @@
+"""Power of every rack over time, as time-weighted histograms instead of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from twin.errors import require
+
+BINS = 200
+"""Bins of a rack's rating; one more collects what exceeds it."""
+BEATS_PER_BLOCK = 128
+
+Floats = NDArray[np.float64]
+
+
+class RackPower:
+    """Means, peaks and histograms of rack power, fed once a heartbeat.
+
+    Parameters
+    ----------
+    racks : int
+        How many racks hold IT.
+    rated_w : float or array_like, shape (racks,)
+        What each rack may draw. [W]
+    """
+
+    def __init__(self, racks: int, rated_w: ArrayLike) -> None:
+        self.rated_w: Floats = np.broadcast_to(np.asarray(rated_w, dtype=float), racks).copy()
+        require(bool(np.all(self.rated_w > 0.0)), "rated_w", rated_w, "> 0 W")
+        self._block = np.empty((BEATS_PER_BLOCK, racks))
+        self._scaled = np.empty((BEATS_PER_BLOCK, racks))
+        self._cell = np.empty((BEATS_PER_BLOCK, racks), dtype=np.intp)
+        self._offset = np.arange(racks, dtype=np.intp) * (BINS + 1)
+        # A hair less than exact: a rack that draws its rating stands in the last bin.
+        self._per_bin = BINS / self.rated_w * (1.0 - 1e-12)
+        self._filled = 0
+        self._dt_s = 0.0
+        self._time_s = 0.0
+        self._energy_j = np.zeros(racks)
+        self._peak_w = np.zeros(racks)
+        self._beats = np.zeros(racks * (BINS + 1), dtype=np.intp)
+        self._histogram_s = np.zeros(racks * (BINS + 1))
+
+    def beat(self, mean_power_w: Floats, dt_s: float) -> None:
+        """Take the mean power of every rack over a heartbeat of *dt_s*."""
+        if dt_s != self._dt_s:
+            self._settle()
+            self._dt_s = dt_s
+        self._block[self._filled] = mean_power_w
+        self._filled += 1
+        if self._filled == BEATS_PER_BLOCK:
+            self._count()
+
+    def _count(self) -> None:
+        """Sort the buffered beats, all of one length, into bins."""
+        n = self._filled
+        block, scaled, cell = self._block[:n], self._scaled[:n], self._cell[:n]
+        self._energy_j += block.sum(axis=0) * self._dt_s
+        np.maximum(self._peak_w, block.max(axis=0, initial=0.0), out=self._peak_w)
+        np.multiply(block, self._per_bin, out=scaled)
+        np.minimum(scaled, BINS, out=scaled)
+        np.copyto(cell, scaled, casting="unsafe")
+        cell += self._offset
+        self._beats += np.bincount(cell.ravel(), minlength=len(self._beats))
+        self._time_s += n * self._dt_s
+        self._filled = 0
+
+    def _settle(self) -> None:
+        """Turn counted beats into time: before a reading, or before beats of another length."""
+        self._count()
+        self._histogram_s += self._beats * self._dt_s
+        self._beats[:] = 0
+
+    def histogram_s(self) -> Floats:
+        """Return the time each rack spent in each bin, shape (racks, 201), the last overflow."""
+        self._settle()
+        return self._histogram_s.reshape(-1, BINS + 1)
+
+    def mean_w(self) -> Floats:
+        """Return each rack's mean power [W]; NaN before the first beat."""
+        self._settle()
+        return self._energy_j / self._time_s if self._time_s else self._energy_j * np.nan
+
+    def peak_w(self) -> Floats:
+        """Return each rack's largest heartbeat mean [W]."""
+        self._settle()
+        return self._peak_w.copy()
+
+    def p95_w(self) -> Floats:
+        """Return each rack's time-weighted 95th percentile [W], linear within a bin."""
+        return histogram_quantile(self.histogram_s(), self.rated_w, self._peak_w, 0.95)
+
+    def table(self) -> dict[str, Floats]:
+        """Return the power columns of ``racks.parquet`` [kW]."""
+        return {
+            "rated_kw": self.rated_w / 1e3,
+            "power_mean_kw": self.mean_w() / 1e3,
+            "power_p95_kw": self.p95_w() / 1e3,
+            "power_peak_kw": self.peak_w() / 1e3,
+        }
+
+    def density_kw(self) -> tuple[float, float, float]:
+        """Return (mean, 95th percentile, peak) over all racks and the whole time [kW]."""
+        if len(self.rated_w) == 0:
+            return float("nan"), float("nan"), float("nan")
+        histogram, peak_w = self.histogram_s(), self._peak_w
+        edges = np.arange(1, BINS + 1) / BINS * self.rated_w[:, None]
+        upper = np.minimum(np.hstack([edges, peak_w[:, None]]), peak_w[:, None])
+        order = np.argsort(upper, axis=None, kind="stable")
+        time = np.cumsum(histogram.ravel()[order])
+        at = int(np.searchsorted(time, 0.95 * time[-1])) if time[-1] else 0
+        p95_w = upper.ravel()[order][at]
+        return float(self.mean_w().mean()) / 1e3, float(p95_w) / 1e3, float(peak_w.max()) / 1e3
+
+
+def histogram_quantile(
+    histogram_s: Floats, rated_w: Floats, peak_w: Floats, share: float
+) -> Floats:
+    """Time-weighted quantile of each row of a histogram of power.
+
+    Parameters
+    ----------
+    histogram_s : ndarray, shape (racks, 201)
+        Time in 200 equal bins of the rating and, last, above it. [s]
+    rated_w, peak_w : ndarray, shape (racks,)
+        Rating and largest value seen. [W]
+    share : float
+        Quantile, 0-1.
+
+    Returns
+    -------
+    ndarray, shape (racks,)
+        Off by at most one bin, never above the peak; NaN where no time passed. [W]
+
+    Examples
+    --------
+    >>> flat = np.full((1, 201), 1.0); flat[0, -1] = 0.0
+    >>> histogram_quantile(flat, np.array([100.0]), np.array([100.0]), 0.95).tolist()
+    [95.0]
+    """
+    bins = histogram_s.shape[1] - 1
+    cumulative = np.cumsum(histogram_s, axis=1)
+    total = cumulative[:, -1]
+    target = share * total
+    at = np.minimum((cumulative < target[:, None]).sum(axis=1), bins)
+    row = np.arange(len(histogram_s))
+    inside = histogram_s[row, at]
+    below = cumulative[row, at] - inside
+    part = np.divide(target - below, inside, out=np.zeros_like(target), where=inside > 0.0)
+    value = np.where(at == bins, peak_w, (at + part) / bins * rated_w)
+    return np.where(total > 0.0, np.minimum(value, peak_w), np.nan)

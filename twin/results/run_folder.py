@@ -1,0 +1,193 @@
+"""Reading a finished run folder, and finding the ones below a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import InputFileError, suggest
+from twin.schema import FILES, SUMMARY
+
+Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(slots=True)
+class Run:
+    """A finished run. Tables are read from disk each time they are asked for."""
+
+    path: Path
+    summary: dict[str, Any]
+    info: dict[str, Any]
+    """``run.json``: version, seed, packages, seconds used, warnings; empty where absent."""
+    notes: list[str] = field(default_factory=list)
+    """Sentences a reader must know: keys missing or unknown in this folder."""
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Return the finished run in folder *path*.
+
+        Raises
+        ------
+        InputFileError
+            If the folder is missing, holds no finished run, or is no run folder.
+        """
+        folder = Path(path)
+        summary = _summary(folder)
+        notes = _differences(summary)
+        return cls(folder, summary, _json_or_empty(folder / "run.json"), notes)
+
+    @property
+    def name(self) -> str:
+        """The folder's name, with its parent's where it is only a number or a date."""
+        path = self.path.resolve()
+        if path.name[:1].isdigit() and path.parent.name:
+            return f"{path.parent.name}/{path.name}"
+        return path.name
+
+    def config(self) -> dict[str, Any]:
+        """Return the resolved configuration; empty where ``config.yaml`` is absent."""
+        path = self.path / "config.yaml"
+        if not path.is_file():
+            return {}
+        data = read_yaml(path)
+        if not isinstance(data, dict):
+            raise InputFileError(f"{path}: must be a mapping of keys")
+        return data
+
+    def series(self, columns: Sequence[str] | None = None) -> Columns:
+        """Return columns of ``series.parquet``; all where *columns* is None."""
+        return self._table("series", columns)
+
+    def jobs(self, columns: Sequence[str] | None = None) -> Columns:
+        """Return columns of ``jobs.parquet``."""
+        return self._table("jobs", columns)
+
+    def racks(self) -> Columns:
+        """Return ``racks.parquet``."""
+        return self._table("racks", None)
+
+    def events(self) -> Columns:
+        """Return ``events.parquet``."""
+        return self._table("events", None)
+
+    def _table(self, name: str, columns: Sequence[str] | None) -> Columns:
+        for column in columns or ():
+            if column not in FILES[name]:
+                raise InputFileError(
+                    f"{column}: no column of {name}.parquet; {suggest(column, FILES[name])}"
+                )
+        return read_columns(self.path / f"{name}.parquet", columns)
+
+
+def find_runs(folder: str | Path) -> Iterator[Path]:
+    """Yield every folder at or below *folder* that looks like a run, finished or not.
+
+    A sweep's or a replicated run's own folder counts only where it has a
+    ``config.yaml`` or ``summary.json``; folders inside a run are not searched.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise InputFileError(f"{root}: no such folder")
+    if any((root / name).is_file() for name in ("summary.json", "config.yaml")):
+        yield root
+        return
+    if (root / ".hydra").is_dir():  # started, and ended before it wrote anything
+        yield root
+        return
+    for child in sorted(root.iterdir(), key=_numbers_first):
+        if child.is_dir() and not child.name.startswith("."):
+            yield from find_runs(child)
+
+
+def read_columns(path: Path, columns: Sequence[str] | None = None) -> Columns:
+    """Return columns of a Parquet file as arrays: NaN for null, objects for text.
+
+    Raises
+    ------
+    InputFileError
+        If the file is missing, unreadable or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise InputFileError(f"{path}: is missing from this run folder")
+    try:
+        with pq.ParquetFile(path) as file:
+            for column in columns or ():
+                if column not in file.schema_arrow.names:
+                    known = suggest(column, file.schema_arrow.names)
+                    raise InputFileError(f"{path}: has no column {column}; {known}")
+            table = file.read(columns=None if columns is None else list(columns))
+    except (pa.ArrowException, OSError) as error:
+        raise InputFileError(f"{path}: cannot be read as Parquet ({error})") from error
+    return {name: _array(table[name]) for name in table.column_names}
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds, as plain data."""
+    import yaml  # type: ignore[import-untyped]
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputFileError(f"{path}: cannot be read as YAML ({error})") from error
+
+
+def _array(column: Any) -> NDArray[Any]:
+    import pyarrow as pa
+
+    if pa.types.is_string(column.type):
+        return np.array(column.to_pylist(), dtype=object)
+    return np.asarray(column.to_numpy())
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise InputFileError(f"{folder}: no such folder")
+    path = folder / "summary.json"
+    if not path.is_file():
+        begun = (folder / "config.yaml").is_file() or (folder / ".hydra").is_dir()
+        begun = begun or any(folder.glob("*.part"))
+        why = "the run in it did not finish" if begun else "it is not a run folder"
+        raise InputFileError(f"{folder}: has no summary.json: {why}")
+    summary = _json_or_empty(path)
+    if not summary or not set(summary) & set(SUMMARY):
+        raise InputFileError(f"{path}: holds no summary of a run")
+    return summary
+
+
+def _json_or_empty(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputFileError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise InputFileError(f"{path}: must be a mapping of keys")
+    return data
+
+
+def _differences(summary: Mapping[str, Any]) -> list[str]:
+    """Say where a summary was written by another version of the twin."""
+    missing = [name for name in SUMMARY if name not in summary]
+    extra = [n for n in summary if n not in SUMMARY and not n.endswith("_ci95")]
+    notes = []
+    if missing:
+        notes.append(f"summary.json lacks {', '.join(missing)}: written by another version")
+    if extra:
+        notes.append(f"summary.json has unknown keys {', '.join(extra)}: ignored")
+    return notes
+
+
+def _numbers_first(path: Path) -> tuple[int, int, str]:
+    """Sort a sweep's folders 0, 1, 2, ..., 10 by number, all else by name."""
+    return (0, int(path.name), "") if path.name.isdigit() else (1, 0, path.name)

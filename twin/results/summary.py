@@ -1,0 +1,254 @@
+"""What a run adds up to: the totals it accumulates and the scorecard made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from twin import metrics
+from twin.records import COMPLETED
+from twin.results.racks import RackPower
+from twin.results.run_folder import read_columns
+from twin.schema import SUMMARY
+from twin.units import (
+    JOULES_PER_GWH,
+    JOULES_PER_KWH,
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+)
+
+Summary = dict[str, float | int | str | None]
+
+WATTS_PER_MEGAWATT = 1e6
+KILOGRAMS_PER_TONNE = 1e3
+KILOGRAMS_PER_M3 = 1e3
+
+
+@dataclass(slots=True)
+class Totals:
+    """Sums a run accumulates beat by beat and job by job.
+
+    A value that is ``None`` was not modelled and stays null in the summary.
+    """
+
+    seconds: float = 0.0
+    it_j: float = 0.0
+    server_j: float = 0.0
+    fan_j: float = 0.0
+    """Fans inside servers, part of ``server_j``. [J]"""
+    psu_loss_j: float = 0.0
+    """Server power supply losses where the model tells them apart, part of ``server_j``. [J]"""
+    network_j: float = 0.0
+    storage_j: float = 0.0
+    loss_j: float = 0.0
+    it_loss_j: float = 0.0
+    """Losses on the path to IT, part of ``loss_j``. [J]"""
+    cooling_j: float = 0.0
+    cooling_parts_j: dict[str, float] = field(default_factory=dict)
+    """``cooling_j`` by component. [J]"""
+    aux_j: float = 0.0
+    facility_j: float = 0.0
+    utility_j: float = 0.0
+    reused_j: float = 0.0
+    unserved_j: float = 0.0
+    water_kg: float = 0.0
+    carbon_kg: float = 0.0
+    carbon_market_kg: float | None = None
+    cost: float = 0.0
+    """Electricity, in the currency of the site."""
+    free_s: float = 0.0
+    """Time in which no compressor ran. [s]"""
+    it_peak_w: float = 0.0
+    facility_peak_w: float = 0.0
+    residual_max: float = 0.0
+
+    gpu_allocated_s: float = 0.0
+    gpu_active_s: float = 0.0
+    """Weighted by activity. [GPU-s]"""
+    throttled_gpu_s: float = 0.0
+    useful_gpu_s: float = 0.0
+    lost_gpu_s: float = 0.0
+    flops: float = 0.0
+    """Useful FLOPs of the jobs whose FLOPs are known. [FLOP]"""
+    flops_gpu_s: float = 0.0
+    """GPU time those jobs held. [GPU-s]"""
+    jobs_submitted: int = 0
+    jobs_completed: int = 0
+    jobs_killed: int = 0
+
+    requests: float = 0.0
+    tokens: float = 0.0
+    service_j: float = 0.0
+    """Server energy of the services. [J]"""
+    requests_within_slo: float | None = None
+    ttft_p99_s: float | None = None
+    itl_p99_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the scorecard must know of the facility besides the totals."""
+
+    gpus: int
+    racks_built: int
+    floor_area_m2: float
+    """IT floor of the racks built. [m2]"""
+    nameplate_it_w: float
+    """Plate rating of all IT. [W]"""
+    currency: str
+    has_services: bool = False
+    """Whether the workload serves requests; without, their keys are null."""
+    peak_flops: float = 0.0
+    """Dense peak of one GPU; 0 where unknown. [FLOP/s]"""
+    cost_per_gpu_hour: float | None = None
+
+
+def summarize(totals: Totals, facts: Facts, racks: RackPower, jobs_path: Path) -> Summary:
+    """Return the scorecard: every key of ``schema.SUMMARY``, None where it does not apply.
+
+    Parameters
+    ----------
+    totals : Totals
+        What the run accumulated.
+    facts : Facts
+        What the facility is.
+    racks : RackPower
+        Power of the racks that hold IT.
+    jobs_path : Path
+        The finished ``jobs.parquet``; waits and slowdowns are read from it.
+    """
+    found: Summary = {
+        **_energies(totals, facts),
+        **_ratios(totals),
+        **_powers(totals, facts, racks),
+        **_work(totals, facts),
+        **_waits(jobs_path),
+        **_services(totals, facts),
+        **_money(totals, facts),
+    }
+    return {name: _finite(found[name]) for name in SUMMARY}
+
+
+def write_summary(summary: Mapping[str, float | int | str | None], folder: Path) -> Path:
+    """Write ``summary.json``, whole or not at all; the last file of a run."""
+    path = folder / "summary.json"
+    part = folder / "summary.json.part"
+    part.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def _finite(value: float | int | str | None) -> float | int | str | None:
+    """Return None for what is not a number: NaN means not known, and JSON has no NaN."""
+    return value if not isinstance(value, float) or np.isfinite(value) else None
+
+
+def _energies(t: Totals, facts: Facts) -> Summary:
+    return {
+        "simulated_days": t.seconds / SECONDS_PER_DAY,
+        "it_energy_kwh": t.it_j / JOULES_PER_KWH,
+        "facility_energy_kwh": t.facility_j / JOULES_PER_KWH,
+        "facility_energy_gwh": t.facility_j / JOULES_PER_GWH,
+        "cooling_energy_kwh": t.cooling_j / JOULES_PER_KWH,
+        "loss_energy_kwh": t.loss_j / JOULES_PER_KWH,
+        "aux_energy_kwh": t.aux_j / JOULES_PER_KWH,
+        "nameplate_energy_gwh": facts.nameplate_it_w * t.seconds / JOULES_PER_GWH,
+        "unserved_energy_kwh": t.unserved_j / JOULES_PER_KWH,
+        "energy_residual_fraction": t.residual_max,
+    }
+
+
+def _ratios(t: Totals) -> Summary:
+    return {
+        "pue": metrics.pue(t.facility_j, t.it_j),
+        "tue": metrics.tue(t.facility_j, t.it_j, t.fan_j, t.psu_loss_j),
+        "ppue_cooling": metrics.ppue(t.cooling_j, t.it_j),
+        "ppue_power": metrics.ppue(t.loss_j, t.it_j),
+        "wue_l_per_kwh": metrics.wue_l_per_kwh(t.water_kg, t.it_j),
+        "cue_kg_per_kwh": metrics.cue_kg_per_kwh(t.carbon_kg, t.it_j),
+        "ere": metrics.ere(t.facility_j, t.reused_j, t.it_j),
+        "mlc": metrics.mlc(t.cooling_j, t.it_j),
+        "elc": metrics.elc(t.it_loss_j, t.it_j),
+        "free_cooling_fraction": metrics.free_cooling_fraction(t.free_s, t.seconds),
+    }
+
+
+def _powers(t: Totals, facts: Facts, racks: RackPower) -> Summary:
+    mean_kw, p95_kw, peak_kw = racks.density_kw()
+    stranded_w = np.maximum(racks.rated_w - racks.peak_w(), 0.0).sum()
+    return {
+        "it_power_mean_mw": metrics.ratio(t.it_j / WATTS_PER_MEGAWATT, t.seconds),
+        "it_power_peak_mw": t.it_peak_w / WATTS_PER_MEGAWATT,
+        "facility_power_mean_mw": metrics.ratio(t.facility_j / WATTS_PER_MEGAWATT, t.seconds),
+        "facility_power_peak_mw": t.facility_peak_w / WATTS_PER_MEGAWATT,
+        "rack_density_mean_kw": mean_kw,
+        "rack_density_p95_kw": p95_kw,
+        "rack_density_peak_kw": peak_kw,
+        "stranded_power_kw": float(stranded_w) / 1e3,
+        "floor_density_kw_per_m2": metrics.ratio(t.it_peak_w / 1e3, facts.floor_area_m2),
+        "rack_occupancy_fraction": metrics.ratio(len(racks.rated_w), facts.racks_built),
+    }
+
+
+def _work(t: Totals, facts: Facts) -> Summary:
+    all_gpu_s = facts.gpus * t.seconds
+    return {
+        "gpu_allocated_fraction": metrics.ratio(t.gpu_allocated_s, all_gpu_s),
+        "gpu_active_fraction": metrics.ratio(t.gpu_active_s, all_gpu_s),
+        "jobs_submitted": t.jobs_submitted,
+        "jobs_completed": t.jobs_completed,
+        "jobs_killed": t.jobs_killed,
+        "goodput_fraction": metrics.goodput_fraction(t.useful_gpu_s, t.gpu_allocated_s),
+        "gpu_hours_useful": t.useful_gpu_s / SECONDS_PER_HOUR,
+        "gpu_hours_lost": t.lost_gpu_s / SECONDS_PER_HOUR,
+        "mfu_mean": metrics.mfu(t.flops, facts.peak_flops, t.flops_gpu_s) if t.flops else None,
+        "throttled_gpu_hours": t.throttled_gpu_s / SECONDS_PER_HOUR,
+    }
+
+
+def _waits(jobs_path: Path) -> Summary:
+    """Percentiles from the job table, so that no list of waits is kept in memory."""
+    jobs = read_columns(jobs_path, ["wait_s", "slowdown", "status"])
+    waits = jobs["wait_s"][~np.isnan(jobs["wait_s"])]
+    slowdowns = jobs["slowdown"][jobs["status"] == COMPLETED]
+    return {
+        "wait_p50_s": _percentile(waits, 50.0),
+        "wait_p95_s": _percentile(waits, 95.0),
+        "slowdown_p95": _percentile(slowdowns, 95.0),
+    }
+
+
+def _percentile(
+    values: np.ndarray[tuple[int, ...], np.dtype[np.float64]], q: float
+) -> float | None:
+    return float(np.percentile(values, q)) if len(values) else None
+
+
+def _services(t: Totals, facts: Facts) -> Summary:
+    served: Summary = {
+        "requests_served": t.requests,
+        "tokens_served": t.tokens,
+        "ttft_p99_s": t.ttft_p99_s,
+        "itl_p99_s": t.itl_p99_s,
+        "slo_attainment_fraction": None
+        if t.requests_within_slo is None
+        else metrics.ratio(t.requests_within_slo, t.requests),
+        "energy_per_token_j": metrics.ratio(t.service_j, t.tokens) if t.service_j else None,
+    }
+    return served if facts.has_services else dict.fromkeys(served)
+
+
+def _money(t: Totals, facts: Facts) -> Summary:
+    market_kg = t.carbon_market_kg
+    return {
+        "water_m3": t.water_kg / KILOGRAMS_PER_M3,
+        "carbon_t": t.carbon_kg / KILOGRAMS_PER_TONNE,
+        "carbon_market_t": None if market_kg is None else market_kg / KILOGRAMS_PER_TONNE,
+        "electricity_cost": t.cost,
+        "cost_per_gpu_hour": facts.cost_per_gpu_hour,
+        "currency": facts.currency,
+    }
