@@ -37,7 +37,7 @@ from twin.scheduling.base import Policy
 from twin.site.base import Site, WeatherSeries
 from twin.storage.base import Storage
 from twin.units import SECONDS_PER_DAY
-from twin.workload.base import Service, Workload
+from twin.workload.base import Workload
 
 COMPONENTS: dict[str, type[Component]] = {
     "gpu": GpuServer,
@@ -192,6 +192,11 @@ def size(design: Design, replication: int = 0) -> None:
         rng=rng,
     )
     design.workload.check(design.context)
+    held = design.workload.held_gpus()
+    if held > facility.gpus:
+        raise ConfigError(
+            f"facility.gpus={facility.gpus}: must be at least the {held} that services hold"
+        )
     storage_w = design.storage.power_w(float("inf"))
     design.it_nameplate_w = (
         cluster.servers * server.nameplate_w + design.network.power_w() + storage_w
@@ -275,22 +280,11 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         racks=RackPower(design.cluster.racks, rated_w),
     )
     _start_faults(design, facility)
-    for offer in _services(design):
+    for offer in design.workload.services(design.context):
         env.process(service(env, dispatcher, offer))
     jobs: Iterator[Job] = design.workload.jobs(design.context)
     env.process(arrivals(env, jobs, dispatcher.submit))
     return facility
-
-
-def _services(design: Design) -> list[Service]:
-    offers = design.workload.services(design.context)
-    held = sum(offer.gpus for offer in offers)
-    if held > design.facility.gpus:
-        raise ConfigError(
-            f"facility.gpus={design.facility.gpus}: must be at least the {held} GPUs that the "
-            f"services {', '.join(offer.name for offer in offers)} hold"
-        )
-    return offers
 
 
 def _start_faults(design: Design, facility: Facility) -> None:

@@ -33,6 +33,8 @@ class Tally:
         "active_s",
         "allocated_gpus",
         "allocated_s",
+        "busy_servers",
+        "busy_servers_s",
         "queued",
         "queued_s",
         "reading",
@@ -59,6 +61,7 @@ class Tally:
             self.running_s += self.running * passed_s
             self.queued_s += self.queued * passed_s
             self.storage_j += self.storage_w * passed_s
+            self.busy_servers_s += self.busy_servers * passed_s
             self.tokens += self.tokens_per_s * passed_s
             self.requests += self.requests_per_s * passed_s
             self._since_s = now_s
@@ -119,7 +122,9 @@ class Dispatcher:
         self.lost_gpu_s = 0.0
         self.useful_flops = 0.0
         self.known_flops_gpu_s = 0.0
+        self.service_j = 0.0
         self.activity_gpu_s = [0.0] * 101
+        """GPU time held, by percent of GPU activity."""
         self.halted = False
         self._ends: list[tuple[float, int, Job]] = []
         self._order: dict[Job, int] = {}
@@ -207,6 +212,7 @@ class Dispatcher:
         tally.queued -= 1
         tally.running += 1
         tally.allocated_gpus += job.gpus
+        tally.busy_servers = self.cluster.busy_servers()
         tally.active_gpus += job.gpus * job.activity * self._activity_factor
         job.rate_since_s = now_s
         job.rate = self._rate(job)
@@ -251,6 +257,7 @@ class Dispatcher:
         tally.advance(now_s)
         tally.running -= 1
         tally.allocated_gpus -= job.gpus
+        tally.busy_servers = self.cluster.busy_servers()
         tally.active_gpus -= job.gpus * job.activity * self._activity_factor
         if not tally.running:
             tally.active_gpus = 0.0  # sums of activities leave a rounding rest
@@ -267,7 +274,8 @@ class Dispatcher:
             return
         job.rate_since_s = now_s
         job.service_s += passed_s
-        job.energy_j += job.power_w * passed_s
+        energy_j = job.power_w * passed_s
+        job.energy_j += energy_j
         gpu_s = job.gpus * passed_s
         useful_gpu_s = gpu_s * job.rate
         self.useful_gpu_s += useful_gpu_s
@@ -278,6 +286,8 @@ class Dispatcher:
             if job.flops:
                 self.useful_flops += job.flops * job.rate * passed_s / job.work_s
                 self.known_flops_gpu_s += gpu_s
+        else:
+            self.service_j += energy_j
 
     def stop(self, job: Job) -> None:
         """Take a running job off its GPUs; what it did since its last checkpoint is lost."""
@@ -288,7 +298,8 @@ class Dispatcher:
             process.interrupt()
         if job.work_s < inf:
             done_s = job.work_s - job.remaining_s
-            kept_s = floor(done_s / job.checkpoint_s) * job.checkpoint_s
+            interval_s = job.checkpoint_s
+            kept_s = floor(done_s / interval_s) * interval_s if interval_s < inf else 0.0
             lost_gpu_s = (done_s - kept_s) * job.gpus
             job.lost_gpu_s += lost_gpu_s
             job.remaining_s = job.work_s - kept_s

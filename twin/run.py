@@ -6,22 +6,20 @@ import gc
 import json
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from twin import __version__, build
 from twin.build import Design
 from twin.facility import Facility
 from twin.results.recorder import Recorder
-from twin.results.summary import FacilityFacts, summarize, write_summary
+from twin.results.summary import Facts, Summary, summarize, write_summary
+from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 
-Summary = dict[str, float | str | None]
 Progress = Callable[[float], None]
 PACKAGES = ("simpy", "numpy", "networkx", "matplotlib", "hydra-core", "pyarrow", "rich", "plotly")
 
@@ -79,12 +77,14 @@ def execute(
     except BaseException:
         recorder.abort()
         raise
-    summary = summarize(facility.totals, facts(design), folder / "jobs.parquet")
+    summary = summarize(
+        facility.totals, facts(design, facility), facility.racks, folder / "jobs.parquet"
+    )
     _write_text(folder / "config.yaml", _yaml(config))
-    _write_json(folder / "run.json", run_record(design, facility, events, clocks, command))
+    _write_text(folder / "run.json", _json(run_record(design, facility, events, clocks, command)))
     if design.output.plots or design.output.report:
-        _illustrate(design, folder, summary)
-    write_summary(folder, summary)
+        illustrate(design, folder, summary)
+    write_summary(summary, folder)
     return summary
 
 
@@ -100,7 +100,45 @@ def simulate(design: Design, facility: Facility, progress: Progress) -> int:
         if enabled:
             gc.enable()
     facility.close()
+    _add_up(facility)
     return next(env._eid)
+
+
+def _add_up(facility: Facility) -> None:
+    """Carry what the dispatcher counted over to the totals."""
+    totals, desk = facility.totals, facility.dispatcher
+    totals.useful_gpu_s = desk.useful_gpu_s
+    totals.lost_gpu_s = desk.lost_gpu_s
+    totals.flops, totals.flops_gpu_s = desk.useful_flops, desk.known_flops_gpu_s
+    totals.jobs_submitted = desk.submitted
+    totals.jobs_completed = desk.completed
+    totals.jobs_killed = desk.killed
+    totals.service_j = desk.service_j
+
+
+def facts(design: Design, facility: Facility) -> Facts:
+    """Return what the scorecard must know of the facility besides the totals."""
+    totals, config = facility.totals, design.facility
+    racks_built = config.racks_built or facility.cluster.racks
+    gpu_hours = totals.gpu_allocated_s / SECONDS_PER_HOUR
+    return Facts(
+        gpus=config.gpus,
+        racks_built=racks_built,
+        floor_area_m2=racks_built * config.floor_area_m2_per_rack,
+        nameplate_it_w=design.it_nameplate_w,
+        currency=design.site.currency,
+        has_services=bool(design.workload.services(design.context)),
+        peak_flops=design.gpu.peak_flops,
+        cost_per_gpu_hour=design.economics.cost_per_gpu_hour(
+            gpus=config.gpus,
+            it_nameplate_w=design.it_nameplate_w,
+            gpu_hours=gpu_hours,
+            energy_cost=totals.cost,
+            water_m3=totals.water_kg / 1e3,
+            hours=totals.seconds / SECONDS_PER_HOUR,
+            currency=design.site.currency,
+        ),
+    )
 
 
 def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
@@ -114,8 +152,99 @@ def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
         "rack_id": [f"rack-{i:0{width}d}" for i in range(1, number + 1)],
         "hall": ["hall-1"] * number,
         "cooling": [kind] * number,
-        "rated_kw": [design.rack.rated_kw] * number,
         **power,
         "inlet_max_c": [limits.inlet_max_c] * number,
         "throttled_s": [limits.throttled_s] * number,
     }
+
+
+def run_record(
+    design: Design,
+    facility: Facility,
+    events: int,
+    clocks: tuple[float, float],
+    command: str,
+) -> dict[str, Any]:
+    """Return the content of run.json: what made this run, and what to know about it."""
+    report = design.workload.report
+    racks = facility.racks
+    return {
+        "twin": __version__,
+        "command": command,
+        "git": _git_commit(),
+        "seed": design.clock.seed,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "wall_s": round(time.perf_counter() - clocks[0], 3),
+        "cpu_s": round(time.process_time() - clocks[1], 3),
+        "events": events,
+        "warnings": [
+            *design.weather.warnings,
+            *design.power.warnings,
+            *design.cooling.warnings,
+            *design.workload.warnings,
+            *(report.notes if report else []),
+        ],
+        "weather": design.weather.source,
+        "workload": asdict(report) if report else None,
+        "servers_busy_mean": facility.dispatcher.tally.busy_servers_s / design.duration_s,
+        "servers": facility.cluster.servers,
+        "cooling_energy_kwh": {
+            part: joules / JOULES_PER_KWH for part, joules in facility.totals.cooling_parts_j.items()
+        },
+        "distributions": {
+            "rack_power_bins": "200 equal bins of the rating, then above it",
+            "rack_power_s": racks.histogram_s().sum(axis=0).tolist(),
+            "gpu_activity_bins": "0, 0.01 .. 1",
+            "gpu_activity_gpu_s": facility.dispatcher.activity_gpu_s,
+            "gpu_s": facility.cluster.gpus * facility.totals.seconds,
+        },
+    }
+
+
+def illustrate(design: Design, folder: Path, summary: Summary) -> None:
+    """Draw the figures and write the report of a run whose files are complete."""
+    from twin.results.report import write_report
+    from twin.results.run_folder import Run
+
+    run = Run(folder, summary)
+    if design.output.plots:
+        from twin.plot.all import draw_all
+
+        draw_all(run)
+    if design.output.report:
+        write_report(run)
+
+
+def _git_commit() -> str | None:
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+
+
+def _json(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, indent=1) + "\n"
+
+
+def _write_text(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

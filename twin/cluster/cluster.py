@@ -96,6 +96,12 @@ class Cluster:
         after_w, after_fan_w = self.server.power_w(min(after, 1.0))
         self._book([self.rack_of[server]], after_w - before_w, after_fan_w - before_fan_w, now_s)
 
+    def busy_servers(self) -> int:
+        """Return how many servers hold at least one job."""
+        free, last = self.free, self.capacities[-1]
+        part_filled_and_idle = last < free.size and free.free[-1] == last
+        return self.servers - len(free.whole) - part_filled_and_idle
+
     def power_off(self, now_s: float) -> None:
         """Cut the power of every server; the jobs must have been removed."""
         self._switch(now_s, powered=False)

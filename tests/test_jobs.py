@@ -1,0 +1,142 @@
+"""A job is remaining work with a rate: what slows it makes it end later, exactly."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.support.desk import Disk, desk, job, play
+from twin.jobs import service
+from twin.records import COMPLETED, Service
+from twin.scheduling.fcfs import FirstComeFirstServed
+from twin.workload.base import ServiceProfile
+
+
+def bench(servers=2, **more):
+    return desk(FirstComeFirstServed(), servers, **more)
+
+
+def at(dispatcher, when_s, action):
+    def wait():
+        yield dispatcher.env.timeout(when_s)
+        action()
+
+    dispatcher.env.process(wait())
+
+
+def test_an_undisturbed_job_takes_its_work():
+    one = job("one", 5, 8, 100)
+    play(bench(), [one])
+    assert (one.started_at_s, one.finished_at_s, one.status) == (5, 105, COMPLETED)
+    assert one.energy_j == 900 * 100
+
+
+def test_half_rate_for_40_s_costs_20_s_of_work():
+    one = job("one", 0, 8, 100)
+    desk = bench()
+    at(desk, 30, lambda: desk.throttle(0.5, 0.5))
+    at(desk, 70, lambda: desk.throttle(1.0, 1.0))
+    play(desk, [one])
+    assert one.finished_at_s == 120
+    # 80 s at 900 W, 40 s at half activity: 100 + 400 W
+    assert one.energy_j == 80 * 900 + 40 * 500
+    assert desk.useful_gpu_s == 8 * 100
+    assert desk.tally.take(120)[1] == 8 * (80 + 20)  # active GPU-seconds
+
+
+def test_a_stop_loses_what_was_not_in_the_checkpoint():
+    one = job("one", 0, 8, 100, checkpoint_s=30)
+    desk = bench()
+    at(desk, 75, desk.halt)  # kept: 60 of 75
+    at(desk, 200, desk.resume)
+    play(desk, [one])
+    assert one.finished_at_s == 240
+    assert (one.restarts, one.lost_gpu_s) == (1, 15 * 8)
+    assert one.started_at_s == 0
+    assert one.service_s == 75 + 40
+    assert desk.useful_gpu_s == 8 * 100
+    assert desk.lost_gpu_s == 15 * 8
+
+
+def test_without_checkpoints_a_stop_loses_everything():
+    one = job("one", 0, 8, 100)
+    desk = bench()
+    at(desk, 99, desk.halt)
+    at(desk, 99, desk.resume)
+    play(desk, [one])
+    assert one.finished_at_s == 199
+
+
+def test_stopped_jobs_queue_in_order_of_arrival():
+    jobs = [job("a", 0, 8, 100), job("b", 1, 8, 100), job("c", 2, 8, 100)]
+    desk = bench(servers=2)
+    at(desk, 50, desk.halt)
+    at(desk, 60, desk.resume)
+    play(desk, jobs)
+    assert [j.finished_at_s for j in jobs] == [160, 160, 260]
+
+
+def test_readers_share_storage_and_slow_down_together():
+    # 100 B/s wanted by each, 150 to be had: both at 0.75 from 10 on; b has 90 left at 10.
+    a = job("a", 0, 8, 100, read_bytes_per_s=100.0)
+    b = job("b", 10, 8, 30, read_bytes_per_s=100.0)
+    desk = bench(disk=Disk(bytes_per_s=150.0))
+    play(desk, [a, b])
+    assert b.finished_at_s == 10 + 30 / 0.75
+    assert a.finished_at_s == pytest.approx(50 + (100 - 10 - 40 * 0.75))
+    assert desk.tally.take(desk.env.now)[4] == pytest.approx(10 * 100 + 40 * 150 + 60 * 100)
+
+
+def test_who_reads_nothing_is_not_slowed_by_storage():
+    a = job("a", 0, 8, 100, read_bytes_per_s=100.0)
+    b = job("b", 0, 8, 100)
+    play(bench(disk=Disk(bytes_per_s=50.0)), [a, b])
+    assert (a.finished_at_s, b.finished_at_s) == (200, 100)
+
+
+def test_a_service_counts_tokens_only_while_it_has_gpus():
+    profile = ServiceProfile(
+        activity=np.array([0.5, 1.0]),
+        requests_per_s=np.array([1.0, 2.0]),
+        tokens_per_s=np.array([10.0, 20.0]),
+        unserved_requests_per_s=np.zeros(2),
+    )
+    desk = bench()
+    desk.env.process(service(desk.env, desk, Service("chat", 8, 100.0, profile)))
+    at(desk, 50, desk.halt)
+    at(desk, 150, desk.resume)
+    desk.env.run(until=200)
+    *_, tokens, requests = desk.tally.take(200)
+    assert tokens == 50 * 10 + 50 * 20
+    assert requests == 50 * 1 + 50 * 2
+
+
+def test_energy_is_exact_however_often_the_beat_closes():
+    jobs = [job("a", 3, 8, 41), job("b", 7.25, 5, 0.5), job("c", 7.5, 3, 77)]
+    for beat_s in (0.7, 1.0, 13.0, 200.0):
+        desk = bench()
+        total = 0.0
+        racks = np.zeros(2)
+
+        def beats(beat_s=beat_s):
+            nonlocal total, racks
+            before = 0.0
+            while desk.env.now < 200:
+                yield desk.env.timeout(min(beat_s, 200 - desk.env.now))
+                energy_j, _, rack_w = desk.cluster.take_beat(desk.env.now)
+                total += energy_j
+                racks += rack_w * (desk.env.now - before)
+                before = desk.env.now
+
+        desk.env.process(beats())
+        play(desk, [job(j.job_id, j.arrived_at_s, j.gpus, j.work_s) for j in jobs], 200)
+        desk.env.run(until=200.0 + 1e-9)
+        gpu_s = 8 * 41 + 5 * 0.5 + 3 * 77
+        assert total == pytest.approx(2 * 100 * 200 + 100 * gpu_s, rel=1e-12)
+        assert racks.sum() == pytest.approx(total, rel=1e-12)
+
+
+def test_an_endless_job_never_ends():
+    endless = job("svc", 0, 8, math.inf, limit_s=math.inf)
+    play(bench(), [endless], until_s=1e6)
+    assert math.isnan(endless.finished_at_s)
