@@ -1,0 +1,131 @@
+"""Rows of a delimited text file, plain or gzipped, and the meaning of their fields."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from twin.errors import InputFileError, suggest
+from twin.units import SECONDS_PER_DAY
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open *path* as text, unpacking ``.gz``; errors while reading are mended too.
+
+    Raises
+    ------
+    InputFileError
+        If it is missing, unreadable, no text, or a broken gzip file.
+    """
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+                yield file
+        else:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                yield file
+    except FileNotFoundError:
+        raise InputFileError(f"{path}: no such file") from None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputFileError(f"{path}: cannot be read: {error}") from None
+
+
+def table_rows(
+    file: TextIO, path: Path, delimiter: str = ",", comment: str | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, fields) of each row that is neither empty nor a comment.
+
+    The *delimiter* ``whitespace`` splits on any run of blanks.
+
+    Raises
+    ------
+    InputFileError
+        If the text is not made of rows.
+    """
+    if delimiter == "whitespace":
+        numbered = ((line, text.split()) for line, text in enumerate(file, 1))
+    else:
+        reader = csv.reader(file, delimiter=delimiter)
+        numbered = ((reader.line_num, fields) for fields in reader)
+    try:
+        for line, fields in numbered:
+            if fields and not (comment and fields[0].startswith(comment)):
+                yield line, fields
+    except csv.Error as error:
+        raise InputFileError(f"{path}: no readable table: {error}") from None
+
+
+def positions(header: Sequence[str], wanted: Mapping[str, str], path: Path) -> dict[str, int]:
+    """Return where each wanted column stands: ``{what: position}`` for ``{what: column}``.
+
+    Raises
+    ------
+    InputFileError
+        Listing the columns there are and the mapping that was wanted.
+    """
+    names = [name.strip() for name in header]
+    missing = [column for column in wanted.values() if column not in names]
+    if missing:
+        lacks = "; ".join(f"no column '{column}'; {suggest(column, names)}" for column in missing)
+        mapping = ", ".join(f"{what}: {column}" for what, column in wanted.items())
+        raise InputFileError(
+            f"{path}: {lacks}\ncolumns seen: {', '.join(names)}\nmapping wanted: {mapping}"
+        )
+    return {what: names.index(column) for what, column in wanted.items()}
+
+
+def duration_s(text: str, unit_s: float = 1.0) -> float:
+    """Return a duration written as a number of *unit_s* or as Slurm's ``[D-]HH:MM:SS`` [s].
+
+    Raises
+    ------
+    ValueError
+        If *text* is neither.
+
+    Examples
+    --------
+    >>> duration_s("90", 60.0)
+    5400.0
+    >>> duration_s("1-02:03:04"), duration_s("03:04.5")
+    (93784.0, 184.5)
+    """
+    if ":" not in text:
+        return float(text) * unit_s
+    days, _, clock = text.rpartition("-")
+    seconds = 0.0
+    for part in clock.split(":"):
+        seconds = seconds * 60 + float(part)
+    return int(days or 0) * SECONDS_PER_DAY + seconds
+
+
+def instant_reader(time_format: str, start: datetime, origin_s: float) -> Callable[[str], float]:
+    """Return a function from the text of an instant to seconds of the run.
+
+    *time_format* is ``iso``, ``seconds`` (second *origin_s* of the file is second 0
+    of the run) or a ``strptime`` pattern. Dates are read as local time of the site:
+    a zone written behind them is dropped.
+
+    Examples
+    --------
+    >>> read = instant_reader("iso", datetime(2017, 10, 1), 0.0)
+    >>> read("2017-10-02 00:00:05"), read("2017-10-02T00:00:05+08:00")
+    (86405.0, 86405.0)
+    >>> instant_reader("seconds", datetime(2017, 10, 1), 100.0)("130.5")
+    30.5
+    """
+    if time_format == "seconds":
+        return lambda text: float(text) - origin_s
+    if time_format == "iso":
+        return lambda text: _since_s(datetime.fromisoformat(text), start)
+    return lambda text: _since_s(datetime.strptime(text, time_format), start)
+
+
+def _since_s(at: datetime, start: datetime) -> float:
+    return (at.replace(tzinfo=None) - start).total_seconds()
