@@ -1,0 +1,60 @@
+"""Shared bandwidth and power of parallel storage, by hand and at its limits."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.config import parse
+from twin.errors import ConfigError
+from twin.storage.parallel import ParallelStorage, shared_fraction
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "storage"
+DEMAND = st.floats(0, 1e15)
+
+
+def load(name: str = "all_flash_2tbps", **changes: object) -> ParallelStorage:
+    data = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    return parse(ParallelStorage, {**data, **changes}, "storage")
+
+
+@pytest.mark.parametrize(
+    ("name", "bytes_per_s"),
+    [("all_flash_2tbps", 2e12), ("all_flash_800gbps", 8e11), ("llama3_240pb", 2e12)],
+)
+def test_published_bandwidth(name, bytes_per_s):
+    assert load(name).bandwidth_bytes_per_s == pytest.approx(bytes_per_s, rel=1e-3)
+
+
+def test_everyone_gets_all_until_the_bandwidth_is_used_up():
+    storage = load()
+    assert storage.level(0.0) == 1.0
+    assert storage.level(2e12) == 1.0
+    assert storage.level(4e12) == 0.5
+
+
+@given(DEMAND)
+def test_what_is_read_is_the_smaller_of_demand_and_bandwidth(demand):
+    assert demand * shared_fraction(demand, 2e12) == pytest.approx(min(demand, 2e12), rel=1e-12)
+
+
+def test_power_at_rest_at_half_and_at_full_bandwidth():
+    storage = load()
+    assert storage.power_w(0.0) == 50e3
+    assert storage.power_w(1e12) == 70e3
+    assert storage.power_w(2e12) == storage.power_w(9e12) == 90e3
+
+
+@given(DEMAND, DEMAND)
+def test_more_demand_never_draws_less(a, b):
+    storage = load()
+    assert storage.power_w(min(a, b)) <= storage.power_w(max(a, b))
+
+
+def test_a_wrong_value_is_refused_with_its_key():
+    with pytest.raises(ConfigError, match=r"storage.node_busy_w=100.0: must be >= node_idle_w"):
+        load(node_busy_w=100)
+    with pytest.raises(ConfigError, match=r"storage.nodes=0: must be >= 1"):
+        load(nodes=0)

@@ -1,0 +1,290 @@
+"""A server whose power follows the activity of its GPUs: host, fans and supplies included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Annotated
+
+from twin.config import (
+    Celsius,
+    Count,
+    CountOrZero,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    Range,
+)
+from twin.errors import require
+from twin.gpu.base import GpuServer
+
+Points = Sequence[tuple[float, float]]
+
+STEPS_PER_W = 1024.0
+"""Powers are whole multiples of 2**-10 W. Sums and differences of such numbers are
+exact in double precision up to 2**43 W, so a rack that adds the step of each job's
+start and subtracts it at its end returns to exactly its idle power, in any order."""
+
+
+def piecewise_linear(x: float, points: Points) -> float:
+    """Interpolate between *points*; beyond the first and last the end values hold.
+
+    Parameters
+    ----------
+    x : float
+        Where to read the curve. [unit of the first coordinates]
+    points : sequence of (x, y), at least one
+        Corner points with rising x.
+
+    Returns
+    -------
+    float
+        Value of the curve at *x*. [unit of the second coordinates]
+
+    Examples
+    --------
+    >>> piecewise_linear(0.75, [(0.5, 0.96), (1.0, 0.92)])
+    0.94
+    """
+    below_x, below_y = points[0]
+    if x <= below_x:
+        return below_y
+    for above_x, above_y in points:
+        if x <= above_x:
+            return below_y + (above_y - below_y) * (x - below_x) / (above_x - below_x)
+        below_x, below_y = above_x, above_y
+    return below_y
+
+
+def dynamic_fraction(activity: float, exponent: float) -> float:
+    """Dynamic power of a GPU over its largest dynamic power.
+
+    Parameters
+    ----------
+    activity : float
+        Weighted tensor and memory activity, 0-1; not the "utilisation" that
+        drivers report, which is high while little power is drawn. [-]
+    exponent : float
+        0.8-1.0 on measured GPUs. [-]
+
+    Returns
+    -------
+    float
+        ``activity ** exponent``, so 0 at idle and 1 at full activity. [-]
+
+    Raises
+    ------
+    ParameterError
+        If *activity* is outside 0-1.
+
+    Examples
+    --------
+    >>> dynamic_fraction(0.25, 0.5)
+    0.5
+    """
+    require(0.0 <= activity <= 1.0, "activity", activity, ">= 0 and <= 1")
+    return float(activity**exponent)
+
+
+def fan_power_multiplier(
+    inlet_c: float, flat_c: float, full_c: float, full_load_speed: float
+) -> float:
+    r"""Fan power at a warm inlet over fan power at a cool one.
+
+    .. math:: m = s^3, \quad s = \min\left(1 + \left(\frac{1}{n} - 1\right)
+        \frac{T - T_0}{T_1 - T_0},\ \frac{1}{n}\right)
+
+    Parameters
+    ----------
+    inlet_c : float
+        Air temperature at the server inlet. [degC]
+    flat_c : float
+        Inlet up to which the speed depends on load alone. [degC]
+    full_c : float
+        Inlet at which the fans of a fully loaded server reach full speed. [degC]
+    full_load_speed : float
+        Speed over full speed of a fully loaded server at a cool inlet. [-]
+
+    Returns
+    -------
+    float
+        Multiplier, 1 up to *flat_c* and ``full_load_speed ** -3`` from *full_c* on. [-]
+
+    Notes
+    -----
+    The controller raises the speed of every load by the same factor; power goes with
+    the cube of speed (affinity law).
+
+    References
+    ----------
+    .. [1] ASHRAE TC 9.9, *Thermal Guidelines for Data Processing Environments*,
+       server power against inlet temperature.
+
+    Examples
+    --------
+    >>> fan_power_multiplier(40.0, 25.0, 35.0, 0.5)
+    8.0
+    """
+    if inlet_c <= flat_c:
+        return 1.0
+    top = 1.0 / full_load_speed
+    speed = min(1.0 + (top - 1.0) * (inlet_c - flat_c) / (full_c - flat_c), top)
+    return speed * speed * speed
+
+
+@dataclass(kw_only=True)
+class AirServer(GpuServer):
+    """GPUs, host, fans and redundant power supplies in one box.
+
+    Everything is a function of the mean drive *x* of the GPUs: their power and the
+    host's are linear in *x*, fan speed is linear in *x* and fan power cubic in speed,
+    and the supplies lose what their efficiency at that load says.
+    """
+
+    name: str
+    gpus_per_server: Count
+    nameplate_kw: Positive
+    peak_tflops: Positive
+    """Dense FP16/BF16 of one GPU. [TFLOP/s]"""
+    memory_gb: Positive
+    memory_bandwidth_tb_per_s: Positive
+    scale_up_gb_per_s: NonNegative
+    """Bandwidth of one GPU inside its scale-up domain, both directions; 0: none known. [GB/s]"""
+    nic_count: CountOrZero
+    nic_gbps: NonNegative
+    mass_kg: Positive | None
+    rack_units: Positive | None
+    airflow_m3_per_s: NonNegative | None
+    """Air through the server at full load; None where the maker's figure is not known."""
+
+    gpu_idle_w: Positive
+    gpu_max_w: Positive
+    activity_exponent: Annotated[float, Range(0.5, 1.5)]
+
+    host_idle_w: NonNegative
+    """CPUs, memory, NICs and switches behind the supplies while the GPUs idle. [W]"""
+    host_busy_w: NonNegative
+
+    fan_full_speed_w: NonNegative
+    """All fans at full speed, behind the supplies; 0 for a server without fans. [W]"""
+    fan_idle_speed: PositiveFraction
+    fan_full_load_speed: PositiveFraction
+    fan_flat_inlet_c: Celsius
+    fan_full_speed_inlet_c: Celsius
+
+    psu_rated_kw: Positive
+    """Output of all supplies together; N+N supplies count twice the nameplate. [kW]"""
+    psu_efficiency: tuple[tuple[PositiveFraction, PositiveFraction], ...]
+    """Corner points (output over rating, efficiency); below the first its value holds."""
+
+    throttle_inlet_c: Celsius
+    shutdown_inlet_c: Celsius
+    inlet_release_k: Positive
+    """Both limits let go this far below ``throttle_inlet_c``. [K]"""
+    throttle_power_fraction: PositiveFraction
+    """GPU power while throttled over ``gpu_max_w``."""
+    speed_at_power: tuple[tuple[PositiveFraction, PositiveFraction], ...]
+    """Corner points (GPU power over uncapped power, speed over uncapped speed)."""
+
+    nameplate_w: float = field(init=False)
+    peak_flops: float = field(init=False)
+    _idle_dc_w: float = field(init=False, repr=False)
+    _dynamic_dc_w: float = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Derive SI values and check the keys against each other."""
+        self.nameplate_w = self.nameplate_kw * 1e3
+        self.peak_flops = self.peak_tflops * 1e12
+        gpus = self.gpus_per_server
+        self._idle_dc_w = gpus * self.gpu_idle_w + self.host_idle_w
+        self._dynamic_dc_w = (
+            gpus * (self.gpu_max_w - self.gpu_idle_w) + self.host_busy_w - self.host_idle_w
+        )
+        self._check_order()
+        self._check_points()
+        full_w, fan_w = self.power_w(1.0)
+        hot_w = full_w + fan_w * (self.fan_factor(self.fan_full_speed_inlet_c) - 1.0)
+        require(
+            hot_w <= self.nameplate_w,
+            "nameplate_kw",
+            self.nameplate_kw,
+            f">= {hot_w / 1e3:.2f}, the power at full activity with all fans at full speed",
+        )
+
+    def _check_order(self) -> None:
+        above = (
+            ("gpu_max_w", "gpu_idle_w"),
+            ("fan_full_speed_inlet_c", "fan_flat_inlet_c"),
+            ("shutdown_inlet_c", "throttle_inlet_c"),
+        )
+        for high, low in above:
+            value, least = getattr(self, high), getattr(self, low)
+            require(value > least, high, value, f"> {low}={least}")
+        at_least = (("host_busy_w", "host_idle_w"), ("fan_full_load_speed", "fan_idle_speed"))
+        for high, low in at_least:
+            value, least = getattr(self, high), getattr(self, low)
+            require(value >= least, high, value, f">= {low}={least}")
+        idle_fraction = self.gpu_idle_w / self.gpu_max_w
+        value = self.throttle_power_fraction
+        require(value > idle_fraction, "throttle_power_fraction", value, f"> {idle_fraction:.3g}")
+
+    def _check_points(self) -> None:
+        for name in ("psu_efficiency", "speed_at_power"):
+            points = getattr(self, name)
+            x = [point[0] for point in points]
+            rising = len(x) > 0 and all(a < b for a, b in pairwise(x))
+            require(rising, name, points, "at least one point, loads rising")
+        lowest = self.speed_at_power[0][0]
+        value = self.throttle_power_fraction
+        measured = f">= {lowest}, the lowest measured point of speed_at_power"
+        require(value >= lowest, "throttle_power_fraction", value, measured)
+
+    def drive(self, activity: float) -> float:
+        """Return a GPU's dynamic power over its largest dynamic power, from its activity."""
+        return dynamic_fraction(activity, self.activity_exponent)
+
+    def gpu_power_w(self, activity: float) -> float:
+        """Return the power of one GPU at *activity* [W]."""
+        return self.gpu_idle_w + (self.gpu_max_w - self.gpu_idle_w) * self.drive(activity)
+
+    def power_w(self, drive: float) -> tuple[float, float]:
+        """Return (server input power, of which fans) at server-mean *drive*, cool inlet [W].
+
+        The fans' part carries its share of the supplies' loss. Both are whole
+        multiples of 2**-10 W, see :data:`STEPS_PER_W`.
+        """
+        speed = self.fan_idle_speed + (self.fan_full_load_speed - self.fan_idle_speed) * drive
+        fan_w = self.fan_full_speed_w * speed * speed * speed
+        output_w = self._idle_dc_w + self._dynamic_dc_w * drive + fan_w
+        steps_per_output_w = STEPS_PER_W / piecewise_linear(
+            output_w / (self.psu_rated_kw * 1e3), self.psu_efficiency
+        )
+        return (
+            round(output_w * steps_per_output_w) / STEPS_PER_W,
+            round(fan_w * steps_per_output_w) / STEPS_PER_W,
+        )
+
+    def fan_factor(self, inlet_c: float) -> float:
+        """Return fan power at *inlet_c* over fan power at a cool inlet; 1 in the flat band."""
+        return fan_power_multiplier(
+            inlet_c, self.fan_flat_inlet_c, self.fan_full_speed_inlet_c, self.fan_full_load_speed
+        )
+
+    def limits(self, inlet_c: float, throttled: bool, tripped: bool) -> tuple[bool, bool]:
+        """Return (throttled, tripped) at *inlet_c*, with hysteresis from the present state.
+
+        A server that shut down is not started again while it would have to throttle.
+        """
+        release_c = self.throttle_inlet_c - self.inlet_release_k
+        tripped = inlet_c >= self.shutdown_inlet_c or (tripped and inlet_c > release_c)
+        throttled = inlet_c >= self.throttle_inlet_c or (throttled and inlet_c > release_c)
+        return throttled, tripped
+
+    def throttle(self) -> tuple[float, float]:
+        """Return (activity factor, rate factor) while throttled, each 0-1."""
+        dynamic = (self.throttle_power_fraction * self.gpu_max_w - self.gpu_idle_w) / (
+            self.gpu_max_w - self.gpu_idle_w
+        )
+        rate = piecewise_linear(self.throttle_power_fraction, self.speed_at_power)
+        return dynamic ** (1.0 / self.activity_exponent), rate
