@@ -19,14 +19,14 @@ Columns = dict[str, NDArray[Any]]
 
 @dataclass(slots=True)
 class Run:
-    """A finished run. Tables are read from disk each time they are asked for."""
+    """A run whose tables are whole; they are read from disk each time they are asked for."""
 
     path: Path
     summary: dict[str, Any]
-    info: dict[str, Any]
-    """``run.json``: version, seed, packages, seconds used, warnings; empty where absent."""
     notes: list[str] = field(default_factory=list)
     """Sentences a reader must know: keys missing or unknown in this folder."""
+    info: dict[str, Any] = field(init=False)
+    """``run.json``: version, seed, packages, seconds used, warnings; empty where absent."""
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -39,8 +39,11 @@ class Run:
         """
         folder = Path(path)
         summary = _summary(folder)
-        notes = _differences(summary)
-        return cls(folder, summary, _json_or_empty(folder / "run.json"), notes)
+        return cls(folder, summary, _differences(summary))
+
+    def __post_init__(self) -> None:
+        """Read what stands beside the summary."""
+        self.info = _json_or_empty(self.path / "run.json")
 
     @property
     def name(self) -> str:

@@ -1,0 +1,103 @@
+"""Numbers as people read them: few significant figures, a unit that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import isnan
+from typing import Any
+
+from twin.schema import SUMMARY
+from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
+
+ABSENT = "–"
+
+_STEPS = {
+    "kWh": ((1e6, "GWh"), (1e3, "MWh"), (1.0, "kWh")),
+    "GWh": ((1.0, "GWh"), (1e-3, "MWh"), (1e-6, "kWh")),
+    "MW": ((1.0, "MW"), (1e-3, "kW")),
+    "kW": ((1e3, "MW"), (1.0, "kW")),
+    "t": ((1e3, "kt"), (1.0, "t"), (1e-3, "kg")),
+    "s": (
+        (SECONDS_PER_DAY, "days"),
+        (SECONDS_PER_HOUR, "h"),
+        (SECONDS_PER_MINUTE, "min"),
+        (1.0, "s"),
+        (1e-3, "ms"),
+    ),
+    "tokens": ((1e9, "billion tokens"), (1e6, "million tokens"), (1.0, "tokens")),
+    "requests": ((1e6, "million requests"), (1.0, "requests")),
+}
+"""Larger and smaller units of a unit: the first one whose figure is at least 1 is used."""
+
+
+_PLAIN: dict[str, Callable[[float], str]] = {
+    "fraction": lambda value: f"{100.0 * value:.1f} %",
+    "-": lambda value: f"{value:.3f}" if 1e-3 <= abs(value) < 1e3 else figure(value),
+    "jobs": lambda value: f"{value:,.0f}",
+}
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """Return *value* with *digits* significant figures and never fewer whole ones.
+
+    Examples
+    --------
+    >>> figure(1.23456), figure(1234567.8), figure(0.0), figure(3e-16), figure(0.01234)
+    ('1.23', '1,234,568', '0', '3e-16', '0.0123')
+    """
+    size = abs(value)
+    if size == 0.0:
+        return "0"
+    if size < 1e-4:
+        return f"{value:.1g}"
+    if size >= 10.0 ** (digits - 1):
+        return f"{value:,.0f}"
+    decimals = digits - 1
+    while size < 1.0:
+        size *= 10.0
+        decimals += 1
+    if size >= 10.0:
+        decimals -= len(str(int(size))) - 1
+    return f"{value:,.{decimals}f}"
+
+
+def quantity(value: Any, unit: str, currency: str | None = None) -> str:
+    """Return *value* with a unit that fits its size.
+
+    Examples
+    --------
+    >>> quantity(0.834, "fraction"), quantity(1234.5, "kWh"), quantity(5400.0, "s")
+    ('83.4 %', '1.23 MWh', '1.50 h')
+    >>> quantity(None, "kW"), quantity(1.2345, "-"), quantity(7.512, "currency/GPU-h", "CNY")
+    ('–', '1.234', '7.51 CNY/GPU-h')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or isnan(value):
+        return ABSENT
+    if unit in _PLAIN:
+        return _PLAIN[unit](value)
+    for factor, name in _STEPS.get(unit, ()):
+        if abs(value) >= factor or (factor, name) == _STEPS[unit][-1]:
+            return f"{figure(value / factor)} {name}"
+    return f"{figure(value)} {unit.replace('currency', currency or 'currency')}"
+
+
+def scorecard(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
+    """Return (key, label, value in words) of every figure that applies, by heading.
+
+    A figure that stands in the summary in two units is shown once.
+    """
+    currency = summary.get("currency")
+    rows: dict[str, dict[str, tuple[str, str, str]]] = {}
+    for name, key in SUMMARY.items():
+        value = summary.get(name)
+        if value is not None and name != "currency":
+            shown = (name, key.label, quantity(value, key.unit, currency))
+            rows.setdefault(key.group, {})[key.label] = shown
+    return {group: list(by_label.values()) for group, by_label in rows.items()}
+
+
+def not_modelled(summary: Mapping[str, Any]) -> list[str]:
+    """Return the labels of the figures that are null in *summary*."""
+    return [key.label for name, key in SUMMARY.items() if summary.get(name) is None]
