@@ -21,7 +21,6 @@ UNALLOCATED = 0.256
 """GPUs that hold no memory: measured share of readings below 1 % of memory."""
 
 ACTIVITY = np.array(
-    # fmt: off
     [
         0.008,
         0.012,
@@ -45,7 +44,6 @@ ACTIVITY = np.array(
         1.0,
         1.0,
     ]
-    # fmt: on
 )
 """Activity of an allocated GPU at quantiles 0, 5 %, ... 100 %: measured power, inverted."""
 
