@@ -1,0 +1,184 @@
+"""``twin``: a command line in, a run folder out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twin import __version__, catalogue
+from twin.errors import ConfigError, RunError, TwinError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+HELP = """\
+Simulate an AI datacenter: jobs, watts, heat and the grid in one closed ledger.
+
+  twin                                       a week of an autonomous-driving centre
+  twin scenario=NAME [group=choice ...] [group.key=value ...]
+  twin --multirun group=choice,choice ...    every combination, then their comparison
+
+Examples
+  twin clock=day                             one day
+  twin site=beijing rack.rated_kw=20         another climate, other racks
+  twin -m scheduling=fcfs,easy clock.seed=0,1
+  twin scenario=philly_replay workload.path=trace.csv
+  twin --cfg job scenario=chiller_trip       show the configuration, run nothing
+
+Scenarios (scenario=NAME; your own go into ./scenarios or a folder of $TWIN_SCENARIOS)
+{scenarios}
+Groups (group=choice; the keys of each choice: twin --cfg job --package GROUP)
+{groups}
+Output goes to outputs/<scenario>/<date_time>, sweeps to outputs/sweeps/<date_time>/<n>;
+hydra.run.dir=DIR and hydra.sweep.dir=DIR choose another folder. A folder without
+summary.json is not a finished run. A sweep uses all cores; hydra.launcher.workers=N limits it.
+
+Exit status: 0 done, 1 the run failed, 2 the configuration or an input file is wrong,
+130 stopped by Ctrl-C.
+
+Completion for this shell: eval "$(twin --shell-completion install=bash)"  (zsh, fish alike)
+Other options: --cfg, --info, --hydra-help, --version.
+Other commands: twin-compare, twin-plot, twin-validate.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0 done, 1 failed, 2 wrong use, 130 stopped."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(lambda: _simulate(words))
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Return the status of *command*, telling what the user must know of how it ended."""
+    from twin.show import complain
+
+    try:
+        status = command()
+        sys.stdout.flush()
+        return status
+    except TwinError as error:
+        complain(str(error))
+        return error.exit_status
+    except KeyboardInterrupt as error:
+        complain(f"Stopped. {error}".rstrip())
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `twin --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _simulate(words: list[str]) -> int:
+    if {"--help", "-h"} & set(words):
+        sys.stdout.write(help_text())
+        return 0
+    if "--version" in words:
+        sys.stdout.write(f"twin {__version__}\n")
+        return 0
+    from twin import compose, sweep
+    from twin.pool import stopped_by_sigterm
+
+    options = compose.read_arguments(words)
+    compose.register()
+    sweep.register()
+    with stopped_by_sigterm():
+        if options.shell_completion or options.hydra_help:
+            compose.hand_over(words, lambda config: None)
+            return 0
+        config = compose.compose(options.overrides, sweep=options.multirun)
+        compose.check_machinery(config)
+        if options.multirun:
+            compose.hand_over(words, sweep.run_design)
+        elif options.cfg or options.info:
+            compose.plain(config)
+            compose.hand_over(words, lambda config: None)
+        else:
+            _run_once(words, config)
+    return 0
+
+
+def _run_once(words: list[str], config: DictConfig) -> None:
+    from twin import compose, run
+
+    run.check(compose.plain(config))  # before Hydra makes a folder
+    failures: list[TwinError] = []
+
+    def task(config: DictConfig) -> None:
+        try:
+            _run_in_folder(config)
+        except TwinError as error:  # past Hydra, which would print its own account
+            failures.append(error)
+
+    compose.hand_over(words, task)
+    if failures:
+        raise failures[0]
+
+
+def _run_in_folder(config: DictConfig) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
+    from twin import compose, run, show
+    from twin.sweep import ERROR_FILE, write_error
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    for stale in ("summary.json", ERROR_FILE):  # not finished until it is written again
+        (folder / stale).unlink(missing_ok=True)
+    try:
+        with show.run_bar(config.scenario.name) as advance:
+            values = run.execute(compose.plain(config), folder, advance, " ".join(sys.argv))
+    except ConfigError:
+        _discard(folder)
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_kept(folder)) from None
+    except TwinError as error:
+        write_error(folder, str(error))
+        raise
+    except Exception as error:
+        write_error(folder, error)
+        raise RunError(
+            f"the run failed: {type(error).__name__}: {error}\n"
+            f"the traceback is in {show.place(folder / ERROR_FILE)}"
+        ) from error
+    show.summary(values, folder)
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".hydra")
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder that holds nothing but Hydra's notes."""
+    if not _files(folder):
+        shutil.rmtree(folder)
+
+
+def _kept(folder: Path) -> str:
+    from twin.show import place
+
+    files = _files(folder)
+    if not files:
+        _discard(folder)
+        return "Nothing is kept."
+    return f"Kept in {place(folder)}: {', '.join(files)}; without summary.json it is not a finished run."
+
+
+def help_text() -> str:
+    """Return what ``twin --help`` says: how to ask, the scenarios, the groups, examples."""
+    files = catalogue.scenario_files()
+    scenarios = [f"  {name:<16} {catalogue.question(path)}" for name, path in files.items()]
+    groups = [
+        f"  {name:<11} {', '.join(catalogue.choices(name))}\n{'':<14}{about}"
+        for name, about in catalogue.GROUPS.items()
+    ]
+    return HELP.format(scenarios="\n".join([*scenarios, ""]), groups="\n".join([*groups, ""]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

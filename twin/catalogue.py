@@ -1,0 +1,77 @@
+"""What there is to choose from: the configuration groups, their choices, the scenarios."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twin.errors import ConfigError
+
+GROUPS = {
+    "facility": "how many GPUs, how much floor, what it draws besides IT",
+    "gpu": "the accelerator and the server around it",
+    "rack": "rated kW, servers per rack",
+    "cooling": "how the heat leaves",
+    "power": "from the meter to the rack, loss by loss",
+    "network": "switches, optics, what a spread job loses",
+    "storage": "bandwidth that jobs share",
+    "site": "weather, electricity price, grid carbon",
+    "workload": "the jobs and services that arrive",
+    "scheduling": "who runs next",
+    "economics": "capital, energy, rent: cost per GPU-hour",
+    "faults": "what breaks, when, and for how long",
+    "clock": "start, length, heartbeat, seed",
+    "output": "what is written, how finely",
+}
+"""The parts of a configuration, in the order of ``conf/config.yaml``, and what each decides."""
+
+
+def data_dir(name: str) -> Path:
+    """Return the folder ``conf`` or ``scenarios``: of the checkout, else of the package."""
+    package = Path(__file__).resolve().parent
+    if (package.parent / "pyproject.toml").is_file():
+        return package.parent / name
+    return package / "_data" / name
+
+
+def choices(group: str) -> list[str]:
+    """Return the names of the choices of a configuration *group*."""
+    return sorted(path.stem for path in (data_dir("conf") / group).glob("*.yaml"))
+
+
+def scenario_folders() -> list[Path]:
+    """Return the folders searched for scenarios; the first that has a name wins.
+
+    They are those of ``$TWIN_SCENARIOS``, then ``scenarios`` in the current folder,
+    then the one that comes with the twin.
+    """
+    listed = os.environ.get("TWIN_SCENARIOS", "")
+    folders = [Path(part) for part in listed.split(os.pathsep) if part]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"TWIN_SCENARIOS={listed}: '{folder}' is not a folder")
+    folders += [Path("scenarios"), data_dir("scenarios")]
+    found = (folder.resolve() for folder in folders if folder.is_dir())
+    return list(dict.fromkeys(found))
+
+
+def scenario_files() -> dict[str, Path]:
+    """Return every scenario there is and its file, by name."""
+    files: dict[str, Path] = {}
+    for folder in scenario_folders():
+        for path in sorted(folder.rglob("*.yaml")):
+            files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+    return dict(sorted(files.items()))
+
+
+def question(path: Path) -> str:
+    """Return the question a scenario file answers, or what keeps us from reading it."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return str(content["scenario"]["question"])
+    except (KeyError, TypeError):
+        return "(asks no question)"
+    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return f"(cannot be read: {path})"

@@ -1,0 +1,380 @@
+"""From a command line to one plain configuration: finding files, composing, refusing.
+
+Hydra composes; what it returns is turned into plain data here and nowhere else.
+Configuration is data: a file may not name code (``_target_``), nor read the
+environment, and what it may ask of Hydra itself is checked against short lists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml  # type: ignore[import-untyped]
+from hydra import __version__ as hydra_version
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
+
+from twin.catalogue import GROUPS, data_dir, scenario_folders
+from twin.config import parse
+from twin.errors import ConfigError, TwinError, suggest
+from twin.published import Published
+
+RESOLVERS = (
+    "now",
+    "hydra",
+    "python_version",
+    "oc.create",
+    "oc.decode",
+    "oc.deprecated",
+    "oc.dict.keys",
+    "oc.dict.values",
+    "oc.select",
+)
+"""What ``${name:...}`` may call in a file: nothing that reads the environment or runs code."""
+
+_REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, OSError)
+_TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
+_TRUSTED_HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
+_TRUSTED_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+_VALUE_OVERRIDE = re.compile(r"^(?!hydra[./])[A-Za-z_]\w*(\.[\w\-]+)+=")
+
+
+@dataclass(slots=True)
+class ScenarioConfig:
+    """What a scenario says of itself."""
+
+    name: str
+    question: str = ""
+    """The question the study answers, one line."""
+    published: list[Published] = field(default_factory=list)
+    """Outcomes published for the real system; ``twin-validate`` checks them."""
+
+
+# ---- scenarios as a Hydra group --------------------------------------------
+
+
+class ScenarioSource(ConfigSource):
+    """A folder ``scenarios/`` mounted as the Hydra group ``scenario``.
+
+    Authors need no ``# @package`` line: a scenario speaks of the whole configuration.
+    """
+
+    @staticmethod
+    def scheme() -> str:
+        """Return the scheme of search path entries, ``scenarios://<folder>``."""
+        return "scenarios"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read one scenario and give it its file's name if it gives itself none."""
+        path = self._file(config_path)
+        if path is None or not path.is_file():
+            raise ConfigLoadError(f"scenario not found: {config_path}")
+        with path.open(encoding="utf-8") as file:
+            content = OmegaConf.load(file)
+        if not isinstance(content, DictConfig):
+            raise ConfigError(f"{path}:1: must be a mapping of keys, as 'scenario: {{...}}'")
+        about = content.get("scenario")
+        if about is None:
+            content["scenario"] = {"name": path.stem}
+        elif isinstance(about, DictConfig) and "name" not in about:
+            about["name"] = path.stem
+        return ConfigResult(
+            provider=self.provider,
+            path=self.full_path(),
+            config=content,
+            header={"package": "_global_"},
+        )
+
+    def available(self) -> bool:
+        """Return whether the folder is there."""
+        return Path(self.path).is_dir()
+
+    def is_group(self, config_path: str) -> bool:
+        """Return whether *config_path* is ``scenario`` or a folder below it."""
+        folder = self._inside(config_path)
+        return config_path == "" or (folder is not None and folder.is_dir())
+
+    def is_config(self, config_path: str) -> bool:
+        """Return whether *config_path* is a scenario."""
+        path = self._file(config_path)
+        return path is not None and path.is_file()
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Return what the group holds; the root holds the one group."""
+        if config_path == "":
+            return [] if results_filter == ObjectType.CONFIG else ["scenario"]
+        folder = self._inside(config_path)
+        names: list[str] = []
+        if folder is not None and folder.is_dir():
+            for entry in sorted(folder.iterdir()):
+                path = f"{config_path}/{entry.name}"
+                self._list_add_result(names, path, entry.name, results_filter)
+        return sorted(set(names))
+
+    def _inside(self, config_path: str) -> Path | None:
+        head, _, rest = config_path.strip("/").partition("/")
+        return Path(self.path) / rest if head == "scenario" else None
+
+    def _file(self, config_path: str) -> Path | None:
+        folder = self._inside(config_path)
+        if folder is None or folder == Path(self.path):
+            return None
+        return folder if folder.suffix == ".yaml" else folder.with_name(f"{folder.name}.yaml")
+
+
+class ScenarioPath(SearchPathPlugin):
+    """Puts the scenario folders on Hydra's search path, nearest first."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append each folder of :func:`scenario_folders`."""
+        for folder in scenario_folders():
+            search_path.append("twin", f"scenarios://{folder}")
+
+
+def register() -> None:
+    """Make scenarios known to Hydra and close what could read the environment."""
+    plugins = Plugins.instance()
+    plugins.register(ScenarioSource)
+    plugins.register(ScenarioPath)
+    OmegaConf.register_new_resolver("oc.env", _refuse_environment, replace=True)
+
+
+def _refuse_environment(*_: Any) -> Any:
+    raise UnsupportedInterpolationType("Unsupported interpolation type oc.env")
+
+
+# ---- composing -------------------------------------------------------------
+
+
+def version_base() -> dict[str, str]:
+    """Return the ``version_base`` argument where Hydra still wants one."""
+    return {"version_base": "1.3"} if hydra_version.startswith("1.3") else {}
+
+
+def read_arguments(words: Sequence[str]) -> argparse.Namespace:
+    """Return Hydra's reading of the command line; ``multirun`` covers ``hydra.mode`` too."""
+    options = get_args_parser().parse_args(list(words))
+    for name in ("config_path", "config_name", "config_dir", "experimental_rerun"):
+        if getattr(options, name, None) is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')}: not available; put scenarios of your own into "
+                "./scenarios or a folder of $TWIN_SCENARIOS"
+            )
+    options.multirun = options.multirun or "hydra.mode=MULTIRUN" in options.overrides
+    return options
+
+
+def hand_over(words: Sequence[str], task: Callable[[DictConfig], Any]) -> None:
+    """Let Hydra run *task* for the command line *words*.
+
+    Raises
+    ------
+    ConfigError
+        If Hydra refuses something that composing alone does not show.
+    """
+    sys.argv[1:] = open_keys(words)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hand errors to us instead of printing them
+    run = hydra.main(config_path=str(data_dir("conf")), config_name="config", **version_base())
+    try:
+        run(task)()
+    except _REFUSALS as error:
+        raise ConfigError(explain(error)) from error
+
+
+def open_keys(overrides: Sequence[str]) -> list[str]:
+    """Let value overrides set keys that no file mentions: ``a.b=1`` becomes ``++a.b=1``.
+
+    A key may be left out of a file where the model has a default, so a file cannot
+    tell which keys exist. The models can, and they refuse what they do not know.
+    """
+    return [f"++{each}" if _VALUE_OVERRIDE.match(each) else each for each in overrides]
+
+
+def compose(overrides: Sequence[str], *, sweep: bool = False) -> DictConfig:
+    """Compose and return the whole configuration, Hydra's own part included.
+
+    With *sweep* the overrides may list several values; the configuration is then
+    only good for what all designs share.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be composed, in the user's words.
+    """
+    register()
+    try:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(data_dir("conf")), job_name="twin", **version_base()):
+            if not sweep:
+                return hydra_compose("config", open_keys(overrides), return_hydra_config=True)
+            composer = GlobalHydra.instance().hydra
+            assert composer is not None
+            return composer.compose_config(
+                config_name="config",
+                overrides=open_keys(overrides),
+                run_mode=RunMode.MULTIRUN,
+                with_log_configuration=False,
+            )
+    except _REFUSALS as error:
+        raise ConfigError(explain(error)) from error
+
+
+def load(overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Compose *overrides* and return the plain, checked configuration of one run."""
+    config = compose(overrides)
+    check_machinery(config)
+    return plain(config)
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Return *config* as plain data, resolved, without Hydra's part.
+
+    Raises
+    ------
+    ConfigError
+        If it holds an unknown part, lacks one, names code, or cannot be resolved.
+    """
+    keys = [str(key) for key in config if key != "hydra"]
+    try:
+        data = OmegaConf.to_container(
+            OmegaConf.masked_copy(config, keys), resolve=True, throw_on_missing=True
+        )
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
+    assert isinstance(data, dict)
+    known = ("scenario", *GROUPS)
+    problems = [
+        f"{key!s}={data[key]!r}: unknown key; {suggest(str(key), known)}"
+        for key in data
+        if key not in known
+    ]
+    problems += [
+        f"{name}={data.get(name)!r}: must be a mapping of keys"
+        for name in known
+        if not isinstance(data.get(name), dict)
+    ]
+    problems += [
+        f"{path}={value!r}: configuration is data and cannot name code; use 'kind'"
+        for path, value in walk(data)
+        if path.rpartition(".")[2] == "_target_"
+    ]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    parse(ScenarioConfig, data["scenario"], "scenario")
+    return {str(key): value for key, value in data.items()}
+
+
+def check_machinery(config: DictConfig) -> None:
+    """Refuse a configuration that makes Hydra or ``logging`` call code of its choosing."""
+    settings = OmegaConf.to_container(config.hydra, resolve=False)
+    assert isinstance(settings, dict)
+    problems = []
+    if settings.get("callbacks"):
+        problems.append("hydra.callbacks: not allowed; configuration is data")
+    for path, value in walk(settings):
+        key = path.rpartition(".")[2]
+        logs = path.startswith(("hydra_logging.", "job_logging."))
+        trusted = True
+        if key == "_target_":
+            plugin = path in ("launcher._target_", "sweeper._target_")
+            trusted = plugin and str(value).startswith(_TRUSTED_PLUGINS)
+        elif logs and key == "()":
+            trusted = False
+        elif logs and key == "class":
+            trusted = value in _TRUSTED_HANDLERS
+        elif logs and "://" in str(value):
+            trusted = value in _TRUSTED_STREAMS
+        if not trusted:
+            problems.append(f"hydra.{path}={value!r}: not allowed; configuration is data")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def walk(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ``(key path, value)`` of every leaf of nested mappings and lists."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from walk(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(data, list):
+        for i, value in enumerate(data):
+            yield from walk(value, f"{path}[{i}]")
+    else:
+        yield path, data
+
+
+# ---- explaining ------------------------------------------------------------
+
+
+def explain(error: BaseException) -> str:
+    """Return what is wrong, where, and what would be right, in the user's words."""
+    if isinstance(error, TwinError):
+        return str(error)
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _explain_yaml(error)
+    if isinstance(error, MissingConfigException):
+        return _explain_missing(error)
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override.lstrip('+')}': cannot be read; write key=value, quoting special characters"
+    if isinstance(error.__cause__, UnsupportedInterpolationType):
+        return explain(error.__cause__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, UnsupportedInterpolationType):
+        name = lines[0].rpartition(" ")[2]
+        key = getattr(error, "full_key", None) or ""
+        return f"{key}=${{{name}:...}}: not available; {suggest(name, RESOLVERS)}"
+    if isinstance(error, OmegaConfBaseException):
+        key = getattr(error, "full_key", None)
+        return f"{key}: {lines[0]}" if key else lines[0]
+    if lines and lines[0].startswith("Could not override '"):
+        return _explain_unknown(lines[0].split("'")[1])
+    if lines and lines[0].startswith("Ambiguous value for argument '"):
+        argument = lines[0].split("'", 1)[1].rstrip("'").lstrip("+")
+        return (
+            f"{argument}: several values; add --multirun to run each, "
+            "write key=[a,b] for a list, or quote the text"
+        )
+    lines = [line for line in lines if "append to your" not in line] or [type(error).__name__]
+    if error.__cause__ is not None and not isinstance(error.__cause__, HydraException):
+        lines += [line.strip() for line in str(error.__cause__).splitlines()[:1]]
+    return "; ".join(lines[:3])
+
+
+def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    what = error.problem or error.context or "malformed"
+    if mark is None:
+        return f"malformed YAML: {what}"
+    return f"{mark.name}:{mark.line + 1}:{mark.column + 1}: malformed YAML: {what}"
+
+
+def _explain_missing(error: MissingConfigException) -> str:
+    group, _, name = str(error.missing_cfg_file).rpartition("/")
+    if error.options:
+        return f"{group}={name}: there is no such choice; {suggest(name, error.options)}"
+    return str(error).splitlines()[0]
+
+
+def _explain_unknown(key: str) -> str:
+    head = key.partition(".")[0]
+    if head == "hydra":
+        return f"{key}: unknown key of Hydra; `twin --hydra-help` tells more"
+    return f"{key}: unknown key; {suggest(key, ('scenario', *GROUPS))}"

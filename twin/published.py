@@ -1,0 +1,70 @@
+"""A published outcome of a real system, as a scenario states it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from twin.config import NonNegative, Range
+from twin.errors import require
+
+
+@dataclass(slots=True)
+class Published:
+    """One published figure and how near a fair model should come.
+
+    Exactly one of ``metric`` and ``probe`` says where our figure comes from, and
+    exactly one of ``relative``, ``absolute`` and ``factor`` how far off it may be.
+    """
+
+    row: str
+    """Name of the row; several figures of one source may share it."""
+    value: float
+    type: Literal["A", "C", "V"]
+    """Arithmetic on its own inputs, calibration allowed, or a prediction never tuned on."""
+    source: str
+    metric: str | None = None
+    """A key of ``summary.json``."""
+    probe: str | None = None
+    """``module.function`` below ``twin.probes``; called with the plain configuration."""
+    relative: NonNegative | None = None
+    """Allowed error as a fraction of the value."""
+    absolute: NonNegative | None = None
+    """Allowed error in the unit of the value."""
+    factor: Annotated[float, Range(1.0)] | None = None
+    """Allowed ratio either way."""
+    overrides: list[str] = field(default_factory=list)
+    """Command-line overrides under which the figure holds, beyond the scenario."""
+    slow: bool = False
+    """Checked only on request."""
+    note: str = ""
+    """Why it fails, if it is known to."""
+
+    def __post_init__(self) -> None:
+        """Refuse a row that says too little or too much."""
+        given = [name for name in ("metric", "probe") if getattr(self, name) is not None]
+        require(len(given) == 1, "metric, probe", given, "exactly one of the two")
+        bounds = ("relative", "absolute", "factor")
+        given = [name for name in bounds if getattr(self, name) is not None]
+        require(len(given) == 1, ", ".join(bounds), given, "exactly one of the three")
+        require(self.value != 0 or self.absolute is not None, "value", self.value, "not 0 here")
+
+    def passes(self, got: float | None) -> bool:
+        """Return whether *got* is near enough; None never is."""
+        if got is None or math.isnan(got):
+            return False
+        if self.absolute is not None:
+            return abs(got - self.value) <= self.absolute
+        if self.relative is not None:
+            return abs(got - self.value) <= self.relative * abs(self.value)
+        assert self.factor is not None
+        return 1 / self.factor <= got / self.value <= self.factor
+
+    def allowed(self) -> str:
+        """Return the tolerance in words, e.g. ``8 %``."""
+        if self.absolute is not None:
+            return f"+-{self.absolute:g}"
+        if self.relative is not None:
+            return f"{100 * self.relative:g} %"
+        return f"x/{self.factor:g}"
