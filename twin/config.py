@@ -12,6 +12,7 @@ Fields with ``init=False`` are state, not configuration, and cannot be set.
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -187,14 +188,20 @@ def _union(kind: Any, raw: Any, path: str, resolve: Resolve | None, problems: li
     options = [option for option in get_args(kind) if option is not type(None)]
     if raw is None and len(options) < len(get_args(kind)):
         return None
-    failures: list[str] = []
+    closest: list[str] = []
     for option in options:
-        failures = []
+        failures: list[str] = []
         value = _value(option, raw, path, resolve, failures)
         if not failures:
             return value
-    problems.extend(failures)
+        if not closest or len(_key_of(failures[0])) > len(_key_of(closest[0])):
+            closest = failures  # the option that was understood the furthest
+    problems.extend(closest)
     return None
+
+
+def _key_of(problem: str) -> str:
+    return re.split("[=:]", problem, maxsplit=1)[0]
 
 
 def _sequence(kind: Any, raw: Any, path: str, resolve: Resolve | None, problems: list[str]) -> Any:
@@ -239,6 +246,8 @@ def _scalar(kind: Any, raw: Any, path: str, problems: list[str]) -> Any:
         return raw
     if type(raw) is not kind:
         names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
-        problems.append(f"{path}={raw!r}: must be {names.get(kind, getattr(kind, '__name__', kind))}")
+        problems.append(
+            f"{path}={raw!r}: must be {names.get(kind, getattr(kind, '__name__', kind))}"
+        )
         return None
     return raw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -40,12 +41,25 @@ class GpuColumn:
     """Which column says how many GPUs a job holds."""
 
     column: str
+    pattern: str | None = None
+    """Regular expression whose first group is the number within the text of the
+    column, e.g. ``gres/gpu=(\\d+)`` for Slurm's AllocTRES; no match is no GPU."""
     scale: Positive = 1.0
     """GPUs for each unit of the column, e.g. 8 for a column of 8-GPU servers."""
     share_column: str | None = None
     """A factor on top, for jobs that hold a part of a GPU."""
     share_scale: Positive = 1.0
     """What one unit of that factor is worth, e.g. 0.001 for thousandths."""
+
+    def __post_init__(self) -> None:
+        if self.pattern is None:
+            return
+        try:
+            groups = re.compile(self.pattern).groups
+        except re.error:
+            groups = 0
+        allowed = "a regular expression with one group, the number"
+        require(groups == 1, "pattern", self.pattern, allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +291,8 @@ class _RowTaker:
         self.end_s, self.gpus = context.duration_s, context.gpus
         self.gpus_per_server = context.gpus_per_server
         self.names = config.columns.wanted(config.gpus_from)
+        pattern = config.gpus_from.pattern
+        self.pattern = re.compile(pattern) if pattern else None
         self.ids: set[str] = set()
         self.known: dict[str, str] = {}
 
@@ -370,10 +386,17 @@ class _RowTaker:
     def read_gpus(self, fields: list[str]) -> float:
         """Return how many GPUs the row asks for, in fractions where the trace has them."""
         source = self.config.gpus_from
-        gpus = self.read_number("gpus", fields) * source.scale
+        gpus = self.read_count(fields) * source.scale
         if "share" in self.at:
             gpus *= self.read_number("share", fields) * source.share_scale
         return gpus
+
+    def read_count(self, fields: list[str]) -> float:
+        """Return the number in the GPU column, or within its text."""
+        if self.pattern is None:
+            return self.read_number("gpus", fields)
+        match = self.pattern.search(fields[self.at["gpus"]])
+        return float(match[1]) if match else 0.0
 
     def require_gpus(self, gpus: float) -> None:
         """Refuse no GPU, and more than there are."""
