@@ -5,46 +5,103 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.config import Component
+from twin.config import Celsius, Component, Range
+from twin.errors import RunError
 from twin.rng import RngFor
+from twin.site.grid import AnnualCarbon, FlatTariff
 
 
 @dataclass(slots=True)
 class WeatherSeries:
-    """Outdoor air at equally spaced instants from the start of the run, read by interpolation."""
+    """Outdoor air at equally spaced instants, read by interpolation."""
 
     step_s: float
     drybulb_c: NDArray[np.float64]
     wetbulb_c: NDArray[np.float64]
     pressure_pa: float
+    """Mean station pressure. [Pa]"""
     source: str
     """One sentence for run.json: the file, or the generator and its normals."""
     warnings: list[str] = field(default_factory=list)
+    first_at_s: float = 0.0
+    """When the first sample falls: 0 or before, since samples keep their own hours. [s]"""
+
+    # Lists, because reading one float from an array costs three times as much.
+    _dry: list[float] = field(init=False, repr=False)
+    _wet: list[float] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._dry = self.drybulb_c.tolist()
+        self._wet = self.wetbulb_c.tolist()
 
     def at(self, at_s: float) -> tuple[float, float]:
-        """Return (dry bulb, wet bulb) in degC at *at_s*, linear between samples."""
-        raise NotImplementedError  # replaced below by the site room
+        """Return (dry bulb, wet bulb) in degC at *at_s*, linear between samples.
+
+        Raises
+        ------
+        RunError
+            If the series does not reach *at_s*.
+        """
+        steps = (at_s - self.first_at_s) / self.step_s
+        i = int(steps)
+        part = steps - i
+        if steps < 0 or i + 1 >= len(self._dry):
+            self._refuse(at_s)
+        dry, wet = self._dry[i], self._wet[i]
+        return dry + part * (self._dry[i + 1] - dry), wet + part * (self._wet[i + 1] - wet)
+
+    def _refuse(self, at_s: float) -> None:
+        last_s = self.first_at_s + (len(self._dry) - 1) * self.step_s
+        raise RunError(f"weather at_s={at_s}: the series covers {self.first_at_s} to {last_s} s")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Site(Component):
     """A place; subclasses are one file each in ``twin/site``."""
 
     family: ClassVar[str] = "site"
 
+    name: str
+    country: str
+    province: str
+    latitude: Annotated[float, Range(-90.0, 90.0)]
+    longitude: Annotated[float, Range(-180.0, 180.0)]
+    altitude_m: Annotated[float, Range(-450.0, 6000.0)]
+    utc_offset_h: Annotated[float, Range(-12.0, 14.0)]
+    """The site's clock minus UTC; standard time all year. [h]"""
+    design_drybulb_c: Celsius
+    """Summer design dry bulb, for sizing. [degC]"""
+    design_wetbulb_c: Celsius
+    """Summer design wet bulb, for sizing. [degC]"""
+    tariff: FlatTariff
+    carbon: AnnualCarbon
+
     @abstractmethod
     def weather(self, start: datetime, duration_s: float, rng: RngFor) -> WeatherSeries:
-        """Return the outdoor air from *start* (site-local) on."""
+        """Return the outdoor air from *start* (site-local) on.
 
-    @abstractmethod
+        Reads whatever file is configured, so a call before anything is written
+        refuses a bad one in time.
+        """
+
+    @property
+    def currency(self) -> str:
+        """Return the currency of :meth:`price_per_kwh`."""
+        return self.tariff.currency
+
     def price_per_kwh(self, at_s: float) -> float:
         """Return the electricity price at *at_s*, in ``currency`` per kWh."""
+        return self.tariff.price_per_kwh
 
-    @abstractmethod
     def carbon_kg_per_kwh(self, at_s: float) -> float:
-        """Return the location-based grid carbon at *at_s*."""
+        """Return the location-based carbon of electricity at *at_s*."""
+        return self.carbon.location_kg_per_kwh
+
+    def carbon_market_kg_per_kwh(self, at_s: float) -> float | None:
+        """Return the market-based carbon at *at_s*; None where no contract is stated."""
+        return self.carbon.market_kg_per_kwh

@@ -1,0 +1,262 @@
+"""Weather read from a file: which format it is, and the stretch of it that a run needs.
+
+Each format has its own file, with one function from text to :class:`WeatherFile`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import InputFileError
+from twin.physics.psychrometrics import standard_pressure_pa
+from twin.site.air import OutdoorAir
+from twin.site.base import Site
+from twin.units import SECONDS_PER_HOUR
+
+Floats = NDArray[np.float64]
+
+EDGE_HOURS = 3
+"""A file this much shorter than the run, at either end, keeps its outermost value."""
+SAME_PLACE_KM = 300.0
+"""A station farther from the site than this is read as if the site stood there."""
+SAME_ALTITUDE_M = 200.0
+FEBRUARY_29 = slice(59 * 24, 60 * 24)
+"""Its hours in a leap year."""
+EARTH_RADIUS_KM = 6371.0
+
+
+@dataclass(slots=True)
+class WeatherFile:
+    """What a file holds: complete hourly arrays, without gaps.
+
+    A typical year has 8,784 hours, 29 February included, and serves every year.
+    """
+
+    path: str
+    what: str
+    """The format and, where the file knows it, the place."""
+    first: datetime
+    """Instant of the first sample, by the file's clock."""
+    utc_offset_h: float
+    """The file's clock minus UTC. [h]"""
+    drybulb_c: Floats
+    vapour_pa: Floats
+    pressure_pa: Floats | None = None
+    """Station pressure; None where the file has none to be trusted."""
+    typical: bool = False
+    latitude: float | None = None
+    longitude: float | None = None
+    altitude_m: float | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_weather_file(path: str) -> WeatherFile:
+    """Read a weather file of any known format, plain or gzipped.
+
+    Raises
+    ------
+    InputFileError
+        If it is missing, of no known format, or holds rows that cannot be used.
+    """
+    from twin.site import china_hourly, epw, open_meteo
+
+    text = _text(path)
+    start = text[:200].lstrip()
+    if start.startswith("LOCATION,") or ".epw" in Path(path).name.lower():
+        return epw.read_epw(text, path)
+    if start.startswith("{"):
+        return open_meteo.read_open_meteo(text, path)
+    if china_hourly.knows(text.partition("\n")[0]):
+        return china_hourly.read_china_hourly(text, path)
+    raise InputFileError(
+        f"site.weather_path={path}: begins with {start[:40]!r}; must be EPW, Open-Meteo JSON, "
+        "or CSV with year, month, day, hour, TEMP and DEWP columns"
+    )
+
+
+def air_from_file(path: str, site: Site, start: datetime, duration_s: float) -> OutdoorAir:
+    """Return the air of a run from a weather file.
+
+    Raises
+    ------
+    InputFileError
+        If the file cannot be used or does not cover the run.
+    """
+    file = read_weather_file(path)
+    ahead_h, notes = file_clock_ahead_h(file, site)
+    begin = start + timedelta(hours=ahead_h)
+    if file.typical:
+        file, leap_notes = _spread_typical_year(file, begin, duration_s)
+        notes += leap_notes
+    into_s = (begin - file.first).total_seconds()
+    first = math.floor(into_s / SECONDS_PER_HOUR)
+    last = math.floor((into_s + duration_s) / SECONDS_PER_HOUR) + 1
+    stretch, edge_notes = _stretch(file, first, last)
+    pressure_pa = file.pressure_pa
+    if pressure_pa is None:
+        altitude_m = site.altitude_m if file.altitude_m is None else file.altitude_m
+        pressure_pa = np.full_like(file.drybulb_c, float(standard_pressure_pa(altitude_m)))
+        notes.append(f"{path}: pressure taken as the standard pressure at {altitude_m:g} m")
+    return OutdoorAir(
+        first_at_s=first * SECONDS_PER_HOUR - into_s,
+        drybulb_c=file.drybulb_c[stretch],
+        vapour_pa=file.vapour_pa[stretch],
+        pressure_pa=pressure_pa[stretch],
+        source=f"{file.what}, {Path(path).name}",
+        warnings=[*file.warnings, *notes, *edge_notes],
+    )
+
+
+def file_clock_ahead_h(file: WeatherFile, site: Site) -> tuple[float, list[str]]:
+    """Return what to add to the site's clock to get the file's, and what to warn of.
+
+    A station near the site shares its time: both clocks are compared through UTC.
+    With a far one the site is imagined to stand there, so that its afternoon is warm:
+    its clock is the station's own.
+    """
+    if file.latitude is None or file.longitude is None:
+        return 0.0, []
+    notes = []
+    if file.altitude_m is not None and abs(file.altitude_m - site.altitude_m) > SAME_ALTITUDE_M:
+        notes.append(
+            f"{file.path}: station at {file.altitude_m:g} m, site.altitude_m={site.altitude_m:g}"
+        )
+    apart_km = great_circle_km(file.latitude, file.longitude, site.latitude, site.longitude)
+    if apart_km <= SAME_PLACE_KM:
+        return file.utc_offset_h - site.utc_offset_h, notes
+    sun_h = round(file.longitude / 15.0)
+    local_h = file.utc_offset_h if abs(file.utc_offset_h - sun_h) <= 3 else sun_h
+    notes.append(
+        f"{file.path}: station {apart_km:.0f} km from {site.name}; its weather is read at the "
+        f"station's own local time, UTC{local_h:+g} h"
+    )
+    return file.utc_offset_h - local_h, notes
+
+
+def great_circle_km(latitude: float, longitude: float, to_lat: float, to_lon: float) -> float:
+    """Return the distance between two places on the globe, given in degrees.
+
+    Examples
+    --------
+    >>> round(great_circle_km(0.0, 0.0, 0.0, 90.0))
+    10008
+    """
+    a, b, dlon = map(math.radians, (latitude, to_lat, to_lon - longitude))
+    half = math.sin((b - a) / 2) ** 2 + math.cos(a) * math.cos(b) * math.sin(dlon / 2) ** 2
+    return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(half))
+
+
+def without_gaps(
+    values: Floats, name: str, limit_h: int, where: Callable[[int], str], *, wrap: bool
+) -> tuple[Floats, int]:
+    """Return hourly values with short gaps (NaN) interpolated, and how many hours that was.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Hourly values; NaN is missing.
+    name : str
+        The quantity, for messages.
+    limit_h : int
+        Longest gap that is interpolated. [h]
+    where : callable
+        Index of a row -> ``file:line``.
+    wrap : bool
+        Whether the last value is followed by the first.
+
+    Raises
+    ------
+    InputFileError
+        Naming the place and length of the longest gap, if it is too long.
+    """
+    n = len(values)
+    known = np.flatnonzero(~np.isnan(values))
+    if len(known) == n:
+        return values, 0
+    if len(known) == 0:
+        raise InputFileError(f"{where(0)}: {name} is missing in all rows")
+    starts = [*(known[:-1] + 1).tolist(), int(known[-1]) + 1]
+    lengths = [*(np.diff(known) - 1).tolist(), n - 1 - int(known[-1])]
+    if wrap:
+        lengths[-1] += int(known[0])
+    else:
+        starts.append(0)
+        lengths.append(int(known[0]))
+    worst = int(np.argmax(lengths))
+    if lengths[worst] > limit_h:
+        raise InputFileError(
+            f"{where(starts[worst] % n)}: {name} is missing for {lengths[worst]} hours in a row; "
+            f"at most {limit_h} are interpolated"
+        )
+    hours = np.arange(n)
+    filled = np.interp(hours, known, values[known], period=n if wrap else None)
+    return filled, n - len(known)
+
+
+def _text(path: str) -> str:
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise InputFileError(f"site.weather_path={path}: no such file")
+    try:
+        data = file.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+    except (OSError, EOFError) as error:
+        raise InputFileError(f"site.weather_path={path}: cannot be read: {error}") from error
+    # Place names come in any encoding; numbers do not care.
+    return data.decode("utf-8-sig", errors="replace")
+
+
+def _spread_typical_year(
+    file: WeatherFile, begin: datetime, duration_s: float
+) -> tuple[WeatherFile, list[str]]:
+    """Return a file whose typical year is repeated over the years around a run."""
+    end = begin + timedelta(seconds=duration_s)
+    # One year more at both ends, since samples fall half an hour into the hour.
+    years = range(begin.year - 1, end.year + 2)
+
+    def spread(values: Floats) -> Floats:
+        common = np.delete(values, FEBRUARY_29)
+        return np.concatenate([values if _is_leap(year) else common for year in years])
+
+    repeated = WeatherFile(
+        path=file.path,
+        what=file.what,
+        first=file.first.replace(year=years[0]),
+        utc_offset_h=file.utc_offset_h,
+        drybulb_c=spread(file.drybulb_c),
+        vapour_pa=spread(file.vapour_pa),
+        pressure_pa=None if file.pressure_pa is None else spread(file.pressure_pa),
+        altitude_m=file.altitude_m,
+        warnings=file.warnings,
+    )
+    return repeated, [f"{file.path}: a typical year, repeated for each year from {begin.year}"]
+
+
+def _is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def _stretch(file: WeatherFile, first: int, last: int) -> tuple[NDArray[np.int64], list[str]]:
+    """Return the rows *first* to *last*, the outermost repeated where few are lacking."""
+    n = len(file.drybulb_c)
+    early, late = max(0, -first), max(0, last - n + 1)
+    if max(early, late) > EDGE_HOURS:
+        begin, end = (file.first + timedelta(hours=h) for h in (first, last))
+        final = file.first + timedelta(hours=n - 1)
+        raise InputFileError(
+            f"site.weather_path={file.path}: covers {file.first:%Y-%m-%d %H:%M} to "
+            f"{final:%Y-%m-%d %H:%M} of its own clock, the run needs {begin:%Y-%m-%d %H:%M} to "
+            f"{end:%Y-%m-%d %H:%M}; set clock.start and clock.duration_days"
+        )
+    ends = (("first", early), ("last", late))
+    notes = [f"{file.path}: {k} h beyond the {end} value keep it" for end, k in ends if k]
+    return np.clip(np.arange(first, last + 1), 0, n - 1), notes
