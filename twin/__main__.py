@@ -166,7 +166,10 @@ def _kept(folder: Path) -> str:
     if not files:
         _discard(folder)
         return "Nothing is kept."
-    return f"Kept in {place(folder)}: {', '.join(files)}; without summary.json it is not a finished run."
+    return (
+        f"Kept in {place(folder)}: {', '.join(files)}; "
+        "without summary.json it is not a finished run."
+    )
 
 
 def help_text() -> str:

@@ -66,7 +66,7 @@ def scenario_files() -> dict[str, Path]:
 
 def question(path: Path) -> str:
     """Return the question a scenario file answers, or what keeps us from reading it."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

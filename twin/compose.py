@@ -12,7 +12,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,12 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
@@ -34,9 +38,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
 from twin.catalogue import GROUPS, data_dir, scenario_folders
-from twin.config import parse
 from twin.errors import ConfigError, TwinError, suggest
-from twin.published import Published
 
 RESOLVERS = (
     "now",
@@ -56,17 +58,6 @@ _TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 _TRUSTED_HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
 _TRUSTED_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _VALUE_OVERRIDE = re.compile(r"^(?!hydra[./])[A-Za-z_]\w*(\.[\w\-]+)+=")
-
-
-@dataclass(slots=True)
-class ScenarioConfig:
-    """What a scenario says of itself."""
-
-    name: str
-    question: str = ""
-    """The question the study answers, one line."""
-    published: list[Published] = field(default_factory=list)
-    """Outcomes published for the real system; ``twin-validate`` checks them."""
 
 
 # ---- scenarios as a Hydra group --------------------------------------------
@@ -279,7 +270,6 @@ def plain(config: DictConfig) -> dict[str, Any]:
     ]
     if problems:
         raise ConfigError("\n".join(problems))
-    parse(ScenarioConfig, data["scenario"], "scenario")
     return {str(key): value for key, value in data.items()}
 
 
@@ -326,36 +316,44 @@ def walk(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def explain(error: BaseException) -> str:
     """Return what is wrong, where, and what would be right, in the user's words."""
-    if isinstance(error, TwinError):
-        return str(error)
-    if isinstance(error, yaml.MarkedYAMLError):
-        return _explain_yaml(error)
-    if isinstance(error, MissingConfigException):
-        return _explain_missing(error)
-    if isinstance(error, OverrideParseException):
-        return f"'{error.override.lstrip('+')}': cannot be read; write key=value, quoting special characters"
     if isinstance(error.__cause__, UnsupportedInterpolationType):
-        return explain(error.__cause__)
+        error = error.__cause__
+    for kind, words in _EXPLANATIONS:
+        if isinstance(error, kind):
+            return words(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, UnsupportedInterpolationType):
-        name = lines[0].rpartition(" ")[2]
-        key = getattr(error, "full_key", None) or ""
-        return f"{key}=${{{name}:...}}: not available; {suggest(name, RESOLVERS)}"
-    if isinstance(error, OmegaConfBaseException):
-        key = getattr(error, "full_key", None)
-        return f"{key}: {lines[0]}" if key else lines[0]
-    if lines and lines[0].startswith("Could not override '"):
+    return lines[0] if lines else type(error).__name__
+
+
+def _explain_composition(error: ConfigCompositionException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if "append to your" not in line] or [type(error).__name__]
+    if lines[0].startswith("Could not override '"):
         return _explain_unknown(lines[0].split("'")[1])
-    if lines and lines[0].startswith("Ambiguous value for argument '"):
+    if lines[0].startswith("Ambiguous value for argument '"):
         argument = lines[0].split("'", 1)[1].rstrip("'").lstrip("+")
         return (
             f"{argument}: several values; add --multirun to run each, "
             "write key=[a,b] for a list, or quote the text"
         )
-    lines = [line for line in lines if "append to your" not in line] or [type(error).__name__]
-    if error.__cause__ is not None and not isinstance(error.__cause__, HydraException):
-        lines += [line.strip() for line in str(error.__cause__).splitlines()[:1]]
+    if error.__cause__ is not None:
+        lines.append(explain(error.__cause__))
     return "; ".join(lines[:3])
+
+
+def _explain_override(error: OverrideParseException) -> str:
+    said = error.override.lstrip("+")
+    return f"'{said}': cannot be read; write key=value, quoting special characters"
+
+
+def _explain_interpolation(error: UnsupportedInterpolationType) -> str:
+    name = str(error).splitlines()[0].rpartition(" ")[2]
+    return f"{error.full_key}=${{{name}:...}}: not available; {suggest(name, RESOLVERS)}"
+
+
+def _explain_value(error: OmegaConfBaseException) -> str:
+    said = str(error).splitlines()[0]
+    return f"{error.full_key}: {said}" if error.full_key else said
 
 
 def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
@@ -378,3 +376,15 @@ def _explain_unknown(key: str) -> str:
     if head == "hydra":
         return f"{key}: unknown key of Hydra; `twin --hydra-help` tells more"
     return f"{key}: unknown key; {suggest(key, ('scenario', *GROUPS))}"
+
+
+_EXPLANATIONS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
+    (TwinError, str),
+    (yaml.MarkedYAMLError, _explain_yaml),
+    (MissingConfigException, _explain_missing),
+    (OverrideParseException, _explain_override),
+    (ConfigCompositionException, _explain_composition),
+    (UnsupportedInterpolationType, _explain_interpolation),
+    (OmegaConfBaseException, _explain_value),
+)
+"""From the particular to the general; the first that fits explains."""

@@ -14,12 +14,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-PUE_BOUNDARY = (
-    "PUE = facility energy / IT energy over the whole period. IT is taken at the inlets of "
-    "servers, switches and storage; the facility is everything inside the fence: IT, losses, "
-    "cooling and auxiliaries."
-)
-
 Values = Mapping[str, float | str | None]
 
 
@@ -113,6 +107,7 @@ def designs_bar(total: int) -> Iterator[DesignsBar]:
 def summary(values: Values, folder: Path) -> None:
     """Print the outcome of a run and where it is."""
     from twin.results.terminal import summary_table
+    from twin.schema import PUE_BOUNDARY
 
     say(summary_table(values))
     say(PUE_BOUNDARY)

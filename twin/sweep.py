@@ -111,6 +111,7 @@ class GridSweeper(Sweeper):
         RunError
             If a design failed; all others have run and been compared.
         """
+        assert self.hydra_context and self.config and self.launcher
         loader = self.hydra_context.config_loader
         axes = compose.open_keys([f"{key}={values}" for key, values in self.params.items()])
         designs = combinations(OverridesParser.create(loader).parse_overrides([*axes, *arguments]))

@@ -1,4 +1,4 @@
-"""A published outcome of a real system, as a scenario states it."""
+"""What a scenario says of itself: its question, and outcomes published for the real system."""
 
 from __future__ import annotations
 
@@ -68,3 +68,16 @@ class Published:
         if self.relative is not None:
             return f"{100 * self.relative:g} %"
         return f"x/{self.factor:g}"
+
+
+@dataclass(slots=True)
+class ScenarioConfig:
+    """The ``scenario`` part of a configuration."""
+
+    name: str
+    question: str = ""
+    """What the study answers, in one line."""
+    published: list[Published] = field(default_factory=list)
+    """Outcomes published for the real system; ``twin-validate`` checks them."""
+    slow: bool = False
+    """Whether ``twin-validate`` runs it only on request."""
