@@ -88,6 +88,9 @@ class Job:
     """Drive of its GPUs now, 0-1. [-]"""
     power_w: float = 0.0
     """Its share of server power now. [W]"""
+    server_w: float = 0.0
+    """Power of a server it has for itself, of which ``server_fan_w`` fans. [W]"""
+    server_fan_w: float = 0.0
     network_factor: float = 1.0
     """Rate factor that its placement leaves, 0-1. [-]"""
     process: Any = None

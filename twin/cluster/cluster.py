@@ -53,15 +53,15 @@ class Cluster:
         self.free.take(placement)
         job.placement = placement
         job.drive = 0.0
-        rack_of = self.rack_of
-        job.rack_spread = len({rack_of[server] for server in placement.servers()})
+        job.server_w, job.server_fan_w = self._idle_w, self._idle_fan_w
+        job.rack_spread = len({self.rack_of[server] for server in placement.servers()})
         self.drive(job, drive, now_s)
 
     def remove(self, job: Job, now_s: float) -> None:
         """Take *job* off its servers."""
         placement = job.placement
         assert placement is not None
-        self.drive(job, 0.0, now_s)
+        self._set(job, placement, 0.0, self._idle_w, self._idle_fan_w, now_s)
         self.free.give(placement)
         job.placement = None
         job.power_w = 0.0
@@ -70,19 +70,31 @@ class Cluster:
         """Let the GPUs of *job* run at *drive* from now on, and set its share of power."""
         placement = job.placement
         assert placement is not None
-        power_w, fan_w = self.server.power_w(drive)
-        share = job.gpus / self.server.gpus_per_server
-        if self.powered and drive != job.drive:
+        server_w, server_fan_w = self.server.power_w(drive)
+        self._set(job, placement, drive, server_w, server_fan_w, now_s)
+        job.power_w = server_w * job.gpus / self.server.gpus_per_server
+
+    def _set(  # noqa: PLR0913 - one place where a job's pace becomes watts
+        self,
+        job: Job,
+        placement: Placement,
+        drive: float,
+        server_w: float,
+        server_fan_w: float,
+        now_s: float,
+    ) -> None:
+        if drive != job.drive and self.powered:
             self._advance(now_s)
-            if placement.whole:
-                before_w, before_fan_w = self.server.power_w(job.drive)
+            whole = placement.whole
+            if whole:
                 rack_of = self.rack_of
-                racks = [rack_of[server] for server in placement.whole]
-                self._book(racks, power_w - before_w, fan_w - before_fan_w, now_s)
+                racks = [rack_of[server] for server in whole]
+                self._book(racks, server_w - job.server_w, server_fan_w - job.server_fan_w, now_s)
             if placement.part_gpus:
                 self._drive_part(placement, drive - job.drive, now_s)
         job.drive = drive
-        job.power_w = share * power_w
+        job.server_w = server_w
+        job.server_fan_w = server_fan_w
 
     def _drive_part(self, placement: Placement, change: float, now_s: float) -> None:
         """Change the drive of a server that several jobs may share."""
