@@ -1,0 +1,187 @@
+"""One look for every figure: colours, sizes, dates, and lines that stay true when long.
+
+Matplotlib is imported inside functions only, and never pyplot: a run that draws
+nothing does not pay for it, and no figure outlives its function.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.results.run_folder import Run
+from twin.units import SECONDS_PER_DAY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+
+COLOURS = {
+    "server": "#0072B2",
+    "fan": "#56B4E9",
+    "network": "#CC79A7",
+    "storage": "#8C6BB1",
+    "loss": "#E69F00",
+    "cooling": "#009E73",
+    "aux": "#9AA0A6",
+    "facility": "#202124",
+    "hot": "#D55E00",
+    "heat": "#C0504D",
+}
+"""Colours of things, told apart with every common kind of colour blindness (Okabe and Ito)."""
+
+INK = "#30343B"
+FAINT = "#D9DCE1"
+POINTS = 1200
+"""Buckets of a long line; more than a figure has pixels for."""
+DPI = 130
+
+
+def new_figure(
+    width: float = 10.0, height: float = 5.6, left: float = 0.75, right: float = 1.55
+) -> Figure:
+    """Return an empty figure with our look; sizes and margins in inches.
+
+    Margins are fixed: an automatic layout would draw everything twice.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure.subplots_adjust(
+        left=left / width,
+        right=1.0 - right / width,
+        top=1.0 - 0.4 / height,
+        bottom=0.6 / height,
+        hspace=0.12,
+        wspace=0.08,
+    )
+    return figure
+
+
+def dress(axes: Axes, ylabel: str, title: str = "") -> None:
+    """Give *axes* a label with unit, a light grid and no box."""
+    axes.set_ylabel(ylabel, color=INK)
+    if title:
+        axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK)
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT)
+    axes.tick_params(colors=INK, labelsize=9)
+    axes.yaxis.set_label_coords(-0.055, 0.5)
+
+
+def legend(axes: Axes, stacked: bool = False) -> None:
+    """Put a legend to the right of *axes*, from the top down as things are *stacked*."""
+    handles, labels = axes.get_legend_handles_labels()
+    turn = -1 if stacked else 1
+    axes.legend(
+        handles[::turn],
+        labels[::turn],
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.03),
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+    )
+
+
+def start_of(run: Run) -> datetime | None:
+    """Return the site-local date and time of second 0; None where the run does not say."""
+    text = run.config().get("clock", {}).get("start")
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+
+
+def time_axis(axes: Axes, run: Run, from_s: float, to_s: float) -> None:
+    """Label the x axis in dates of the site, or in days where the start is not known."""
+    start = start_of(run)
+    left, right = days(run, np.array([from_s, to_s]))
+    axes.set_xlim(float(left), float(right))
+    if start is None:
+        axes.set_xlabel("days from the start of the run", color=INK)
+        return
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
+    axes.set_xlabel("site-local time", color=INK)
+
+
+def days(run: Run, at_s: Floats) -> Floats:
+    """Return instants as matplotlib dates, or as days of the run."""
+    start = start_of(run)
+    offset = 0.0
+    if start is not None:
+        offset = (start - datetime(1970, 1, 1)) / timedelta(days=1)
+    return offset + np.asarray(at_s) / SECONDS_PER_DAY
+
+
+def bucket(values: Floats, points: int = POINTS) -> tuple[Floats, Floats, Floats]:
+    """Reduce a long line to (mean, lowest, highest) of at most *points* buckets.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        NaN where not known; a bucket without any known value is NaN.
+    points : int
+        Most buckets to return.
+
+    Returns
+    -------
+    tuple of ndarray, shape (m,)
+        Nothing is lost between lowest and highest, whatever the length.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in bucket(np.array([1.0, 3.0, 9.0]), points=2)]
+    [[2.0, 9.0], [1.0, 9.0], [3.0, 9.0]]
+    """
+    per = width(len(values), points)
+    first = np.arange(0, len(values), per)
+    known = ~np.isnan(values)
+    count = np.add.reduceat(known.astype(float), first)
+    total = np.add.reduceat(np.where(known, values, 0.0), first)
+    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0.0)
+    return mean, np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
+
+
+def width(rows: int, points: int = POINTS) -> int:
+    """Return how many rows go into one bucket."""
+    return max(1, -(-rows // points))
+
+
+def line(axes: Axes, x: Floats, values: Floats, colour: str, label: str, **style: Any) -> None:
+    """Draw *values* over *x*: a line, with the range of each bucket behind it if it is long."""
+    if np.isnan(values).all():
+        return
+    per = width(len(values))
+    mean, low, high = bucket(values)
+    at = x[::per]
+    if per > 1:
+        axes.fill_between(at, low, high, color=colour, alpha=0.22, linewidth=0)
+    axes.plot(at, mean, color=colour, label=label, **{"linewidth": 1.5, **style})
+
+
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """Write *figure* as ``<name>.png``, whole or not at all, and return its path."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.png"
+    part = folder / f"{name}.png.part"
+    FigureCanvasAgg(figure).print_figure(part, format="png")
+    part.replace(path)
+    return path

@@ -1,0 +1,70 @@
+"""What the servers breathed, and what the weather allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twin.plot import style
+from twin.results.run_folder import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RECOMMENDED_C = (18.0, 27.0)
+"""Recommended inlet range of air-cooled IT; ASHRAE TC 9.9, Thermal Guidelines, 5th ed., 2021."""
+MOST_EVENTS = 12
+
+
+def draw(run: Run, folder: Path) -> Path:
+    """Draw inlet and supply above, outdoor air below, and mark what happened."""
+    columns = ("at_s", "inlet_max_c", "supply_c", "drybulb_c", "wetbulb_c")
+    series = run.series(columns)
+    at_s = series["at_s"]
+    x = style.days(run, at_s)
+
+    figure = style.new_figure(10.0, 6.0)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1))
+    low, high = RECOMMENDED_C
+    top.axhspan(low, high, color=style.COLOURS["cooling"], alpha=0.09, linewidth=0)
+    inlet, supply = series["inlet_max_c"], series["supply_c"]
+    style.line(top, x, inlet, style.COLOURS["hot"], "hottest inlet")
+    style.line(top, x, supply, style.COLOURS["server"], "supply")
+    style.dress(top, "indoors [°C]", _title(series["inlet_max_c"]))
+    bounds = top.get_ylim()
+    top.set_ylim(min(bounds[0], low - 1.0), max(bounds[1], high + 1.0))
+    top.annotate(
+        f"recommended\n{low:g}–{high:g} °C",
+        (1.01, (low + high) / 2.0),
+        xycoords=("axes fraction", "data"),
+        color=style.COLOURS["cooling"],
+        fontsize=9,
+        va="center",
+    )
+    _mark_events(top, run)
+    style.legend(top)
+    style.line(bottom, x, series["drybulb_c"], style.COLOURS["loss"], "dry bulb")
+    style.line(bottom, x, series["wetbulb_c"], style.COLOURS["fan"], "wet bulb")
+    style.dress(bottom, "outdoors [°C]")
+    style.legend(bottom)
+    style.time_axis(bottom, run, at_s[0], at_s[-1])
+    return style.save(figure, folder, "temperatures")
+
+
+def _mark_events(axes: Axes, run: Run) -> None:
+    """Draw a line at each event, unless there are so many that they would hide the rest."""
+    events = run.events()
+    if not 0 < len(events["at_s"]) <= MOST_EVENTS:
+        return
+    for at in style.days(run, events["at_s"]):
+        axes.axvline(at, color=style.INK, linewidth=0.8, linestyle=":")
+    kinds = ", ".join(dict.fromkeys(events["kind"]))
+    axes.plot([], [], color=style.INK, linewidth=0.8, linestyle=":", label=kinds)
+
+
+def _title(inlet_c: style.Floats) -> str:
+    if np.isnan(inlet_c).all():
+        return "Temperatures"
+    return f"Temperatures: hottest server inlet {np.nanmax(inlet_c):.1f} °C"
