@@ -1,0 +1,271 @@
+"""Chilled air: room air handlers, a chilled-water loop, chillers and cooling towers.
+
+The plant steps in one of two ways. While it holds its set points, every
+temperature that matters is constant or a pure exponential, and one exact step
+covers the beat, however long. When it cannot - a trip, an overload, the way back -
+it takes short steps, the shorter the faster temperatures move.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from twin.config import Celsius
+from twin.cooling.base import CoolingPlant, PlantDesign, PlantState
+from twin.cooling.beats import joined
+from twin.cooling.chilled_water import ChilledWater
+from twin.cooling.chillers import Chillers
+from twin.cooling.crah import AirHandlers
+from twin.cooling.limits import check_rack
+from twin.cooling.rejection import CondenserWater, HeatRejection, Rejected
+from twin.cooling.room import Containment, Room
+from twin.cooling.tower import CoolingTower
+from twin.errors import ParameterError, require, suggest
+
+_SHORTEST_STEP_S = 1.0
+_LONGEST_STEP_S = 60.0
+_LARGEST_CHANGE_K = 0.1
+"""Short steps aim at this change of the fastest temperature."""
+_AT_SET_POINT_K = 1e-9
+_OPEN, _HOLDING, _CLOSED = "open", "holding", "closed"
+
+
+@dataclass(slots=True)
+class _AirSide:
+    """What happened on the air side in one step; temperatures are means over it."""
+
+    flow_w_per_k: float
+    fan_w: float
+    return_c: float
+    supply_c: float
+    stored_j: float
+    short: bool = False
+    """Whether the supply missed its set point."""
+
+
+@dataclass(kw_only=True)
+class ChilledAir(CoolingPlant):
+    """Room air cooled by chilled water, from water-cooled chillers with towers."""
+
+    units: ClassVar[tuple[str, ...]] = ("chiller", "crah", "chw_pump", "tower")
+
+    supply_c: Celsius
+    """Air the coolers supply. [degC]"""
+    chilled_water_c: Celsius
+    """Water the chillers supply. [degC]"""
+    containment: str
+    """One of ``containments``."""
+    containments: dict[str, Containment]
+    room: Room
+    air_handlers: AirHandlers
+    chilled_water: ChilledWater
+    chillers: Chillers
+    condenser_water: CondenserWater
+    tower: CoolingTower
+
+    _rejection: HeatRejection = field(init=False)
+    _airflow_ratio: float = field(init=False, default=1.0)
+    _short_step_s: float = field(init=False, default=_SHORTEST_STEP_S)
+
+    def __post_init__(self) -> None:
+        """Check set points against each other and join the parts."""
+        if self.containment not in self.containments:
+            raise ParameterError(
+                f"containment={self.containment}: {suggest(self.containment, self.containments)}"
+            )
+        require(
+            self.supply_c > self.chilled_water_c,
+            "supply_c",
+            self.supply_c,
+            f"above chilled_water_c={self.chilled_water_c:g} degC, the water that cools it",
+        )
+        self._rejection = HeatRejection(self.chillers, self.condenser_water, self.tower)
+        self.chillers.warnings = self.tower.warnings = self.warnings
+
+    def size(self, design: PlantDesign) -> None:
+        """Fix capacities for *design* and rest at the set points."""
+        contained = self.containments[self.containment]
+        check_rack(design.rack_w, contained.rack_limit_kw, f"{self.containment} chilled air")
+        self._airflow_ratio = contained.airflow_ratio
+        self.room.recirculation = contained.recirculation
+        self.room.size(design.heat_w, design.racks, design.servers, design.altitude_m)
+        wanted = self.room.server_flow_w_per_k(design.heat_w) * contained.airflow_ratio
+        self.air_handlers.size(design.heat_w, wanted, design.altitude_m)
+        air, fan_w = self.air_handlers.move(wanted)
+        return_c = self.supply_c + design.heat_w / air
+        self._check_coil(return_c, air, fan_w)
+        coil_w = design.heat_w + fan_w
+        self.chilled_water.size(coil_w, design.racks)
+        load_w = coil_w + self.chilled_water.pump_w(coil_w)
+        self._rejection.size(load_w, self.chilled_water_c, design.wetbulb_c, design.altitude_m)
+        self.chilled_water.water_c = self.chilled_water_c
+        mixed_k = self.room.recirculation * (return_c - self.supply_c)
+        self.room.settle(self.supply_c + mixed_k)
+
+    def _check_coil(self, return_c: float, air_w_per_k: float, fan_w: float) -> None:
+        """Refuse set points the coil cannot reach at design."""
+        water_return_c = self.chilled_water_c + self.chilled_water.rise_k
+        require(
+            water_return_c < return_c,
+            "chilled_water.rise_k",
+            self.chilled_water.rise_k,
+            f"such that water returns ({water_return_c:.1f} degC) below the return air "
+            f"({return_c:.1f} degC)",
+        )
+        coldest_c = self._open_valve_c(return_c, air_w_per_k, fan_w)
+        require(
+            coldest_c <= self.supply_c,
+            "supply_c",
+            self.supply_c,
+            f">= {coldest_c:.1f} degC, what the coil reaches at design with water at "
+            f"{self.chilled_water_c:g} degC",
+        )
+
+    def set_available(self, unit: str, fraction: float) -> None:
+        """Trip or repair a fraction of the chillers, air handlers, pumps or tower cells."""
+        require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")
+        if unit == "chiller":
+            self.chillers.set_available(fraction)
+        elif unit == "crah":
+            self.air_handlers.available = fraction
+        elif unit == "chw_pump":
+            self.chilled_water.set_available(fraction)
+        elif unit == "tower":
+            self.tower.set_available(fraction)
+        else:
+            raise ParameterError(f"unit={unit}: {suggest(unit, self.units)}")
+
+    def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
+        """Advance by *dt_s*, in one step while set points hold and in short ones otherwise."""
+        states: list[PlantState] = []
+        durations_s: list[float] = []
+        left_s = dt_s
+        while True:
+            step_s = self.chillers.until_restart_s(left_s)
+            state = self._hold(heat_w, drybulb_c, wetbulb_c, step_s)
+            if state is None:
+                step_s = min(step_s, self._short_step_s)
+                state = self._move(heat_w, drybulb_c, wetbulb_c, step_s)
+            self.chillers.pass_time(step_s)
+            left_s -= step_s
+            if left_s <= 0.0 and not states:
+                return state
+            states.append(state)
+            durations_s.append(step_s)
+            if left_s <= 0.0:
+                return joined(states, durations_s)
+
+    def _open_valve_c(self, return_c: float, air_w_per_k: float, fan_w: float) -> float:
+        """Supply air with the coil's valve fully open. [degC]."""
+        reach = self.air_handlers.coil_effectiveness * self.chilled_water.flow
+        return return_c - reach * (return_c - self.chilled_water.water_c) + fan_w / air_w_per_k
+
+    def _hold(
+        self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float
+    ) -> PlantState | None:
+        """One exact step at the set points, or None where they cannot be held."""
+        water, room = self.chilled_water, self.room
+        if abs(water.water_c - self.chilled_water_c) > _AT_SET_POINT_K:
+            return None
+        air, fan_w = self._air(heat_w)
+        if air <= 0.0:
+            return None
+        return_c, supply_c, stored_j = room.solve(heat_w, air, (self.supply_c, 0.0), dt_s)
+        coil_w = air * (return_c - supply_c) + fan_w
+        if coil_w < 0.0 or self._open_valve_c(return_c, air, fan_w) > self.supply_c:
+            return None
+        pump_w = water.pump_w(coil_w)
+        load_w = coil_w + pump_w
+        if load_w > self._rejection.most_w(water.water_c):
+            return None
+        done = self._rejection.step(load_w, water.water_c, wetbulb_c, drybulb_c, dt_s)
+        self._short_step_s = _SHORTEST_STEP_S
+        hall = _AirSide(air, fan_w, return_c, supply_c, stored_j)
+        return self._record(hall, pump_w, 0.0, done, dt_s)
+
+    def _move(
+        self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float
+    ) -> PlantState:
+        """One short step away from the set points: coil first, then loop, then chillers."""
+        water, room = self.chilled_water, self.room
+        air, fan_w = self._air(heat_w)
+        valve, supply = self._valve(heat_w, air, fan_w)
+        return_c, supply_c, stored_j = room.solve(heat_w, air, supply, dt_s)
+        coil_w = air * (return_c - supply_c) + fan_w
+        pump_w = water.pump_w(math.inf if valve == _OPEN else coil_w)
+        before_c = water.water_c
+        excess_w = water.heat_j_per_k * (before_c - self.chilled_water_c) / dt_s
+        wanted_w = max(0.0, coil_w + pump_w + excess_w)
+        most_w = self._rejection.most_w(before_c) if water.flow > 0.0 else 0.0
+        load_w = min(wanted_w, most_w)
+        water.water_c = before_c + (coil_w + pump_w - load_w) * dt_s / water.heat_j_per_k
+        loop_j = water.heat_j_per_k * (water.water_c - before_c)
+        done = self._rejection.step(load_w, before_c, wetbulb_c, drybulb_c, dt_s)
+        hall = _AirSide(air, fan_w, return_c, supply_c, stored_j, valve == _OPEN)
+        inlet_c = room.inlet_c
+        state = self._record(hall, pump_w, loop_j, done, dt_s)
+        self._pace(abs(room.inlet_c - inlet_c), abs(water.water_c - before_c), air, dt_s)
+        return state
+
+    def _air(self, heat_w: float) -> tuple[float, float]:
+        """Air the handlers move for the servers' air, and their fan power."""
+        wanted = self.room.server_flow_w_per_k(heat_w) * self._airflow_ratio
+        return self.air_handlers.move(wanted)
+
+    def _valve(
+        self, heat_w: float, air: float, fan_w: float
+    ) -> tuple[str, tuple[float, float]]:
+        """Position of the coil's valve, and the supply air it makes of the return air."""
+        held = (self.supply_c, 0.0)
+        if air <= 0.0:
+            return _CLOSED, held
+        return_c = self.room.return_c(heat_w, air, held)
+        fan_k = fan_w / air
+        if self._open_valve_c(return_c, air, fan_w) > self.supply_c:
+            reach = self.air_handlers.coil_effectiveness * self.chilled_water.flow
+            return _OPEN, (reach * self.chilled_water.water_c + fan_k, 1.0 - reach)
+        if return_c + fan_k < self.supply_c:
+            return _CLOSED, (fan_k, 1.0)
+        return _HOLDING, held
+
+    def _pace(self, air_k: float, water_k: float, air: float, dt_s: float) -> None:
+        """Choose the next short step from how fast temperatures moved in this one.
+
+        The coil sees the loop as it was at the start of a step, so a step also stays
+        well under the time in which the coil could warm the whole loop.
+        """
+        wanted_s = dt_s * _LARGEST_CHANGE_K / max(air_k, water_k, 1e-9)
+        loop_s = 0.25 * self.chilled_water.heat_j_per_k / max(air, 1e-9)
+        longest_s = min(_LONGEST_STEP_S, loop_s, 2.0 * self._short_step_s)
+        self._short_step_s = max(min(wanted_s, longest_s), min(_SHORTEST_STEP_S, loop_s))
+
+    def _record(
+        self, hall: _AirSide, pump_w: float, loop_j: float, done: Rejected, dt_s: float
+    ) -> PlantState:
+        """Take over the room's new state and write down the step."""
+        room = self.room
+        before_c = room.inlet_c
+        room.commit()
+        return PlantState(
+            power_w=hall.fan_w + pump_w + done.chiller_w + done.pump_w + done.fan_w,
+            parts_w={
+                "crah_fan": hall.fan_w,
+                "chw_pump": pump_w,
+                "chiller": done.chiller_w,
+                "cw_pump": done.pump_w,
+                "tower_fan": done.fan_w,
+            },
+            inlet_c=room.inlet_c,
+            inlet_max_c=max(before_c, room.inlet_c),
+            supply_c=hall.supply_c,
+            return_c=hall.return_c,
+            heat_in_w=hall.stored_j / dt_s + hall.flow_w_per_k * (hall.return_c - hall.supply_c),
+            unmet_w=max(0.0, hall.stored_j / dt_s) if hall.short else 0.0,
+            ambient_heat_w=done.ambient_w,
+            reused_heat_w=0.0,
+            stored_j=hall.stored_j + loop_j + done.stored_j,
+            water_kg_per_s=done.water_kg_per_s,
+            free_fraction=done.free_fraction,
+        )

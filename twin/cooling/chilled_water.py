@@ -1,0 +1,58 @@
+"""The chilled-water loop: a pump, and water that keeps the hall cool for a few minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from twin.config import CountOrZero, Positive, PositiveFraction, Range
+from twin.physics.flow import affinity_power_w, moving_power_w
+from twin.physics.thermal import WATER_CP, WATER_DENSITY
+
+
+@dataclass(slots=True, kw_only=True)
+class ChilledWater:
+    """Variable-flow primary loop; its flow follows the heat, down to a minimum.
+
+    Pump heat goes into the water.
+    """
+
+    rise_k: Positive
+    """Warming across the coils at design. [K]"""
+    volume_l_per_rack: Positive
+    pump_head_kpa: Positive
+    pump_efficiency: PositiveFraction
+    pump_exponent: Annotated[float, Range(2.0, 3.0)]
+    min_flow: PositiveFraction
+    duty_pumps: Annotated[int, Range(1)]
+    spare_pumps: CountOrZero
+
+    water_c: float = field(init=False, default=0.0)
+    """Water on its way to the coils. [degC]"""
+    heat_j_per_k: float = field(init=False, default=0.0)
+    flow: float = field(init=False, default=1.0)
+    """Most flow the pumps in service give, as a fraction of design. [-]"""
+    _full_pump_w: float = field(init=False, default=0.0)
+    _design_w: float = field(init=False, default=0.0)
+
+    def size(self, heat_w: float, racks: int) -> None:
+        """Fix the pump for *heat_w* and the volume for the hall."""
+        self._design_w = heat_w
+        volume_m3_per_s = heat_w / (self.rise_k * WATER_CP * WATER_DENSITY)
+        self._full_pump_w = moving_power_w(
+            self.pump_head_kpa * 1e3, volume_m3_per_s, self.pump_efficiency
+        )
+        self.heat_j_per_k = racks * self.volume_l_per_rack * 1e-3 * WATER_DENSITY * WATER_CP
+
+    def set_available(self, fraction: float) -> None:
+        """Let a fraction of the pumps be in service; spares cover their share."""
+        self.flow = min(1.0, fraction * (self.duty_pumps + self.spare_pumps) / self.duty_pumps)
+
+    def pump_w(self, heat_w: float) -> float:
+        """Pump power while the coils take *heat_w*. [W]."""
+        if self.flow <= 0.0:
+            return 0.0
+        wanted = heat_w / self._design_w
+        return affinity_power_w(
+            self._full_pump_w, min(max(wanted, self.min_flow), self.flow), self.pump_exponent
+        )

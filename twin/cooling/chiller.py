@@ -1,0 +1,148 @@
+"""A water-cooled chiller: what its compressor draws to lift heat from cold to warm water.
+
+Curves are valid where they were measured and nowhere else: these equations refuse
+temperatures outside, and the bank of chillers holds them at the bound and says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twin.config import Fraction, Positive
+from twin.errors import require
+
+Biquadratic = tuple[float, float, float, float, float, float]
+Quadratic = tuple[float, float, float]
+
+
+def biquadratic(c: Biquadratic, x: float, y: float) -> float:
+    """Return ``c0 + c1 x + c2 x^2 + c3 y + c4 y^2 + c5 x y``.
+
+    Examples
+    --------
+    >>> biquadratic((1.0, 2.0, 3.0, 4.0, 5.0, 6.0), 1.0, 2.0)
+    46.0
+    """
+    return c[0] + x * (c[1] + c[2] * x + c[5] * y) + y * (c[3] + c[4] * y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChillerCurves:
+    """Full and part load of one machine, EIR model with entering condenser temperature.
+
+    ``capacity`` and ``input_ratio`` are biquadratics in leaving chilled and entering
+    condenser water [degC], ``part_load`` a quadratic in the part-load ratio; used as
+    published, not normalised to 1 at the reference point.
+    """
+
+    name: str
+    reference_w: Positive
+    cop: Positive
+    part_load_min: Positive
+    part_load_max: Positive
+    chilled_range_c: tuple[float, float]
+    condenser_range_c: tuple[float, float]
+    capacity: Biquadratic
+    input_ratio: Biquadratic
+    part_load: Quadratic
+    doubtful_below: Fraction = 0.0
+    """Part load below which the curves contradict physics; a run that goes there says so."""
+
+    def __post_init__(self) -> None:
+        """Refuse ranges that are upside down."""
+        require(
+            self.part_load_max > self.part_load_min,
+            "part_load_max",
+            self.part_load_max,
+            f"> part_load_min={self.part_load_min}",
+        )
+        for name in ("chilled_range_c", "condenser_range_c"):
+            low, high = getattr(self, name)
+            require(high > low, name, (low, high), "given as (low, high)")
+
+    def full_load_w(self, chilled_c: float, condenser_c: float) -> tuple[float, float]:
+        """Return ``(capacity_w, power_w)``, see :func:`full_load_w`."""
+        return full_load_w(self, chilled_c, condenser_c)
+
+
+def full_load_w(
+    curves: ChillerCurves, leaving_chilled_c: float, entering_condenser_c: float
+) -> tuple[float, float]:
+    """Capacity of a water-cooled chiller and its compressor power at full load. [W].
+
+    Parameters
+    ----------
+    curves : ChillerCurves
+        The machine.
+    leaving_chilled_c : float
+        Water leaving the evaporator, inside the curves' range. [degC]
+    entering_condenser_c : float
+        Water entering the condenser, inside the curves' range. [degC]
+
+    Returns
+    -------
+    (capacity_w, power_w)
+
+    Raises
+    ------
+    ParameterError
+        If a temperature is outside the range the machine was measured in.
+
+    References
+    ----------
+    .. [1] U.S. DOE, *EnergyPlus Engineering Reference*, "Electric Chiller Model Based
+       on Condenser Entering Temperature".
+    .. [2] M. Hydeman, K. L. Gillespie, "Tools and Techniques to Calibrate Electric
+       Chiller Component Models", ASHRAE Transactions 108, 2002.
+
+    Examples
+    --------
+    >>> from twin.cooling.machines import MACHINES
+    >>> capacity_w, power_w = full_load_w(MACHINES["carrier_19xr"], 7.0, 29.4)
+    >>> round(capacity_w / power_w, 2)
+    6.03
+    """
+    low, high = curves.chilled_range_c
+    if not low <= leaving_chilled_c <= high:
+        require(False, "leaving_chilled_c", leaving_chilled_c, f"in {low}..{high} degC")
+    low, high = curves.condenser_range_c
+    if not low <= entering_condenser_c <= high:
+        require(False, "entering_condenser_c", entering_condenser_c, f"in {low}..{high} degC")
+    capacity_w = curves.reference_w * biquadratic(
+        curves.capacity, leaving_chilled_c, entering_condenser_c
+    )
+    eir = biquadratic(curves.input_ratio, leaving_chilled_c, entering_condenser_c)
+    return capacity_w, capacity_w * eir / curves.cop
+
+
+def part_load_power(curves: ChillerCurves, part_load: float) -> float:
+    """Compressor power as a fraction of its full-load power at the same temperatures. [-].
+
+    Below the least part load the machine cycles: it runs at that load for a share
+    of the time. Above the greatest it cannot go; the caller keeps the rest.
+
+    Parameters
+    ----------
+    curves : ChillerCurves
+        The machine.
+    part_load : float
+        Heat over capacity, 0..``part_load_max``. [-]
+
+    Raises
+    ------
+    ParameterError
+        If the part load is negative or above what the machine can do.
+
+    Examples
+    --------
+    >>> from twin.cooling.machines import MACHINES
+    >>> round(part_load_power(MACHINES["carrier_19xr"], 0.5), 4)
+    0.5068
+    """
+    if not 0.0 <= part_load <= curves.part_load_max * (1.0 + 1e-12):
+        require(False, "part_load", part_load, f"in 0..{curves.part_load_max}")
+    a, b, c = curves.part_load
+    least = curves.part_load_min
+    if part_load < least:
+        return (a + least * (b + c * least)) * part_load / least
+    return a + part_load * (b + c * part_load)

@@ -1,0 +1,65 @@
+"""Catalogue of real water-cooled chillers, as published curve sets.
+
+A curve set is data with a source, shared by every plant that has a compressor.
+Any plant's YAML may give its own set in place of a name.
+"""
+
+from __future__ import annotations
+
+from twin.cooling.chiller import ChillerCurves
+
+# Source of all four: EnergyPlus datasets/Chillers.idf (CoolTools measurements, 1991-2001).
+MACHINES = {
+    "carrier_19xr": ChillerCurves(
+        name="carrier_19xr",
+        reference_w=1406.6e3,
+        cop=6.04,
+        part_load_min=0.20,
+        part_load_max=1.04,
+        chilled_range_c=(4.44, 10.0),
+        condenser_range_c=(12.78, 32.22),
+        capacity=(1.042261, 2.644821e-3, -1.468026e-3, 1.366256e-2, -8.302334e-4, 1.573579e-3),
+        input_ratio=(1.026340, -1.612819e-2, -1.092591e-3, -1.784393e-2, 7.961842e-4, -9.586049e-5),
+        part_load=(0.118888, 0.6723542, 0.2068754),
+    ),
+    "trane_cvhf": ChillerCurves(
+        name="trane_cvhf",
+        reference_w=2317.4e3,
+        cop=6.33,
+        part_load_min=0.10,
+        part_load_max=1.04,
+        chilled_range_c=(4.44, 8.89),
+        condenser_range_c=(12.78, 29.44),
+        capacity=(0.7277716, 1.018101e-2, -6.282438e-4, 1.337701e-2, -5.050352e-4, 1.527259e-3),
+        input_ratio=(0.3502330, -2.301510e-2, 5.749596e-4, 1.902421e-2, 3.109974e-4, -4.714517e-4),
+        part_load=(0.09861441, 0.5297727, 0.3707229),
+    ),
+    "york_yk": ChillerCurves(
+        name="york_yk",
+        reference_w=2771.1e3,
+        cop=6.84,
+        part_load_min=0.20,
+        part_load_max=1.02,
+        chilled_range_c=(4.44, 8.89),
+        condenser_range_c=(12.78, 29.44),
+        capacity=(0.7734286, 4.848829e-2, -1.859209e-3, 2.611971e-2, -1.243562e-3, 7.210181e-4),
+        input_ratio=(0.7203736, 1.030460e-2, -7.854237e-4, -1.206349e-3, 8.210060e-4, -1.455414e-3),
+        part_load=(0.08653354, 0.1737382, 0.7403679),
+    ),
+    # Inlet vanes instead of a variable-speed drive. Published from 4.44 degC, but below 7 degC
+    # its power falls with a hotter condenser, which no machine does, so the range is cut there;
+    # below half load the same happens near the hot end, so a run that goes there says so.
+    "york_yk_vanes": ChillerCurves(
+        name="york_yk_vanes",
+        reference_w=4969.0e3,
+        cop=7.14,
+        part_load_min=0.16,
+        part_load_max=1.07,
+        chilled_range_c=(7.0, 8.89),
+        condenser_range_c=(12.78, 29.44),
+        capacity=(0.7817577, -0.1012013, -1.584389e-3, 7.928475e-2, -3.674093e-3, 7.999392e-3),
+        input_ratio=(0.7382162, -5.847442e-2, 1.117191e-3, 2.168089e-2, -2.189722e-4, 1.036877e-3),
+        part_load=(0.2259512, 0.2320151, 0.5423771),
+        doubtful_below=0.5,
+    ),
+}

@@ -1,0 +1,289 @@
+"""The cooling tower: how near to the wet bulb water can be cooled, and what that costs.
+
+The approach of a tower grows as the air gets colder and drier. It follows from a
+measured correlation here, not from a constant, so free cooling is not overstated.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from twin.config import Celsius, CountOrZero, Fraction, NonNegative, Positive, Range
+from twin.errors import require
+from twin.physics.flow import cycling_power_w
+from twin.physics.thermal import SEA_LEVEL_AIR_DENSITY, WATER_CP, WATER_LATENT_HEAT, air_density
+
+WETBULB_RANGE_C = (-34.4, 26.7)
+RANGE_RANGE_K = (1.1, 22.2)
+APPROACH_RANGE_K = (1.1, 40.0)
+WATER_FRACTION_RANGE = (0.75, 1.25)
+MOST_LIQUID_TO_GAS = 8.0
+
+# EnergyPlus/Modelica Buildings "York" tower correlation. Order: for each power of the
+# liquid-to-gas ratio, for each power of the range, for each power of the wet bulb.
+_YORK = (
+    (-0.359741205, -0.055053608, 0.0023850432),
+    (0.173926877, -0.0248473764, 0.00048430224),
+    (-0.005589849456, 0.0005770079712, -0.00001342427256),
+    (2.84765801111111, -0.121765149, 0.0014599242),
+    (1.680428651, -0.0166920786, -0.0007190532),
+    (-0.025485194448, 0.0000487491696, 0.00002719234152),
+    (-0.0653766255555556, -0.002278167, 0.0002500254),
+    (-0.0910565458, 0.00318176316, 0.000038621772),
+    (-0.0034285382352, 0.00000856589904, -0.000001516821552),
+)
+
+WetbulbTerms = tuple[float, ...]
+"""Nine coefficients left when the wet bulb is put in: 3 powers of L/G x 3 of the range."""
+
+
+def wetbulb_terms(wetbulb_c: float) -> WetbulbTerms:
+    """Return the nine coefficients of the approach at one wet bulb.
+
+    Done once a step, because the range is iterated on and the weather is not.
+
+    Parameters
+    ----------
+    wetbulb_c : float
+        Wet bulb, -34.4..26.7. [degC]
+
+    Raises
+    ------
+    ParameterError
+        If the wet bulb is outside the range of the correlation.
+    """
+    if not WETBULB_RANGE_C[0] <= wetbulb_c <= WETBULB_RANGE_C[1]:
+        require(False, "wetbulb_c", wetbulb_c, "in -34.4..26.7 degC")
+    return tuple([a + wetbulb_c * (b + c * wetbulb_c) for a, b, c in _YORK])
+
+
+def approach_quadratic(terms: WetbulbTerms, range_k: float) -> tuple[float, float, float]:
+    """Return ``(p0, p1, p2)`` of ``approach = p0 + p1 l + p2 l^2``, l the liquid-to-gas ratio.
+
+    Parameters
+    ----------
+    terms : WetbulbTerms
+        From :func:`wetbulb_terms`.
+    range_k : float
+        Water temperature drop, 1.1..22.2. [K]
+
+    Raises
+    ------
+    ParameterError
+        If the range is outside that of the correlation.
+    """
+    if not RANGE_RANGE_K[0] <= range_k <= RANGE_RANGE_K[1]:
+        require(False, "range_k", range_k, "in 1.1..22.2 K")
+    a, b, c, d, e, f, g, h, i = terms
+    return (
+        a + range_k * (b + c * range_k),
+        d + range_k * (e + f * range_k),
+        g + range_k * (h + i * range_k),
+    )
+
+
+def approach_k(wetbulb_c: float, range_k: float, liquid_to_gas: float) -> float:
+    """Approach of a cooling tower: leaving water minus wet bulb. [K].
+
+    Parameters
+    ----------
+    wetbulb_c : float
+        Wet bulb of the entering air, -34.4..26.7. [degC]
+    range_k : float
+        Water temperature drop, 1.1..22.2. [K]
+    liquid_to_gas : float
+        Water flow over air flow, each as a fraction of its design value, > 0 and <= 8. [-]
+
+    Raises
+    ------
+    ParameterError
+        If an argument is outside the range of the correlation.
+
+    References
+    ----------
+    .. [1] U.S. DOE, *EnergyPlus Engineering Reference*, "Variable Speed Cooling Towers
+       Empirical Models", York model.
+
+    Examples
+    --------
+    >>> round(approach_k(25.55, 5.56, 1.0), 2)
+    3.84
+    """
+    require(0.0 < liquid_to_gas <= MOST_LIQUID_TO_GAS, "liquid_to_gas", liquid_to_gas,
+            "> 0 and <= 8")
+    p0, p1, p2 = approach_quadratic(wetbulb_terms(wetbulb_c), range_k)
+    return p0 + liquid_to_gas * (p1 + p2 * liquid_to_gas)
+
+
+def liquid_to_gas_for(
+    quadratic: tuple[float, float, float], wanted_k: float
+) -> float:
+    """Liquid-to-gas ratio that gives a wanted approach, at most 8. [-].
+
+    Parameters
+    ----------
+    quadratic : (p0, p1, p2)
+        From :func:`approach_quadratic`.
+    wanted_k : float
+        Approach wanted. [K]
+
+    Notes
+    -----
+    The rising branch of the quadratic is the physical one: less air, larger approach.
+    ``2 (w - p0) / (p1 + sqrt(p1^2 + 4 p2 (w - p0)))`` is its root in the form that
+    stays finite when p2 vanishes. Where the correlation turns over before the wanted
+    approach is reached, hardly any air is needed and 8 is returned.
+
+    Examples
+    --------
+    >>> quadratic = approach_quadratic(wetbulb_terms(20.0), 5.56)
+    >>> round(liquid_to_gas_for(quadratic, approach_k(20.0, 5.56, 2.0)), 6)
+    2.0
+    """
+    p0, p1, p2 = quadratic
+    above_k = wanted_k - p0
+    discriminant = p1 * p1 + 4.0 * p2 * above_k
+    if discriminant <= 0.0:
+        return MOST_LIQUID_TO_GAS
+    return min(MOST_LIQUID_TO_GAS, 2.0 * above_k / (p1 + math.sqrt(discriminant)))
+
+
+def evaporation_kg_per_s(heat_w: float, latent_fraction: float) -> float:
+    """Water a wet tower evaporates to reject heat. [kg/s].
+
+    Parameters
+    ----------
+    heat_w : float
+        Heat rejected. [W]
+    latent_fraction : float
+        Share that leaves as vapour, 0..1; the rest warms the air. [-]
+
+    Raises
+    ------
+    ParameterError
+        If the share is outside 0..1.
+
+    Examples
+    --------
+    >>> round(evaporation_kg_per_s(1e3, 1.0) * 3600.0, 2)
+    1.47
+    """
+    if not 0.0 <= latent_fraction <= 1.0:
+        require(False, "latent_fraction", latent_fraction, "in 0..1")
+    return heat_w * latent_fraction / WATER_LATENT_HEAT
+
+
+@dataclass(slots=True, kw_only=True)
+class CoolingTower:
+    """Equal cells, one per running chiller, with variable-speed fans.
+
+    The fans hold a supply temperature: a wanted approach above the wet bulb, but
+    never colder than a minimum. With the fans off a bypass holds it, as real plants do.
+    """
+
+    approach_k: Annotated[float, Range(*APPROACH_RANGE_K)]
+    """Approach the fans try to hold; at full speed they take what the tower gives. [K]"""
+    least_supply_c: Celsius
+    """Coldest condenser water allowed. [degC]"""
+    spares: CountOrZero
+    fan_kw_per_kw: Positive
+    """Fan power at full speed per heat rejected at design, at sea level. [kW/kW]"""
+    fan_exponent: Annotated[float, Range(2.0, 3.0)]
+    min_speed: Fraction
+    still_air_fraction: Fraction
+    """Capacity with the fan off. [-]"""
+    latent_fraction_cold: Fraction
+    """Share of the heat that evaporates water in air at 0 degC and below. [-]"""
+    latent_fraction_hot: Fraction
+    """The same at 30 degC and above. [-]"""
+    drift_fraction: Annotated[float, Range(0.0, 0.01)]
+    """Droplets lost per circulating water. [-]"""
+    cycles_of_concentration: Annotated[float, Range(1.0, 20.0, open_low=True)]
+
+    cells: int = field(init=False, default=0)
+    in_service: int = field(init=False, default=0)
+    cell_fan_w: float = field(init=False, default=0.0)
+    warnings: list[str] = field(init=False, default_factory=list)
+    _left_range: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        """Check keys against each other."""
+        require(
+            self.min_speed > self.still_air_fraction,
+            "min_speed",
+            self.min_speed,
+            f"> still_air_fraction={self.still_air_fraction}",
+        )
+
+    def size(self, duty_cells: int, cell_heat_w: float, altitude_m: float) -> None:
+        """Fix the number of cells and their fans, larger where the air is thin."""
+        self.cells = self.in_service = duty_cells + self.spares
+        thin = SEA_LEVEL_AIR_DENSITY / air_density(altitude_m)
+        self.cell_fan_w = self.fan_kw_per_kw * cell_heat_w * thin
+
+    def set_available(self, fraction: float) -> None:
+        """Let a fraction of the cells be in service."""
+        self.in_service = math.floor(fraction * self.cells + 1e-9)
+
+    def units_served(self) -> int:
+        """Chillers whose water the cells in service can take, at 1.25 of design flow each."""
+        return math.floor(self.in_service * WATER_FRACTION_RANGE[1] + 1e-9)
+
+    def supply_c(
+        self, wetbulb_c: float, terms: WetbulbTerms, range_k: float, water_fraction: float
+    ) -> tuple[float, float]:
+        """Leaving water, and air flow as a fraction of design. [degC], [-].
+
+        *terms* are those of the held wet bulb; *water_fraction* is the flow per cell.
+        """
+        quadratic = approach_quadratic(terms, self._held_range(range_k))
+        p0, p1, p2 = quadratic
+        best_k = max(p0 + water_fraction * (p1 + p2 * water_fraction), APPROACH_RANGE_K[0])
+        wanted_k = max(self.approach_k, self.least_supply_c - wetbulb_c)
+        if wanted_k <= best_k:
+            return wetbulb_c + best_k, 1.0
+        return wetbulb_c + wanted_k, water_fraction / liquid_to_gas_for(quadratic, wanted_k)
+
+    def terms(self, wetbulb_c: float) -> WetbulbTerms:
+        """Return the wet-bulb terms; a wet bulb off the correlation is held at its bound."""
+        low, high = WETBULB_RANGE_C
+        if low <= wetbulb_c <= high:
+            return wetbulb_terms(wetbulb_c)
+        self._say_left(f"wet bulb {wetbulb_c:.1f} degC (known for {low}..{high} degC)")
+        return wetbulb_terms(min(max(wetbulb_c, low), high))
+
+    def fan_w(self, cells: int, air_fraction: float) -> float:
+        """Fan power of *cells* at an air flow. [W]."""
+        return cells * cycling_power_w(
+            self.cell_fan_w, air_fraction, self.min_speed, self.still_air_fraction,
+            self.fan_exponent,
+        )
+
+    def water_kg_per_s(self, heat_w: float, drybulb_c: float, flow_w_per_k: float) -> float:
+        """Make-up water: evaporation, drift, and the blowdown that keeps salts in bounds. [kg/s].
+
+        Drift carries salts away too, so it counts toward the blowdown needed.
+        """
+        warm = min(max(drybulb_c / 30.0, 0.0), 1.0)
+        share = self.latent_fraction_cold + warm * (
+            self.latent_fraction_hot - self.latent_fraction_cold
+        )
+        evaporated = evaporation_kg_per_s(heat_w, share)
+        drift = self.drift_fraction * flow_w_per_k / WATER_CP
+        return evaporated + max(drift, evaporated / (self.cycles_of_concentration - 1.0))
+
+    def _held_range(self, range_k: float) -> float:
+        low, high = RANGE_RANGE_K
+        if low <= range_k <= high:
+            return range_k
+        self._say_left(f"range {range_k:.2f} K (known for {low}..{high} K)")
+        return min(max(range_k, low), high)
+
+    def _say_left(self, what: str) -> None:
+        if not self._left_range:
+            self._left_range = True
+            self.warnings.append(
+                f"cooling tower: {what} is outside the York correlation; held at the bound"
+            )
