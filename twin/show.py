@@ -67,8 +67,9 @@ def run_bar(name: str) -> Iterator[Callable[[float], None] | None]:
 class DesignsBar:
     """A bar over the designs of a sweep; a failure is told the moment it happens."""
 
-    def __init__(self, progress: Progress, total: int) -> None:
+    def __init__(self, progress: Progress, total: int, things: str) -> None:
         self._progress = progress
+        self._things = things
         self._done = [0.0] * total
         self._ended = 0
         self._failed = 0
@@ -77,7 +78,7 @@ class DesignsBar:
 
     def _text(self) -> str:
         failed = f", {self._failed} failed" if self._failed else ""
-        return f"{self._ended} of {len(self._done)} designs{failed}"
+        return f"{self._ended} of {len(self._done)} {self._things}{failed}"
 
     def progress(self, index: int, fraction: float) -> None:
         """Take note that design *index* is done to *fraction*."""
@@ -98,10 +99,10 @@ class DesignsBar:
 
 
 @contextmanager
-def designs_bar(total: int) -> Iterator[DesignsBar]:
-    """Yield a bar over *total* designs; invisible where nobody watches."""
+def designs_bar(total: int, things: str = "designs") -> Iterator[DesignsBar]:
+    """Yield a bar over *total* designs or other *things*; invisible where nobody watches."""
     with _progress() as progress:
-        yield DesignsBar(progress, total)
+        yield DesignsBar(progress, total, things)
 
 
 def summary(values: Values, folder: Path) -> None:
