@@ -129,7 +129,13 @@ class Dispatcher:
         self._ends: list[tuple[float, int, Job]] = []
         self._order: dict[Job, int] = {}
         self._number = count()
-        self._leaf_of = fabric.leaf_of()
+        self._leaf_of = fabric.leaf_of().__getitem__
+        self.fits = cluster.free.fits
+        """Whether a gang of so many GPUs fits right now."""
+        self.place = cluster.free.pack
+        """Where a gang of so many GPUs would be placed if it started now."""
+        self.capacity = cluster.free.counts
+        """A copy of what is free, to plan on."""
         self._activity_factor = 1.0
         self._rate_factor = 1.0
         self._storage_level = 1.0
@@ -147,18 +153,6 @@ class Dispatcher:
     def free_gpus(self) -> int:
         """GPUs free now."""
         return self.cluster.free.gpus
-
-    def fits(self, gpus: int) -> bool:
-        """Return whether a gang of *gpus* fits right now."""
-        return self.cluster.free.fits(gpus)
-
-    def place(self, gpus: int) -> Placement | None:
-        """Return where a gang would be placed if it started now."""
-        return self.cluster.free.pack(gpus)
-
-    def capacity(self) -> object:
-        """Return a copy of what is free, to plan on."""
-        return self.cluster.free.counts()
 
     def releases(self) -> Iterator[tuple[float, Placement]]:
         """Yield (expected end by limit, placement) of running jobs, earliest first."""
@@ -188,7 +182,7 @@ class Dispatcher:
         if self.halted:
             return
         next_job = self.policy.next
-        while (place := next_job(self)) is not None:  # type: ignore[arg-type]
+        while (place := next_job(self)) is not None:
             self._start(self.queue.pop(place))
 
     def _start(self, job: Job) -> None:
@@ -198,8 +192,8 @@ class Dispatcher:
         if job.status == QUEUED and job.restarts == 0:
             job.started_at_s = now_s
         job.status = RUNNING
-        leaves = {self._leaf_of[server] for server in placement.servers()}
-        job.network_factor = self.fabric.rate_factor(job.comm_fraction, len(leaves))
+        leaves = len(set(map(self._leaf_of, placement.servers())))
+        job.network_factor = self.fabric.rate_factor(job.comm_fraction, leaves)
         drive = self.cluster.server.drive(job.activity * self._activity_factor)
         self.cluster.place(job, placement, drive, now_s)
         number = next(self._number)

@@ -29,6 +29,8 @@ class Placement:
     per_server_gpus: int
     part_server: int = -1
     part_gpus: int = 0
+    racks: list[int] = field(default_factory=list)
+    """Rack of each whole server; filled in by the cluster."""
 
     def servers(self) -> list[int]:
         """Return every server touched."""

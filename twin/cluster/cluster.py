@@ -34,6 +34,7 @@ class Cluster:
         self.capacities = capacities
         self.free = FreeServers(capacities, size)
         self.rack_of = [i // servers_per_rack for i in range(self.servers)]
+        self._rack_of = self.rack_of.__getitem__
         self._drives = [0.0] * self.servers  # of servers shared by several jobs
         self._idle_w, self._idle_fan_w = server.power_w(0.0)
         self.powered = True
@@ -54,7 +55,11 @@ class Cluster:
         job.placement = placement
         job.drive = 0.0
         job.server_w, job.server_fan_w = self._idle_w, self._idle_fan_w
-        job.rack_spread = len({self.rack_of[server] for server in placement.servers()})
+        placement.racks = list(map(self._rack_of, placement.whole))
+        racks = set(placement.racks)
+        if placement.part_gpus:
+            racks.add(self._rack_of(placement.part_server))
+        job.rack_spread = len(racks)
         self.drive(job, drive, now_s)
 
     def remove(self, job: Job, now_s: float) -> None:
@@ -85,11 +90,9 @@ class Cluster:
     ) -> None:
         if drive != job.drive and self.powered:
             self._advance(now_s)
-            whole = placement.whole
-            if whole:
-                rack_of = self.rack_of
-                racks = [rack_of[server] for server in whole]
-                self._book(racks, server_w - job.server_w, server_fan_w - job.server_fan_w, now_s)
+            if placement.racks:
+                step_w, step_fan_w = server_w - job.server_w, server_fan_w - job.server_fan_w
+                self._book(placement.racks, step_w, step_fan_w, now_s)
             if placement.part_gpus:
                 self._drive_part(placement, drive - job.drive, now_s)
         job.drive = drive

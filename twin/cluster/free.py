@@ -131,10 +131,15 @@ class FreeServers:
         """Give a placement back."""
         given = placement.whole
         if given:
+            size, free, whole = self.size, self.free, self.whole
             for server in given:
-                self.free[server] = self.size
-            self.whole += given
-            self.whole.sort()  # two sorted runs: linear
+                free[server] = size
+            place = bisect_left(whole, given[0])
+            if place == len(whole) or whole[place] > given[-1]:
+                whole[place:place] = given  # neighbours, as packing mostly gave them
+            else:
+                whole += given
+                whole.sort()  # two sorted runs: linear
             self.gpus += len(given) * self.size
         if placement.part_gpus:
             self._move(placement.part_server, placement.part_gpus)
