@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 GAP = 0.035
 """Space between two nodes of a column, as a share of all energy."""
 NODE_WIDTH = 0.022
+RIVER_OPACITY = 0.3
 SMALL = 0.0004
 """Share of all energy below which a node is left out."""
 
@@ -40,7 +41,7 @@ class Node:
 def draw(run: Run, folder: Path) -> Path:
     """Draw where the energy of *run* went."""
     nodes = flows(run)
-    figure = style.new_figure(10.0, 5.8, left=0.1, right=2.2)
+    figure = style.new_figure(10.0, 5.8, left=0.1, right=2.0)
     axes = figure.add_subplot()
     axes.set_axis_off()
     total = nodes[0].kwh if nodes else 0.0
@@ -107,8 +108,7 @@ def _river(axes: Axes, nodes: list[Node], total: float) -> None:
             _ribbon_between(axes, node, nodes, tops, total)
     _collect_heat(axes, nodes, tops, total)
     for node in nodes:
-        if node.shown:
-            _box(axes, node, tops[node.name], total)
+        _box(axes, node, tops[node.name], total)
     lowest = min(tops[node.name] - node.kwh / total for node in nodes)
     axes.set_xlim(0.0, 1.0 + NODE_WIDTH)
     axes.set_ylim(lowest - 0.01, 0.02)
@@ -187,7 +187,9 @@ def _ribbon(
         (x0, y0),
     ]
     kinds = [Curve.MOVETO, *[Curve.CURVE4] * 3, Curve.LINETO, *[Curve.CURVE4] * 3, Curve.CLOSEPOLY]
-    axes.add_patch(PathPatch(Curve(points, kinds), facecolor=colour, alpha=0.30, linewidth=0))
+    axes.add_patch(
+        PathPatch(Curve(points, kinds), facecolor=colour, alpha=RIVER_OPACITY, linewidth=0)
+    )
 
 
 def _box(axes: Axes, node: Node, top: float, total: float) -> None:
@@ -195,11 +197,17 @@ def _box(axes: Axes, node: Node, top: float, total: float) -> None:
 
     height = node.kwh / total
     corner = (_x(node.column), top - height)
-    axes.add_patch(Rectangle(corner, NODE_WIDTH, height, facecolor=node.colour, linewidth=0))
+    opacity = 1.0 if node.shown else RIVER_OPACITY
+    box = Rectangle(corner, NODE_WIDTH, height, facecolor=node.colour, alpha=opacity, linewidth=0)
+    axes.add_patch(box)
+    if not node.shown:
+        return
+    share = "" if node.column in (0, 3) and height > 0.9995 else f", {100.0 * height:.1f} %"
     axes.annotate(
-        f"{node.name}  {quantity(node.kwh, 'kWh')}, {100.0 * height:.1f} %",
+        f"{node.name}  {quantity(node.kwh, 'kWh')}{share}",
         (_x(node.column) + NODE_WIDTH + 0.006, top - height / 2.0),
         va="center",
         fontsize=8.5,
         color=style.INK,
+        annotation_clip=False,
     )

@@ -60,8 +60,7 @@ def _mark_events(axes: Axes, run: Run) -> None:
         return
     for at in style.days(run, events["at_s"]):
         axes.axvline(at, color=style.INK, linewidth=0.8, linestyle=":")
-    kinds = ", ".join(dict.fromkeys(events["kind"]))
-    axes.plot([], [], color=style.INK, linewidth=0.8, linestyle=":", label=kinds)
+    axes.plot([], [], color=style.INK, linewidth=0.8, linestyle=":", label="event")
 
 
 def _title(inlet_c: style.Floats) -> str:
