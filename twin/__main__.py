@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -111,7 +112,7 @@ def _run_once(words: list[str], config: DictConfig) -> None:
 
     def task(config: DictConfig) -> None:
         try:
-            _run_in_folder(config)
+            _run_in_folder(config, shlex.join(["twin", *words]))
         except TwinError as error:  # past Hydra, which would print its own account
             failures.append(error)
 
@@ -120,7 +121,7 @@ def _run_once(words: list[str], config: DictConfig) -> None:
         raise failures[0]
 
 
-def _run_in_folder(config: DictConfig) -> None:
+def _run_in_folder(config: DictConfig, command: str) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from twin import compose, run, show
@@ -131,7 +132,7 @@ def _run_in_folder(config: DictConfig) -> None:
         (folder / stale).unlink(missing_ok=True)
     try:
         with show.run_bar(config.scenario.name) as advance:
-            values = run.execute(compose.plain(config), folder, advance, " ".join(sys.argv))
+            values = run.execute(compose.plain(config), folder, advance, command)
     except ConfigError:
         _discard(folder)
         raise

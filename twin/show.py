@@ -5,6 +5,7 @@ Nothing moves where the output is not a terminal.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,12 +15,17 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+_PIPE_WIDTH = 120
+_ROWS_SHOWN = 5
+
 Values = Mapping[str, float | str | None]
 
 
-def say(text: object) -> None:
-    """Print *text*, or a rich table, to standard output."""
-    Console(highlight=False, soft_wrap=isinstance(text, str)).print(text, markup=False)
+def say(content: object) -> None:
+    """Print text, or a rich table, to standard output; a pipe is as wide as a table needs."""
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    plain = isinstance(content, str)
+    Console(highlight=False, soft_wrap=plain, width=width).print(content, markup=not plain)
 
 
 def complain(text: str) -> None:
@@ -106,13 +112,32 @@ def designs_bar(total: int, things: str = "designs") -> Iterator[DesignsBar]:
 
 
 def summary(values: Values, folder: Path) -> None:
-    """Print the outcome of a run and where it is."""
+    """Print the outcome of a run, what to know about it, and where it is."""
     from twin.results.terminal import summary_table
     from twin.schema import PUE_BOUNDARY
 
     say(summary_table(values))
     say(PUE_BOUNDARY)
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    for line in _to_know(record):
+        say(line)
     say(f"Written to {place(folder)}")
+
+
+def _to_know(record: Mapping[str, Any]) -> list[str]:
+    """Return sentences from run.json: what became of input rows, what was measured, warnings."""
+    lines = []
+    rows = record.get("workload")
+    if rows:
+        lines.append(
+            f"{rows['path']}: {rows['read']:,} rows read, {rows['used']:,} used, "
+            f"{rows['refused_count']:,} refused"
+        )
+        lines += [f"  {row}" for row in rows["refused"][:_ROWS_SHOWN]]
+        if rows["refused_count"] > _ROWS_SHOWN:
+            lines.append("  ... more in run.json")
+        lines += [f"measured: {name} = {value:.6g}" for name, value in rows["measured"].items()]
+    return lines + [f"note: {warning}" for warning in record.get("warnings", ())]
 
 
 def comparison(runs: Sequence[Path], folder: Path) -> None:

@@ -67,7 +67,7 @@ def run_design(config: DictConfig, tell: Tell | None = None) -> Outcome:
     (folder / "summary.json").unlink(missing_ok=True)  # not finished until it is written again
     (folder / ERROR_FILE).unlink(missing_ok=True)
     try:
-        run.execute(compose.plain(config), folder, tell, command=" ".join(sys.argv))
+        run.execute(compose.plain(config), folder, tell, command=f"twin {_shown(overrides)}")
     except KeyboardInterrupt:
         raise
     except BaseException as error:
