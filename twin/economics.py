@@ -16,6 +16,7 @@ a rental price, which rises as GPUs stand idle. Divided by *available* GPU-hours
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -55,9 +56,10 @@ def annuity(rate: float, years: float) -> float:
     """
     require(0.0 <= rate <= 1.0, "rate", rate, "0 to 1")
     require(years > 0.0, "years", years, "> 0")
-    if rate == 0.0:
+    growth = years * math.log1p(rate)
+    if growth < 1e-12:  # no interest worth the name, and 0/0 below
         return 1.0 / years
-    return float(rate / (1.0 - (1.0 + rate) ** -years))
+    return rate / -math.expm1(-growth)
 
 
 def cost_per_gpu_hour(

@@ -95,6 +95,7 @@ def read_epw(text: str, path: str) -> WeatherFile:
         vapour_pa=whole(vapour_pa),
         pressure_pa=None if pressure is None else whole(pressure),
         typical=True,
+        has_february_29=has_february_29,
         latitude=latitude,
         longitude=longitude,
         altitude_m=altitude_m,

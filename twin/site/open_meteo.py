@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,7 +89,9 @@ def read_open_meteo(text: str, path: str) -> WeatherFile:
     )
 
 
-def _vapour_pa(hourly: Mapping[str, Any], drybulb_c: Floats, column: Any, path: str) -> Floats:
+def _vapour_pa(
+    hourly: Mapping[str, Any], drybulb_c: Floats, column: Callable[[str], Floats], path: str
+) -> Floats:
     """Return the vapour pressure from dew point or humidity, NaN where both miss a value."""
     for key in ("dew_point_2m", "dewpoint_2m"):
         if key in hourly:
@@ -98,10 +100,9 @@ def _vapour_pa(hourly: Mapping[str, Any], drybulb_c: Floats, column: Any, path: 
             return np.asarray(np.where(np.isnan(dewpoint_c), np.nan, vapour_pa))
     for key in ("relative_humidity_2m", "relativehumidity_2m"):
         if key in hourly:
-            # The service states humidity over water at all temperatures; below 0 degC the
-            # vapour pressure taken here, over ice, is lower by up to 10 % at -10 degC.
-            return saturation_pressure_pa(drybulb_c) * np.minimum(column(key), 100.0) / 100
-    raise InputFileError(f"{path}: one of hourly.dew_point_2m, hourly.relative_humidity_2m")
+            rh_percent = np.minimum(column(key), 100.0)
+            return np.asarray(saturation_pressure_pa(drybulb_c) * rh_percent / 100)
+    raise InputFileError(f"{path}: hourly.dew_point_2m or hourly.relative_humidity_2m is required")
 
 
 def _first_stamp(hourly: Mapping[str, Any], path: str) -> datetime:
