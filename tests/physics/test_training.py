@@ -1,0 +1,385 @@
+"""Training arithmetic: closed forms, published runs, and predictions nobody tuned.
+
+Two numbers are fitted: the share of the peak that matrix products reach on an A100
+(to the GPU-hours of Llama-2 70B) and on an H100 with FP8 (to MLPerf GPT-3). An H100
+with BF16 is taken to reach the same share as the A100. All other runs are predicted.
+"""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.errors import ParameterError
+from twin.physics.training import (
+    Layout,
+    Machine,
+    Software,
+    Transformer,
+    bubble_fraction,
+    check_memory,
+    checkpoint_bytes,
+    daly_interval_s,
+    fastest_layout,
+    goodput_fraction,
+    mean_time_to_failure_s,
+    memory_per_gpu_bytes,
+    mfu,
+    step_time,
+    training_flops,
+    young_interval_s,
+)
+
+A100 = Machine(
+    peak_flops=312e12,
+    math_efficiency=0.536,
+    memory_bytes=80e9,
+    memory_bytes_per_s=2.039e12,
+    domain_gpus=8,
+    domain_bytes_per_s=300e9,
+    fabric_bytes_per_s=24e9,
+)
+H100 = Machine(
+    peak_flops=989e12,
+    math_efficiency=0.536,
+    memory_bytes=80e9,
+    memory_bytes_per_s=3.35e12,
+    domain_gpus=8,
+    domain_bytes_per_s=450e9,
+    fabric_bytes_per_s=48e9,
+)
+H100_FP8 = replace(H100, math_efficiency=0.784)
+H800_FP8 = replace(H100_FP8, domain_bytes_per_s=200e9)
+
+
+def gpt(layers: int, hidden: int, sequence: int, vocabulary: int) -> Transformer:
+    """Return a GPT whose ``vocabulary`` counts input and output embeddings."""
+    parameters = 12.0 * layers * hidden**2 + vocabulary * hidden
+    return Transformer(
+        parameters=parameters,
+        active_parameters=parameters,
+        layers=layers,
+        hidden=hidden,
+        sequence=sequence,
+    )
+
+
+GPT3 = gpt(96, 12288, 2048, 51200)
+GPT3_4K = gpt(96, 12288, 4096, 2 * 131072)
+LLAMA2 = Transformer(parameters=69e9, active_parameters=69e9, layers=80, hidden=8192, sequence=4096)
+LLAMA3 = Transformer(
+    parameters=405e9, active_parameters=405e9, layers=126, hidden=16384, sequence=8192
+)
+DEEPSEEK = Transformer(
+    parameters=671e9,
+    active_parameters=37e9,
+    layers=61,
+    hidden=7168,
+    sequence=4096,
+    expert_parameters=655e9,
+    expert_copies=4,  # a token is sent to at most four nodes
+)
+
+
+def got_mfu(model: Transformer, layout: Layout, machine: Machine, attention: float = 0.0) -> float:
+    """Return MFU; *attention* is how much of 12 layers x sequence x hidden a source counts."""
+    per_token = 6 * model.active_parameters + attention * 12 * model.layers * (
+        model.sequence * model.hidden
+    )
+    flops = per_token * layout.batch * model.sequence
+    return mfu(flops, step_time(model, layout, machine).step_s, layout.gpus, machine.peak_flops)
+
+
+# ---- arithmetic ----
+
+
+def test_gpt3_takes_its_published_petaflop_days():
+    assert training_flops(175e9, 300e9) / 1e15 / 86400 == pytest.approx(3640, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "tokens", "gpus", "tflops", "days"),
+    [(175e9, 300e9, 1024, 140e12, 34), (1e12, 450e9, 3072, 163e12, 84)],
+)
+def test_megatron_run_times(parameters, tokens, gpus, tflops, days):
+    flops = training_flops(parameters, tokens, full_recompute=True)
+    assert flops / (gpus * tflops) / 86400 == pytest.approx(days, rel=0.03)
+
+
+def test_projected_time_to_failure_of_the_research_superclusters():
+    assert mean_time_to_failure_s(16384 / 8, 6.5e-3) / 3600 == pytest.approx(1.8, rel=0.05)
+    assert mean_time_to_failure_s(131072 / 8, 6.5e-3) / 3600 == pytest.approx(0.23, rel=0.05)
+
+
+def test_checkpoint_of_llama3_lies_within_the_published_range():
+    assert 5.6e12 <= checkpoint_bytes(405e9) <= 6.5e12
+
+
+def test_no_tokens_is_refused():
+    with pytest.raises(ParameterError, match="tokens=0: must be > 0"):
+        training_flops(1e9, 0)
+
+
+# ---- goodput ----
+
+
+@pytest.mark.parametrize("mttf_s", [3600.0, 86400.0])
+@pytest.mark.parametrize("checkpoint_s", [5.0, 60.0])
+def test_the_interval_of_daly_loses_no_more_than_any_other_within_a_thousandth(
+    mttf_s, checkpoint_s
+):
+    at_daly = goodput_fraction(
+        daly_interval_s(checkpoint_s, mttf_s, 0.0), checkpoint_s, mttf_s, 300.0
+    )
+    tried = [20.0 * 1.02**i for i in range(400)]
+    best = max(tried, key=lambda tau: goodput_fraction(tau, checkpoint_s, mttf_s, 300.0))
+    assert at_daly > goodput_fraction(best, checkpoint_s, mttf_s, 300.0) - 1e-3
+    assert daly_interval_s(checkpoint_s, mttf_s, 0.0) == pytest.approx(best, rel=0.05)
+
+
+def test_goodput_to_first_order():
+    tau, c, m, r = 300.0, 1.0, 1e6, 10.0
+    expected = 1 - c / tau - tau / (2 * m) - r / m
+    assert goodput_fraction(tau, c, m, r) == pytest.approx(expected, abs=1e-4)
+
+
+def test_goodput_of_the_llama3_run():
+    """16 384 GPUs, 3.9e-3 failures per node-day, 15 s blocked, 8 min restart: above 90 %."""
+    mttf_s = mean_time_to_failure_s(2048, 3.9e-3)
+    tau_s = young_interval_s(15.0, mttf_s)
+    assert 54 * 86400 / mttf_s == pytest.approx(419, rel=0.05)
+    assert goodput_fraction(tau_s, 15.0, mttf_s, 480.0) == pytest.approx(0.90, abs=0.04)
+
+
+def test_young_and_daly_agree_where_failures_are_rare():
+    assert daly_interval_s(1.0, 1e9, 60.0) == pytest.approx(young_interval_s(1.0, 1e9), rel=1e-4)
+
+
+# ---- step time ----
+
+
+def layouts():
+    return st.builds(
+        Layout,
+        tensor=st.sampled_from([1, 2, 4, 8]),
+        pipeline=st.sampled_from([1, 2, 4, 8]),
+        data=st.sampled_from([1, 2, 8, 64]),
+        batch=st.just(512),
+        virtual_stages=st.sampled_from([1, 2]),
+        full_recompute=st.booleans(),
+    )
+
+
+@given(layouts())
+def test_a_step_is_never_shorter_than_its_mathematics_and_its_parts_add_up(layout):
+    step = step_time(GPT3, layout, A100)
+    flops = GPT3.flops_per_token() * 512 * 2048
+    least_s = flops / layout.gpus / (A100.peak_flops * A100.math_efficiency)
+    assert step.step_s >= least_s * (1 - 1e-12)
+    assert 0 <= step.comm_fraction < 1
+
+
+@given(layouts(), st.floats(1.0, 20.0))
+def test_less_bandwidth_never_shortens_a_step(layout, factor):
+    slow = replace(A100, fabric_bytes_per_s=A100.fabric_bytes_per_s / factor)
+    assert step_time(GPT3, layout, slow).step_s >= step_time(GPT3, layout, A100).step_s
+
+
+def test_one_gpu_has_no_communication_no_bubble_and_no_straggler():
+    alone = step_time(
+        gpt(24, 1024, 2048, 50000), Layout(tensor=1, pipeline=1, data=1, batch=8), A100
+    )
+    assert alone.step_s == alone.math_s + alone.memory_s
+
+
+def test_bubble_is_a_seventh_of_the_work_of_eight_stages_and_forty_nine_micro_batches():
+    assert bubble_fraction(8, 49) == pytest.approx(1 / 7)
+    assert bubble_fraction(1, 10) == 0.0
+
+
+def test_recomputation_costs_a_third_more_mathematics():
+    layout = Layout(tensor=8, pipeline=4, data=2, batch=64)
+    once = step_time(GPT3, layout, A100)
+    again = step_time(GPT3, replace(layout, full_recompute=True), A100)
+    assert again.math_s == pytest.approx(once.math_s * 4 / 3)
+
+
+def test_stages_of_unequal_size_go_at_the_pace_of_the_fullest():
+    even = gpt(96, 1024, 2048, 50000)
+    layout = Layout(tensor=1, pipeline=8, data=1, batch=64)
+    odd = replace(even, layers=97)
+    grown = step_time(odd, layout, A100).memory_s / step_time(even, layout, A100).memory_s
+    assert grown == pytest.approx(13 / 12)
+
+
+# ---- memory ----
+
+
+def test_memory_of_a_dense_model_by_hand():
+    """GPT-3 on 8 x 12 x 1: 18 bytes a parameter, and one micro-batch through all layers."""
+    layout = Layout(tensor=8, pipeline=12, data=1, batch=24)
+    states = 18 * GPT3.parameters / 96
+    activations = 34 * 2048 * 12288 * 96 / 8
+    assert memory_per_gpu_bytes(GPT3, layout) == pytest.approx(states + activations, rel=1e-12)
+
+
+def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic():
+    layout = Layout(tensor=1, pipeline=1, data=8, batch=8)
+    with pytest.raises(ParameterError, match=r"memory=80 GB: must be >= .* GB per GPU: 1.75e\+11"):
+        check_memory(GPT3, layout, A100)
+    check_memory(GPT3, Layout(tensor=8, pipeline=8, data=8, batch=64), A100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch": 100}, r"batch=100: must be a multiple of data x micro_batch = 8"),
+        ({"expert": 3}, r"expert=3: must be a divisor of data=8"),
+        ({"tensor": 0}, r"tensor=0: must be >= 1"),
+    ],
+)
+def test_parallelism_that_does_not_divide_is_refused(changes, message):
+    with pytest.raises(ParameterError, match=message):
+        Layout(**{"tensor": 8, "pipeline": 8, "data": 8, "batch": 64, **changes})
+
+
+def test_more_pieces_than_layers_is_refused():
+    layout = Layout(tensor=8, pipeline=8, data=1, batch=8, virtual_stages=13)
+    with pytest.raises(ParameterError, match="virtual_stages=13: must be <= 12"):
+        step_time(GPT3, layout, A100)
+
+
+# ---- choosing a layout ----
+
+
+def test_a_small_model_is_not_split():
+    layout = fastest_layout(gpt(24, 2048, 2048, 51200), A100, gpus=8, batch=64)
+    assert (layout.tensor, layout.pipeline, layout.full_recompute) == (1, 1, False)
+
+
+def test_a_large_model_is_split_until_it_fits():
+    layout = fastest_layout(GPT3, A100, gpus=1024, batch=1536)
+    assert layout.gpus == 1024
+    assert memory_per_gpu_bytes(GPT3, layout) <= A100.memory_bytes
+    assert layout.tensor * layout.pipeline >= 16
+
+
+def test_a_model_too_large_for_all_gpus_is_refused_with_the_smallest_need():
+    with pytest.raises(ParameterError, match="memory=80 GB"):
+        fastest_layout(GPT3, A100, gpus=8, batch=8)
+
+
+def test_gpus_that_do_not_divide_the_batch_are_refused():
+    with pytest.raises(ParameterError, match="gpus=17: must be such that"):
+        fastest_layout(gpt(2, 64, 64, 100), A100, gpus=17, batch=8)
+
+
+# ---- calibration ----
+
+
+def test_llama2_70b_takes_its_published_gpu_hours():
+    """1.72 M A100-hours for 2T tokens; 2048 GPUs of which 32 hold the model (assumed)."""
+    layout = Layout(tensor=8, pipeline=4, data=64, batch=1024, virtual_stages=5)
+    tokens_per_s = 1024 * 4096 / step_time(LLAMA2, layout, A100).step_s
+    assert 2e12 / tokens_per_s * layout.gpus / 3600 == pytest.approx(1.72e6, rel=0.03)
+    assert got_mfu(LLAMA2, layout, A100) == pytest.approx(0.435, abs=0.002)
+
+
+MLPERF_BLOCKS = 24
+MLPERF_BLOCK_TOKENS = 24_576 * 2048
+MLPERF_EVALUATION = 12.97 / 129.15
+"""Evaluations until the target, tokens between them, their time over training's."""
+
+
+@pytest.mark.parametrize(
+    ("data", "batch", "minutes"), [(24, 1536, 45.6), (48, 1536, 23.6), (112, 1792, 10.94)]
+)
+def test_mlperf_gpt3_takes_its_published_minutes(data, batch, minutes):
+    """768, 1536 and 3584 H100; tensor 4, pipeline 8 as submitted, batch assumed."""
+    layout = Layout(tensor=4, pipeline=8, data=data, batch=batch, virtual_stages=6)
+    steps = MLPERF_BLOCKS * MLPERF_BLOCK_TOKENS / (batch * 2048)
+    time_s = steps * step_time(GPT3, layout, H100_FP8).step_s * (1 + MLPERF_EVALUATION)
+    assert time_s / 60 == pytest.approx(minutes, rel=0.06)
+
+
+def test_mlperf_blocks_and_evaluation_time_are_those_of_a_recorded_run(shared_data):
+    text = (shared_data / "telemetry/mlperf-training-smc-h100/events_dev.csv").read_text()
+    rows = [line.split(",") for line in text.splitlines()[1:]]
+    at = {
+        key: sorted(int(r[3]) for r in rows if r[1] == "gpt3" and r[4] == key)
+        for key in ("block_start", "block_stop", "eval_start", "eval_stop")
+    }
+    assert len(at["block_stop"]) == MLPERF_BLOCKS
+    pairs = zip(at["block_start"], at["block_stop"], strict=True)
+    training_ms = sum(stop - start for start, stop in pairs)
+    pairs = zip(at["eval_start"], at["eval_stop"], strict=True)
+    evaluation_ms = sum(stop - start for start, stop in pairs)
+    assert evaluation_ms / training_ms == pytest.approx(MLPERF_EVALUATION, rel=0.01)
+
+
+# ---- predictions: nothing here was fitted to these runs ----
+
+
+@pytest.mark.parametrize(("gpus", "published"), [(96, 0.47), (4608, 0.42)])
+def test_strong_scaling_of_megatron_core_is_predicted(gpus, published):
+    """GPT-3 175B at a batch of 1152: within 3 points; split over 8 x 12 assumed."""
+    layout = Layout(tensor=8, pipeline=12, data=gpus // 96, batch=1152, virtual_stages=8)
+    assert got_mfu(GPT3_4K, layout, H100, attention=1.0) == pytest.approx(published, abs=0.03)
+
+
+def test_the_largest_model_of_weak_scaling_is_predicted():
+    """462B on 6144 H100: 47-48 %, within 4 points; shape and split assumed."""
+    layout = Layout(tensor=8, pipeline=16, data=48, batch=1536, virtual_stages=7)
+    model = gpt(112, 18432, 4096, 2 * 131072)
+    assert got_mfu(model, layout, H100, attention=1.0) == pytest.approx(0.475, abs=0.04)
+
+
+@pytest.mark.xfail(reason="small matrix products lose more than the model says: got 0.52")
+def test_the_smallest_model_of_weak_scaling_is_predicted():
+    """2B on 128 H100: 41 %, within 4 points; shape and split assumed."""
+    layout = Layout(tensor=1, pipeline=1, data=128, batch=256, micro_batch=2)
+    model = gpt(24, 2304, 4096, 2 * 131072)
+    assert got_mfu(model, layout, H100, attention=1.0) == pytest.approx(0.41, abs=0.04)
+
+
+def test_the_megatron_baseline_of_megascale_is_predicted():
+    """175B on 12 288 A100: 41.2 %, within 5 points."""
+    layout = Layout(tensor=8, pipeline=8, data=192, batch=6144, virtual_stages=6)
+    assert got_mfu(GPT3, layout, A100, attention=1.0) == pytest.approx(0.412, abs=0.05)
+
+
+@pytest.mark.parametrize(("data", "published"), [(64, 0.43), (128, 0.41)])
+def test_llama3_mfu_falls_with_scale_as_published(data, published):
+    """405B on 8192 and 16 384 H100 at one batch of 16 M tokens: within 3 points."""
+    layout = Layout(tensor=8, pipeline=16, data=data, batch=2048, virtual_stages=8)
+    assert got_mfu(LLAMA3, layout, H100, attention=0.5) == pytest.approx(published, abs=0.03)
+
+
+def test_deepseek_v3_mfu_is_predicted():
+    """37B active on 2048 H800 with FP8: 34.6 % of the BF16 peak, within 7 points."""
+    layout = Layout(tensor=1, pipeline=16, data=128, batch=15360, expert=64)
+    check_memory(DEEPSEEK, layout, H800_FP8)
+    assert got_mfu(DEEPSEEK, layout, H800_FP8) == pytest.approx(0.346, abs=0.07)
+
+
+def test_mfu_falls_with_gpus_at_a_fixed_batch():
+    got = [
+        got_mfu(
+            GPT3_4K,
+            Layout(tensor=8, pipeline=12, data=d, batch=1152, virtual_stages=8),
+            H100,
+        )
+        for d in (1, 2, 4, 8, 16, 48)
+    ]
+    assert got == sorted(got, reverse=True)
+
+
+def test_better_software_shortens_the_step():
+    layout = Layout(tensor=8, pipeline=8, data=192, batch=6144, virtual_stages=6)
+    better = Software(tensor_overlap=0.9, straggler=0.005)
+    assert step_time(GPT3, layout, A100, better).step_s < step_time(GPT3, layout, A100).step_s
+    assert math.isclose(
+        step_time(GPT3, layout, A100, Software()).step_s, step_time(GPT3, layout, A100).step_s
+    )

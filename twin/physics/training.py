@@ -1,0 +1,691 @@
+r"""Arithmetic of training a transformer: work, memory, step time, checkpoints, goodput.
+
+Step time is built up from what one GPU does for one step:
+
+.. math:: t = \big(m\,(t_{math} + t_{memory} + t_{tensor} + t_{expert})
+    + t_{bubble} + t_{data}\big)\,(1 + c \ln p)
+
+with *m* micro-batches, communication counted only where it is not hidden behind
+mathematics, and a straggler term that grows with the number of GPUs *p*. MFU is an
+outcome. Left out: the optimizer's own time, load imbalance of vocabulary and experts,
+data loading; a caller who knows them adds them to the step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from twin.errors import require
+from twin.physics.collectives import (
+    all_to_all_s,
+    hierarchical_all_reduce_s,
+    ring_all_reduce_s,
+    send_s,
+)
+from twin.units import SECONDS_PER_DAY
+
+BYTES_PER_VALUE = 2.0
+"""Weights, gradients and activations travel as BF16. [B]"""
+
+STATE_BYTES_PER_PARAMETER = 12.0
+"""Master weights and two Adam moments in FP32, split over the data-parallel ranks. [B]"""
+
+GRADIENT_BYTES_PER_PARAMETER = 4.0
+"""Gradients accumulate in FP32. [B]"""
+
+STORED_BYTES_PER_TOKEN = 34.0
+"""Activations kept per token, layer and hidden unit, attention scores recomputed:
+Korthikanti et al., "Reducing activation recomputation in large transformer models",
+MLSys 2023. [B]"""
+
+PASSES_OVER_STORED = 4.0
+"""Each kept byte is written and read on the way forward, read and answered by a
+gradient on the way back (assumed: what fused kernels leave). [-]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transformer:
+    """The shape of a model, dense or with experts."""
+
+    parameters: float
+    layers: int
+    hidden: int
+    sequence: int
+    active_parameters: float
+    """Parameters a token meets; all of them in a dense model."""
+    expert_parameters: float = 0.0
+    """Parameters of routed experts, which expert parallelism divides."""
+    expert_copies: float = 0.0
+    """Copies of a token sent to other ranks per layer; 0 for a dense model."""
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that cannot be."""
+        for name in ("parameters", "layers", "hidden", "sequence", "active_parameters"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "> 0")
+        within = self.active_parameters <= self.parameters
+        require(within, "active_parameters", self.active_parameters, "<= parameters")
+        within = 0 <= self.expert_parameters <= self.parameters
+        require(within, "expert_parameters", self.expert_parameters, ">= 0 and <= parameters")
+
+    def flops_per_token(self) -> float:
+        """Return forward and backward FLOPs of a token, causal attention included."""
+        return 6.0 * self.active_parameters + 6.0 * self.layers * self.sequence * self.hidden
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a step is spread over GPUs. Expert parallelism lies within data parallelism."""
+
+    tensor: int
+    pipeline: int
+    data: int
+    batch: int
+    """Sequences in a step, all ranks together."""
+    expert: int = 1
+    micro_batch: int = 1
+    """Sequences a rank takes through the pipeline at once."""
+    virtual_stages: int = 1
+    """Pieces of the model a pipeline rank holds; 1 is plain one-forward-one-backward."""
+    full_recompute: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse ranks that do not divide the work."""
+        for name in ("tensor", "pipeline", "data", "batch", "expert", "micro_batch"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
+        require(self.virtual_stages >= 1, "virtual_stages", self.virtual_stages, ">= 1")
+        share = self.data * self.micro_batch
+        whole = self.batch % share == 0
+        require(whole, "batch", self.batch, f"a multiple of data x micro_batch = {share}")
+        divides = self.data % self.expert == 0
+        require(divides, "expert", self.expert, f"a divisor of data={self.data}")
+
+    @property
+    def gpus(self) -> int:
+        """Return the GPUs the layout needs."""
+        return self.tensor * self.pipeline * self.data
+
+    @property
+    def micro_batches(self) -> int:
+        """Return the micro-batches a rank works through in a step."""
+        return self.batch // (self.data * self.micro_batch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What one GPU can do, and the network it sees."""
+
+    peak_flops: float
+    math_efficiency: float
+    """Share of the peak reached while nothing but matrix products runs. [-]"""
+    memory_bytes: float
+    memory_bytes_per_s: float
+    domain_gpus: int
+    """GPUs of a scale-up domain: a server, or a rack of NVLink."""
+    domain_bytes_per_s: float
+    """Bandwidth of a GPU inside the domain, one direction. [B/s]"""
+    fabric_bytes_per_s: float
+    """Bandwidth of a GPU into the fabric, one direction, as usable. [B/s]"""
+    domain_latency_s: float = 2e-6
+    fabric_latency_s: float = 4e-6
+
+    def __post_init__(self) -> None:
+        """Refuse machines that cannot be."""
+        inside = 0 < self.math_efficiency <= 1
+        require(inside, "math_efficiency", self.math_efficiency, "> 0 and <= 1")
+        for name in ("peak_flops", "memory_bytes_per_s", "domain_bytes_per_s"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "> 0")
+        require(self.fabric_bytes_per_s > 0, "fabric_bytes_per_s", self.fabric_bytes_per_s, "> 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Software:
+    """What the training software hides, and what it loses to the slowest of many."""
+
+    tensor_overlap: float = 0.5
+    """Share of tensor-parallel communication hidden behind mathematics (assumed). [-]"""
+    expert_overlap: float = 0.5
+    """Share of expert dispatch and return hidden (assumed). [-]"""
+    straggler: float = 0.0075
+    """Step lengthens by this times ln(GPUs); 0.005-0.01 over published runs. [-]"""
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """Where a step goes, in seconds of one GPU; the parts add up to ``step_s``."""
+
+    math_s: float
+    memory_s: float
+    """Work bound by memory bandwidth between the matrix products."""
+    tensor_s: float
+    expert_s: float
+    data_s: float
+    bubble_s: float
+    straggler_s: float
+
+    @property
+    def step_s(self) -> float:
+        """Return the whole step."""
+        busy_s = self.math_s + self.memory_s + self.bubble_s + self.straggler_s
+        return busy_s + self.tensor_s + self.expert_s + self.data_s
+
+    @property
+    def comm_fraction(self) -> float:
+        """Return exposed communication over step time."""
+        return (self.tensor_s + self.expert_s + self.data_s) / self.step_s
+
+
+def training_flops(active_parameters: float, tokens: float, full_recompute: bool = False) -> float:
+    """Floating-point operations of a training run, attention scores not counted.
+
+    Parameters
+    ----------
+    active_parameters : float
+        Parameters a token meets, > 0; all of them in a dense model.
+    tokens : float
+        Tokens seen, > 0.
+    full_recompute : bool
+        Whether the forward pass is run a second time on the way back.
+
+    Returns
+    -------
+    float
+        6 (with recomputation 8) operations per parameter and token. [FLOP]
+
+    Raises
+    ------
+    ParameterError
+        If a number is not positive.
+
+    References
+    ----------
+    .. [1] J. Kaplan et al., "Scaling laws for neural language models", 2020.
+
+    Examples
+    --------
+    GPT-3, in petaFLOP/s-days:
+
+    >>> round(training_flops(175e9, 300e9) / 1e15 / 86400)
+    3646
+    """
+    require(active_parameters > 0, "active_parameters", active_parameters, "> 0")
+    require(tokens > 0, "tokens", tokens, "> 0")
+    return (8.0 if full_recompute else 6.0) * active_parameters * tokens
+
+
+def mfu(model_flops: float, time_s: float, gpus: float, peak_flops: float) -> float:
+    """Model FLOPs utilisation: useful operations over what the GPUs could have done.
+
+    Parameters
+    ----------
+    model_flops : float
+        Useful operations, recomputation not counted. [FLOP]
+    time_s : float
+        Time they took, > 0. [s]
+    gpus : float
+        GPUs held, > 0.
+    peak_flops : float
+        Dense peak of one GPU at the precision it is judged by, > 0. [FLOP/s]
+
+    Returns
+    -------
+    float
+        Fraction. [-]
+
+    Examples
+    --------
+    >>> mfu(624e12, 2.0, 2, 312e12)
+    0.5
+    """
+    return model_flops / (time_s * gpus * peak_flops)
+
+
+def bubble_fraction(pipeline: int, micro_batches: int, virtual_stages: int = 1) -> float:
+    r"""Idle time of a pipeline over its busy time, :math:`(p-1)/(m v)`.
+
+    Parameters
+    ----------
+    pipeline : int
+        Pipeline ranks, >= 1.
+    micro_batches : int
+        Micro-batches in a step, >= 1.
+    virtual_stages : int
+        Pieces of the model on a rank, >= 1.
+
+    Returns
+    -------
+    float
+        Fraction of the busy time. [-]
+
+    References
+    ----------
+    .. [1] D. Narayanan et al., "Efficient large-scale language model training on GPU
+       clusters using Megatron-LM", SC 2021.
+
+    Examples
+    --------
+    >>> bubble_fraction(8, 28, 2)
+    0.125
+    """
+    return (pipeline - 1) / (micro_batches * virtual_stages)
+
+
+def memory_per_gpu_bytes(model: Transformer, layout: Layout) -> float:
+    r"""Memory of the fullest GPU: weights, gradients, optimizer state, activations.
+
+    Parameters
+    ----------
+    model : Transformer
+        Shape of the model.
+    layout : Layout
+        How it is spread; optimizer state is split over the data-parallel ranks.
+
+    Returns
+    -------
+    float
+        Bytes on a rank of the first pipeline stage, which holds most activations;
+        buffers and fragmentation (some GB) not counted. [B]
+
+    Notes
+    -----
+    The first stage keeps as many micro-batches in flight as there are stages, so its
+    activations are those of one micro-batch through the *whole* model, a little more
+    when stages are interleaved, whatever the pipeline's depth.
+
+    References
+    ----------
+    .. [1] V. Korthikanti et al., "Reducing activation recomputation in large
+       transformer models", MLSys 2023.
+    """
+    split = layout.tensor * layout.pipeline
+    dense = (model.parameters - model.expert_parameters) / split
+    routed = model.expert_parameters / (split * layout.expert)
+    replicas = layout.data / layout.expert
+    held = (BYTES_PER_VALUE + GRADIENT_BYTES_PER_PARAMETER) * (dense + routed)
+    held += STATE_BYTES_PER_PARAMETER * (dense / layout.data + routed / replicas)
+    tokens = layout.micro_batch * model.sequence
+    kept = BYTES_PER_VALUE if layout.full_recompute else STORED_BYTES_PER_TOKEN
+    in_flight = min(1.0, layout.micro_batches / layout.pipeline)
+    if layout.virtual_stages > 1:
+        in_flight *= 1.0 + (layout.pipeline - 1) / (layout.pipeline * layout.virtual_stages)
+    return held + kept * tokens * model.hidden * model.layers / layout.tensor * in_flight
+
+
+def check_memory(model: Transformer, layout: Layout, machine: Machine) -> None:
+    """Refuse a layout whose fullest GPU does not hold its share of the model.
+
+    Parameters
+    ----------
+    model : Transformer
+        Shape of the model.
+    layout : Layout
+        How it is spread.
+    machine : Machine
+        GPU it runs on.
+
+    Raises
+    ------
+    ParameterError
+        With the sum that does not fit.
+    """
+    need = memory_per_gpu_bytes(model, layout)
+    require(
+        need <= machine.memory_bytes,
+        "memory",
+        f"{machine.memory_bytes / 1e9:.0f} GB",
+        f">= {need / 1e9:.1f} GB per GPU: {model.parameters:.3g} parameters over "
+        f"tensor {layout.tensor} x pipeline {layout.pipeline}, optimizer state over data "
+        f"{layout.data}, micro-batch {layout.micro_batch} x {model.sequence} tokens",
+    )
+
+
+def step_time(
+    model: Transformer, layout: Layout, machine: Machine, software: Software | None = None
+) -> StepTime:
+    """Time of one optimizer step and where it goes.
+
+    Parameters
+    ----------
+    model : Transformer
+        Shape of the model.
+    layout : Layout
+        How a step is spread over GPUs.
+    machine : Machine
+        GPU and network; pass the bandwidth that contention leaves.
+    software : Software, optional
+        What is hidden and what stragglers cost.
+
+    Returns
+    -------
+    StepTime
+        Parts that add up to the step. [s]
+
+    Raises
+    ------
+    ParameterError
+        If a stage has more pieces than layers.
+
+    Notes
+    -----
+    Where stages cannot be equal the fullest one sets the pace. Gradient reduction and
+    parameter gathering hide behind the pipeline's last and first round; the piece at
+    its edge cannot.
+    """
+    software = software or Software()
+    layers = math.ceil(model.layers / layout.pipeline)
+    pieces = layout.virtual_stages
+    require(pieces <= layers, "virtual_stages", pieces, f"<= {layers}, the layers of a stage")
+    math_s = _math_s(model, layout, machine) * layers * layout.pipeline / model.layers
+    memory_s = _memory_s(model, layout, machine) * layers
+    tensor_s = _tensor_s(model, layout, machine) * layers * (1.0 - software.tensor_overlap)
+    expert_s = _expert_s(model, layout, machine) * layers * (1.0 - software.expert_overlap)
+    round_s = math_s + memory_s + tensor_s + expert_s
+    m = layout.micro_batches
+    bubble_s = bubble_fraction(layout.pipeline, m, layout.virtual_stages) * m * round_s
+    bubble_s += _fill_s(model, layout, machine)
+    chunks = layout.virtual_stages if layout.pipeline > 1 else model.layers
+    data_s = _data_s(model, layout, machine)
+    hidden_s = min(layout.pipeline, m) * round_s * (1.0 - 1.0 / chunks)
+    data_s = max(data_s / chunks, data_s - hidden_s)
+    slow_s = software.straggler * math.log(layout.gpus) * (m * round_s + bubble_s + data_s)
+    return StepTime(m * math_s, m * memory_s, m * tensor_s, m * expert_s, data_s, bubble_s, slow_s)
+
+
+def _tokens(model: Transformer, layout: Layout) -> float:
+    return float(layout.micro_batch * model.sequence)
+
+
+def _math_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the matrix products of one micro-batch on one rank, equal stages."""
+    flops = model.flops_per_token() * _tokens(model, layout)
+    flops *= 4.0 / 3.0 if layout.full_recompute else 1.0
+    ranks = layout.tensor * layout.pipeline
+    return flops / ranks / (machine.peak_flops * machine.math_efficiency)
+
+
+def _memory_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the time of memory-bound work of one layer and micro-batch."""
+    moved = PASSES_OVER_STORED * STORED_BYTES_PER_TOKEN * _tokens(model, layout) * model.hidden
+    return moved / layout.tensor / machine.memory_bytes_per_s
+
+
+def _tensor_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the four all-reduces of one layer and micro-batch (six with recomputation)."""
+    size = BYTES_PER_VALUE * _tokens(model, layout) * model.hidden
+    if layout.tensor <= machine.domain_gpus:
+        once_s = ring_all_reduce_s(
+            layout.tensor, size, machine.domain_bytes_per_s, machine.domain_latency_s
+        )
+    else:
+        once_s = _nested_all_reduce_s(layout.tensor, machine.domain_gpus, size, machine)
+    return once_s * (6.0 if layout.full_recompute else 4.0)
+
+
+def _expert_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the dispatch and return, forward and backward, of one layer and micro-batch."""
+    size = BYTES_PER_VALUE * _tokens(model, layout) * model.hidden * model.expert_copies
+    inside = layout.expert * layout.tensor <= machine.domain_gpus
+    bytes_per_s = machine.domain_bytes_per_s if inside else machine.fabric_bytes_per_s
+    latency_s = machine.domain_latency_s if inside else machine.fabric_latency_s
+    return 4.0 * all_to_all_s(layout.expert, size / layout.tensor, bytes_per_s, latency_s)
+
+
+def _data_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the reduction of gradients and gathering of parameters, nothing hidden."""
+    split = layout.tensor * layout.pipeline
+    dense = BYTES_PER_VALUE * (model.parameters - model.expert_parameters) / split
+    routed = BYTES_PER_VALUE * model.expert_parameters / (split * layout.expert)
+    together = max(1, machine.domain_gpus // layout.tensor)
+    dense_s = _nested_all_reduce_s(layout.data, together, dense, machine)
+    return dense_s + _nested_all_reduce_s(layout.data // layout.expert, 1, routed, machine)
+
+
+def _nested_all_reduce_s(ranks: int, together: int, size: float, machine: Machine) -> float:
+    """Return an all-reduce over *ranks* of which *together* share a scale-up domain."""
+    return hierarchical_all_reduce_s(
+        ranks,
+        math.gcd(ranks, together),
+        size,
+        node_bytes_per_s=machine.domain_bytes_per_s,
+        fabric_bytes_per_s=machine.fabric_bytes_per_s,
+        node_latency_s=machine.domain_latency_s,
+        fabric_latency_s=machine.fabric_latency_s,
+    )
+
+
+def _fill_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the hand-overs while the pipeline fills and drains; others are hidden."""
+    size = BYTES_PER_VALUE * _tokens(model, layout) * model.hidden / layout.tensor
+    hop_s = send_s(size, machine.fabric_bytes_per_s, machine.fabric_latency_s)
+    return 2.0 * (layout.pipeline - 1) * hop_s
+
+
+def checkpoint_bytes(parameters: float, bytes_per_parameter: float = 14.0) -> float:
+    """Size of a checkpoint that training can go on from.
+
+    Parameters
+    ----------
+    parameters : float
+        All parameters, > 0.
+    bytes_per_parameter : float
+        BF16 weights 2, FP32 master weights 4, Adam moments 8; 12-16 in use. [B]
+
+    Returns
+    -------
+    float
+        Bytes. [B]
+
+    Examples
+    --------
+    >>> checkpoint_bytes(405e9) / 1e12
+    5.67
+    """
+    require(parameters > 0, "parameters", parameters, "> 0")
+    return parameters * bytes_per_parameter
+
+
+def mean_time_to_failure_s(nodes: float, failures_per_node_day: float) -> float:
+    """Mean time between failures of a job that any one of its nodes stops.
+
+    Parameters
+    ----------
+    nodes : float
+        Nodes of the job, > 0.
+    failures_per_node_day : float
+        Failures of one node per day, > 0. [1/day]
+
+    Returns
+    -------
+    float
+        Time. [s]
+
+    Examples
+    --------
+    >>> round(mean_time_to_failure_s(16384 / 8, 6.5e-3) / 3600, 1)
+    1.8
+    """
+    require(nodes > 0, "nodes", nodes, "> 0")
+    require(failures_per_node_day > 0, "failures_per_node_day", failures_per_node_day, "> 0")
+    return SECONDS_PER_DAY / (nodes * failures_per_node_day)
+
+
+def young_interval_s(checkpoint_s: float, mttf_s: float) -> float:
+    r"""Time between checkpoints that loses least, to first order: :math:`\sqrt{2 C M}`.
+
+    Parameters
+    ----------
+    checkpoint_s : float
+        Time a checkpoint stops the work, > 0. [s]
+    mttf_s : float
+        Mean time to failure of the job, > 0. [s]
+
+    Returns
+    -------
+    float
+        Work between two checkpoints. [s]
+
+    References
+    ----------
+    .. [1] J. W. Young, "A first order approximation to the optimum checkpoint
+       interval", CACM 17(9), 1974.
+
+    Examples
+    --------
+    >>> young_interval_s(50.0, 10000.0)
+    1000.0
+    """
+    require(checkpoint_s > 0, "checkpoint_s", checkpoint_s, "> 0")
+    require(mttf_s > 0, "mttf_s", mttf_s, "> 0")
+    return math.sqrt(2.0 * checkpoint_s * mttf_s)
+
+
+def daly_interval_s(checkpoint_s: float, mttf_s: float, restart_s: float) -> float:
+    r"""Time between checkpoints with restarts: :math:`\sqrt{2C(M+R)} - C`.
+
+    Parameters
+    ----------
+    checkpoint_s : float
+        Time a checkpoint stops the work, > 0. [s]
+    mttf_s : float
+        Mean time to failure of the job, > ``checkpoint_s / 2``. [s]
+    restart_s : float
+        Time from a failure to the first new step, >= 0. [s]
+
+    Returns
+    -------
+    float
+        Work between two checkpoints. [s]
+
+    References
+    ----------
+    .. [1] J. T. Daly, "A higher order estimate of the optimum checkpoint interval for
+       restart dumps", FGCS 22(3), 2006.
+
+    Examples
+    --------
+    >>> daly_interval_s(50.0, 10000.0, 0.0)
+    950.0
+    """
+    require(restart_s >= 0, "restart_s", restart_s, ">= 0")
+    interval_s = young_interval_s(checkpoint_s, mttf_s + restart_s) - checkpoint_s
+    require(interval_s > 0, "mttf_s", mttf_s, f"> {checkpoint_s / 2:g}, half a checkpoint")
+    return interval_s
+
+
+def goodput_fraction(
+    interval_s: float, checkpoint_s: float, mttf_s: float, restart_s: float
+) -> float:
+    r"""Productive time over wall time (ETTR) of a job that checkpoints and fails.
+
+    Failures come at any moment with a constant rate, also while a checkpoint is
+    written or the job restarts; each loses what was done since the last checkpoint:
+
+    .. math:: g = \frac{\tau}{M\,e^{R/M}\,\left(e^{(\tau+C)/M} - 1\right)}
+
+    Parameters
+    ----------
+    interval_s : float
+        Work between two checkpoints, > 0. [s]
+    checkpoint_s : float
+        Time a checkpoint stops the work, >= 0. [s]
+    mttf_s : float
+        Mean time to failure of the job, > 0. [s]
+    restart_s : float
+        Time from a failure to the first new step, >= 0. [s]
+
+    Returns
+    -------
+    float
+        Fraction 0-1. [-]
+
+    Notes
+    -----
+    To first order :math:`1 - C/\tau - \tau/2M - R/M`.
+
+    References
+    ----------
+    .. [1] J. T. Daly, FGCS 22(3), 2006, complete solution.
+
+    Examples
+    --------
+    >>> round(goodput_fraction(1000.0, 0.0, 1e9, 0.0), 6)
+    1.0
+    """
+    require(interval_s > 0, "interval_s", interval_s, "> 0")
+    require(checkpoint_s >= 0, "checkpoint_s", checkpoint_s, ">= 0")
+    require(mttf_s > 0, "mttf_s", mttf_s, "> 0")
+    require(restart_s >= 0, "restart_s", restart_s, ">= 0")
+    spent_s = mttf_s * math.exp(restart_s / mttf_s)
+    return interval_s / (spent_s * math.expm1((interval_s + checkpoint_s) / mttf_s))
+
+
+def fastest_layout(
+    model: Transformer,
+    machine: Machine,
+    gpus: int,
+    batch: int,
+    *,
+    expert: int = 1,
+    software: Software | None = None,
+) -> Layout:
+    """Find the layout that fits the memory and gives the shortest step.
+
+    Tensor ranks stay within a scale-up domain; micro-batches are single sequences;
+    stages are plain or interleaved layer by layer; recomputation is tried where
+    memory needs it.
+
+    Parameters
+    ----------
+    model : Transformer
+        Shape of the model.
+    machine : Machine
+        GPU and network.
+    gpus : int
+        GPUs to use, all of them.
+    batch : int
+        Sequences in a step.
+    expert : int
+        Ranks the routed experts are spread over.
+    software : Software, optional
+        What is hidden and what stragglers cost.
+
+    Returns
+    -------
+    Layout
+        The fastest that fits; of equals the one with less parallelism inside the model.
+
+    Raises
+    ------
+    ParameterError
+        If no layout divides the work, or none fits: then with the smallest need.
+    """
+    layouts = list(_layouts(model, machine, gpus, batch, expert))
+    wanted = f"such that {gpus} GPUs split evenly over a batch of {batch} and {expert} expert ranks"
+    require(bool(layouts), "gpus", gpus, wanted)
+    fitting = [x for x in layouts if memory_per_gpu_bytes(model, x) <= machine.memory_bytes]
+    if not fitting:
+        check_memory(model, min(layouts, key=lambda x: memory_per_gpu_bytes(model, x)), machine)
+    return min(fitting, key=lambda x: step_time(model, x, machine, software).step_s)
+
+
+def _layouts(
+    model: Transformer, machine: Machine, gpus: int, batch: int, expert: int
+) -> Iterator[Layout]:
+    tensors = [t for t in range(1, machine.domain_gpus + 1) if machine.domain_gpus % t == 0]
+    for tensor in tensors:
+        for pipeline in range(1, min(model.layers, gpus // tensor) + 1):
+            data, rest = divmod(gpus, tensor * pipeline)
+            if rest or batch % data or data % expert:
+                continue
+            for pieces in sorted({1, math.ceil(model.layers / pipeline)}):
+                for recompute in (False, True):
+                    yield Layout(
+                        tensor=tensor,
+                        pipeline=pipeline,
+                        data=data,
+                        batch=batch,
+                        expert=expert,
+                        virtual_stages=pieces if pipeline > 1 else 1,
+                        full_recompute=recompute,
+                    )
