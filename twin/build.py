@@ -33,6 +33,7 @@ from twin.records import Job, WorkloadContext
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
 from twin.rng import rng_for
+from twin.scenario import ScenarioConfig
 from twin.scheduling.base import Policy
 from twin.site.base import Site, WeatherSeries
 from twin.storage.base import Storage
@@ -60,18 +61,6 @@ RECORDS: dict[str, type] = {
     "output": OutputConfig,
 }
 """Groups of plain keys."""
-
-
-@dataclass(slots=True)
-class ScenarioConfig:
-    """What a study asks and what is known about its answer."""
-
-    name: str
-    question: str
-    published: list[dict[str, Any]] = field(default_factory=list)
-    """Published outcomes, checked by ``twin-validate``; see validation.py for the keys."""
-    slow: bool = False
-    """Whether ``twin-validate`` runs it only on request."""
 
 
 @dataclass(slots=True)
