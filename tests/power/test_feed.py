@@ -111,6 +111,9 @@ def test_each_element_loses_what_its_equation_says():
     feed = ready("n_plus_1")
     serve(feed, 0.9e6, 0.3e6, 0.02e6)
     for name, node in feed.one_line().nodes(data=True):
+        if node["kind"] == "generator":
+            assert node["loss_w"] == 0.0
+            continue
         expected_w = loss_w(node["load_w"], node["rated_w"], tuple(feed.elements[name].loss))
         assert node["loss_w"] == pytest.approx(expected_w, rel=1e-12)
 
@@ -179,13 +182,13 @@ def test_units_that_do_not_exist_are_refused(element, units):
 
 def test_overload_is_told_once_and_the_peak_is_kept():
     feed = ready("n")
-    serve(feed, 4e6)
-    serve(feed, 5e6)
+    serve(feed, 2.0e6)
+    serve(feed, 2.1e6)
     serve(feed, 1e6)
     node = feed.one_line().nodes["racks"]
     told = [w for w in feed.warnings if "racks" in w]
-    assert told == ["power: racks carried 4000.0 kW, above its rating of 1900.0 kW"]
-    assert (node["load_w"], node["peak_w"]) == (1e6, 5e6)
+    assert told == ["power: racks carried 2000.0 kW, above its rating of 1900.0 kW"]
+    assert (node["load_w"], node["peak_w"]) == (1e6, 2.1e6)
 
 
 def test_nothing_is_overloaded_at_the_design_load():

@@ -11,9 +11,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from math import inf
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from twin.config import Component
+from twin.rng import RngFor
+
+Load = Literal["it", "mechanical", "aux"]
+"""The three things a feed carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,16 @@ class FeedState:
     """Energy in batteries at the end of the beat; None where there is none modelled. [J]"""
     unserved_w: float = 0.0
     """Power asked for that no live path could carry; it was not drawn. [W]"""
+    generator_w: float = 0.0
+    """Power from generators on site. [W]"""
+
+
+class Change(NamedTuple):
+    """Something that happened in the feed; the caller knows when."""
+
+    kind: str
+    where: str
+    detail: str
 
 
 @dataclass
@@ -55,6 +70,9 @@ class PowerFeed(Component):
     @abstractmethod
     def size(self, design: FeedDesign) -> None:
         """Fix ratings for *design*."""
+
+    def seed(self, rng: RngFor) -> None:
+        """Take what is needed of the run's randomness; a feed without chance takes nothing."""
 
     @abstractmethod
     def serve_it(self, it_w: float, dt_s: float) -> float:
@@ -70,3 +88,23 @@ class PowerFeed(Component):
     @abstractmethod
     def one_line(self) -> Any:
         """Return the one-line diagram, a ``networkx.DiGraph`` with load and rating per node."""
+
+    def until_change_s(self) -> float:
+        """Return how long a beat may be before something changes by itself; ``inf`` at rest."""
+        return inf
+
+    def take_changes(self) -> list[Change]:
+        """Return what has happened since the last call: transfers, trips, empty batteries."""
+        return []
+
+    def fed_fraction(self, load: Load) -> float:
+        """Return the part of a kind of load that has voltage now, 0-1; the rest must be off."""
+        return 1.0
+
+    def headroom_w(self, *, steady: bool = True) -> float:
+        """Return how much more IT power fits; *steady* keeps the redundancy [W]."""
+        return inf
+
+    def set_available(self, element: str, units: int) -> None:
+        """Let *units* of *element* be in service from now on (a trip, a fault or a repair)."""
+        raise NotImplementedError(element)

@@ -14,8 +14,10 @@ from typing import Any, Literal
 
 import networkx as nx
 
-from twin.config import Count, CountOrZero, NonNegative, Positive, PositiveFraction
+from twin.config import Count, CountOrZero, Fraction, NonNegative, Positive, PositiveFraction
 from twin.errors import require, suggest
+from twin.power.battery import Battery
+from twin.power.breaker import Breaker
 
 SOURCES = frozenset({"utility", "generator"})
 SINKS = {"racks": "it", "mechanical": "mechanical", "auxiliary": "aux"}
@@ -36,6 +38,16 @@ ElementType = Literal[
     "mechanical",
     "auxiliary",
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How a generator set comes to life."""
+
+    start_s: Positive
+    """From the call to voltage and frequency in band. [s]"""
+    failure_fraction: Fraction
+    """Part of the demands at which a set does not start. [-]"""
 
 
 @dataclass(kw_only=True)
@@ -61,11 +73,21 @@ class Element:
     unit_kw: Positive | None = None
     unit_max_kw: Positive | None = None
     design_loading: PositiveFraction = 1.0
-    """Part of the rating of the units needed that the design load may take. [-]"""
+    """Part of the rating of the units needed that the design load may take: the steady
+    load factor that keeps the redundancy, e.g. 0.5 for each side of 2N. [-]"""
     share: PositiveFraction = 1.0
     """Sinks only: the part of the IT, mechanical or auxiliary load that hangs here. [-]"""
+    delay_s: NonNegative = 0.0
+    """From voltage at the input to voltage at the output: the transfer of a switch, the
+    staged reconnection of a branch, the walk-in of a UPS while its battery still carries. [s]"""
+    retransfer_s: NonNegative = 0.0
+    """Draw ``first`` only: how long the first feeder must be back before it is used again. [s]"""
+    start: Start | None = None
+    battery: Battery | None = None
+    breaker: Breaker | None = None
 
     def __post_init__(self) -> None:
+        self._check_backup()
         both = self.unit_kw is not None and self.unit_max_kw is not None
         require(not both, "unit_max_kw", self.unit_max_kw, "left out where unit_kw is given")
         counted = self.units is not None and self.unit_max_kw is not None
@@ -78,6 +100,16 @@ class Element:
             require(bool(self.feeders()), "fed_by", self.fed_by, "the name of an element")
         if self.type not in SINKS:
             require(self.share == 1.0, "share", self.share, f"left out for a {self.type}")
+
+    def _check_backup(self) -> None:
+        is_generator = self.type == "generator"
+        ok = is_generator == (self.start is not None)
+        require(ok, "start", self.start, "given for a generator, and only there")
+        hangs = self.type not in SOURCES and self.type not in SINKS
+        ok = hangs or self.battery is None
+        require(ok, "battery", "given", f"left out for a {self.type}")
+        ok = self.draw == "first" or self.retransfer_s == 0.0
+        require(ok, "retransfer_s", self.retransfer_s, "left out where draw is not 'first'")
 
     def feeders(self) -> list[str]:
         """Return the names of the elements that feed this one, preferred first."""
@@ -124,8 +156,9 @@ def diagram(elements: Mapping[str, Element]) -> nx.DiGraph:
     ------
     ParameterError
         If a feeder is unknown or named twice, if elements feed each other in a
-        circle, if an element feeds nothing, if a kind of load has no sink, or if the
-        shares of the sinks of a kind do not add up to 1.
+        circle, if an element feeds nothing, if a kind of load has no sink, if the
+        shares of the sinks of a kind do not add up to 1, or if no switch would ever
+        call a generator.
     """
     graph = nx.DiGraph()
     graph.add_nodes_from(elements)
@@ -140,6 +173,7 @@ def diagram(elements: Mapping[str, Element]) -> nx.DiGraph:
             graph.add_edge(feeder, name)
     _check_no_cycle(graph)
     _check_sinks(graph, elements)
+    _check_generators(graph, elements)
     return graph
 
 
@@ -162,3 +196,23 @@ def _check_sinks(graph: nx.DiGraph, elements: Mapping[str, Element]) -> None:
         total = sum(shares)
         ok = abs(total - 1.0) < 1e-9
         require(ok, f"share of all '{kind}'", round(total, 9), "1 in sum")
+
+
+def backed_by(generator: str, graph: nx.DiGraph, elements: Mapping[str, Element]) -> list[str]:
+    """Return the switches that call *generator*: it is behind another than their first feeder."""
+    reached = {generator, *nx.descendants(graph, generator)}
+    return [
+        name
+        for name, element in elements.items()
+        if element.draw == "first"
+        and element.feeders()[0] not in reached
+        and any(feeder in reached for feeder in element.feeders())
+    ]
+
+
+def _check_generators(graph: nx.DiGraph, elements: Mapping[str, Element]) -> None:
+    for name, element in elements.items():
+        if element.type == "generator":
+            called = bool(backed_by(name, graph, elements))
+            allowed = "behind a later feeder of an element with draw 'first', which calls it"
+            require(called, f"elements.{name}", "generator", allowed)

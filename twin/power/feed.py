@@ -1,26 +1,39 @@
 """A feed of named elements: every watt from the meter to the rack inlets, loss by loss.
 
-The diagram is checked once and flattened to rows ordered from leaf to root, each
-``(element, no-load loss, proportional, quadratic, feeders)``. A beat walks the rows
-twice: first those that carry IT load alone, whose losses the cooling plant must
-know, then the rest. What an element draws is its output plus its loss, so source =
-sinks + losses holds at every node by construction, at the element's own load.
+The diagram is checked once and, whenever somebody's supply changes, flattened to rows
+ordered from leaf to root: ``(element, no-load loss, proportional, quadratic, feeders)``.
+A beat walks the rows twice: first those that carry IT load alone, whose losses the
+cooling plant must know, then the rest. What an element draws is its output plus its
+loss (plus what its battery takes), so source = sinks + losses holds at every node, at
+the element's own load.
+
+Time passes when :meth:`Feed.serve_all` closes a beat. Whatever falls due within a beat
+(a transfer, an empty battery, a trip) happens at its end; a driver that wants the exact
+instant makes beats no longer than :meth:`Feed.until_change_s`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import networkx as nx
 
 from twin.errors import require, suggest
-from twin.power.base import FeedDesign, FeedState, PowerFeed
-from twin.power.diagram import SINKS, SOURCES, Element, diagram
-from twin.power.elements import loss_w
+from twin.power import sizing
+from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
+from twin.power.battery import Battery
+from twin.power.breaker import Breaker
+from twin.power.diagram import SINKS, Element, diagram
+from twin.power.supply import BATTERY, LIVE, Part, Supply
+from twin.rng import RngFor
 
-Row = tuple[int, float, float, float, bool, Sequence[tuple[int, float]]]
+Row = tuple[int, float, float, float, bool, Sequence[Part]]
 """Element, loss polynomial in its output [W], whether outdoors, (feeder, part drawn)."""
+
+ROUNDING = 1.0 + 1e-9
+"""Loads this close to a rating are at the rating."""
 
 
 @dataclass(kw_only=True)
@@ -29,36 +42,56 @@ class Feed(PowerFeed):
 
     elements: dict[str, Element]
 
-    # ---- fixed by size() ----
+    # ---- fixed by the diagram ----
     _names: list[str] = field(init=False, repr=False)
     """Leaf to root: whoever is fed comes before its feeders."""
     _index: dict[str, int] = field(init=False, repr=False)
     _graph: nx.DiGraph = field(init=False, repr=False)
-    _unit_w: list[float] = field(init=False, repr=False)
-    _installed: list[int] = field(init=False, repr=False)
     _carries: list[frozenset[str]] = field(init=False, repr=False)
     """Which loads (it, mechanical, aux) an element may carry."""
-    _meters: list[int] = field(init=False, repr=False)
+    _utilities: list[int] = field(init=False, repr=False)
+    _generators: list[int] = field(init=False, repr=False)
+    _batteries: list[tuple[int, Battery]] = field(init=False, repr=False)
+    _breakers: dict[int, Breaker] = field(init=False, repr=False)
 
-    # ---- fixed by the units in service ----
-    _in_service: list[int] = field(init=False, repr=False)
-    _live: list[bool] = field(init=False, repr=False)
+    # ---- fixed by size() ----
+    _unit_w: list[float] = field(init=False, repr=False)
+    _installed: list[int] = field(init=False, repr=False)
+    _supply: Supply = field(init=False, repr=False)
+    _sized: bool = field(init=False, repr=False, default=False)
+    _draw_die: Callable[[int], Sequence[float]] | None = field(init=False, default=None, repr=False)
+
+    # ---- fixed by who has voltage ----
     _rated_w: list[float] = field(init=False, repr=False)
-    """Rating of the units in service; 0 where the element is dead."""
+    """Rating of the units in service; 0 where the element has no voltage."""
     _it_rows: list[Row] = field(init=False, repr=False)
     _other_rows: list[Row] = field(init=False, repr=False)
-    _sinks: dict[str, list[tuple[int, float]]] = field(init=False, repr=False)
-    """Load -> (sink, part of the load), live sinks only."""
+    _sinks: dict[str, list[Part]] = field(init=False, repr=False)
+    """Load -> (sink, part of the load), energised sinks only."""
+    _all_fed: bool = field(init=False, repr=False)
+    """Whether every kind of load has at least one energised sink."""
 
     # ---- of the present beat ----
     _load_w: list[float] = field(init=False, repr=False)
     _loss_w: list[float] = field(init=False, repr=False)
+    _battery_w: list[float] = field(init=False, repr=False)
+    """Into an element's battery; negative out of it."""
     _peak_w: list[float] = field(init=False, repr=False)
-    _told: set[int] = field(init=False, repr=False, default_factory=set)
+    _mark_w: list[float] = field(init=False, repr=False)
+    """Load from which an element must be looked at: a new peak, or above its rating."""
+    _overloaded: list[int] = field(init=False, repr=False)
+    _told: set[int] = field(init=False, repr=False)
     """Elements whose overload has been reported."""
-    _unserved_it_w: float = field(init=False, default=0.0)
-    _it_loss_w: float = field(init=False, default=0.0)
-    _it_ambient_w: float = field(init=False, default=0.0)
+    _asked_w: tuple[float, float, float] = field(init=False, default=(0.0, 0.0, 0.0))
+    """The loads asked for last: IT, mechanical, auxiliary."""
+    _it_losses_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
+    """Of the IT rows and of recharging: (all, those outdoors)."""
+    _charge_loss_w: list[float] = field(init=False, repr=False)
+    """Part of what recharging drew that became heat, by element."""
+    _energy_j: float = field(init=False, default=0.0)
+    """In all batteries at the end of the last beat."""
+    _hot: bool = field(init=False, default=False)
+    """Whether a breaker remembers an overload."""
     _released_j: float = field(init=False, default=0.0)
     _held_j: float = field(init=False, default=0.0)
     """Heat of indoor elements whose loss was known too late for this beat's cooling."""
@@ -75,33 +108,164 @@ class Feed(PowerFeed):
             )
             for name in self._names
         ]
-        self._meters = [i for i, n in enumerate(self._names) if self.elements[n].type == "utility"]
-        require(bool(self._meters), "elements", self._names, "with a utility")
+        ordered = [self.elements[name] for name in self._names]
+        self._utilities = [i for i, e in enumerate(ordered) if e.type == "utility"]
+        self._generators = [i for i, e in enumerate(ordered) if e.type == "generator"]
+        self._batteries = [(i, e.battery) for i, e in enumerate(ordered) if e.battery]
+        self._breakers = {i: e.breaker for i, e in enumerate(ordered) if e.breaker}
+        require(bool(self._utilities), "elements", sorted(self._names), "with a utility")
+
+    # ---- set-up ----
 
     def size(self, design: FeedDesign) -> None:
         """Fix ratings leaf to root, each element for the design load and losses below it."""
-        wanted = {"it": design.it_w, "mechanical": design.mechanical_w, "aux": design.aux_w}
+        built = sizing.build(self.elements, self._names, design)
+        self._installed = [built[name][0] for name in self._names]
+        self._unit_w = [built[name][1] for name in self._names]
         count = len(self._names)
-        load_w = [0.0] * count
-        self._unit_w, self._installed = [0.0] * count, [0] * count
-        for i, name in enumerate(self._names):
-            element = self.elements[name]
-            if element.type in SINKS:
-                load_w[i] = element.share * wanted[SINKS[element.type]]
-            units, unit_w = element.build(load_w[i])
-            self._installed[i], self._unit_w[i] = units, unit_w
-            rated_w = units * unit_w
-            drawn_w = load_w[i] + (loss_w(load_w[i], rated_w, element.loss) if rated_w else 0.0)
-            for j, part in self._parts(name, [True] * count):
-                load_w[j] += part * drawn_w
         self._load_w, self._loss_w = [0.0] * count, [0.0] * count
-        self._peak_w = [0.0] * count
-        self._in_service = list(self._installed)
+        self._battery_w, self._peak_w = [0.0] * count, [0.0] * count
+        self._charge_loss_w = [0.0] * count
+        self._overloaded, self._told, self._hot = [], set(), False
         self._held_j = 0.0
+        for i, battery in self._batteries:
+            battery.size(self._installed[i] * self._unit_w[i])
+        self._energy_j = sum(battery.energy_j() for _, battery in self._batteries)
+        for breaker in self._breakers.values():
+            breaker.reset()
+        self._supply = Supply(self.elements, self._graph, self._names, self._installed)
+        self._supply.draw_die = self._draw_die
+        self._sized = True
         self._route()
+
+    def seed(self, rng: RngFor) -> None:
+        """Take the dice that say which generator sets start."""
+        dice = rng("power.start")
+        self._draw_die = lambda sets: [float(die) for die in dice.random(sets)]
+        if self._sized:
+            self._supply.draw_die = self._draw_die
+
+    # ---- each beat ----
+
+    def serve_it(self, it_w: float, dt_s: float) -> float:
+        """Carry *it_w* to the racks; return the heat released into cooled space [W]."""
+        load_w = self._load_w
+        for i in range(len(load_w)):
+            load_w[i] = 0.0
+        for i, part in self._sinks["it"]:
+            load_w[i] = part * it_w
+        charge_w, charge_outdoors_w = self._recharge(dt_s) if self._batteries else (0.0, 0.0)
+        lost_w, ambient_w, _ = self._walk(self._it_rows, None)
+        lost_w, ambient_w = lost_w + charge_w, ambient_w + charge_outdoors_w
+        self._asked_w = (it_w, 0.0, 0.0)
+        self._it_losses_w = (lost_w, ambient_w)
+        self._released_j = self._held_j
+        return lost_w - ambient_w + self._held_j / dt_s
+
+    def serve_all(self, mechanical_w: float, aux_w: float, dt_s: float) -> FeedState:
+        """Carry cooling and auxiliaries too, let *dt_s* pass and close the beat."""
+        load_w = self._load_w
+        it_load_w = list(load_w)  # so far IT alone has arrived anywhere
+        for i, part in self._sinks["mechanical"]:
+            load_w[i] = part * mechanical_w
+        for i, part in self._sinks["aux"]:
+            load_w[i] = part * aux_w
+        lost_w, ambient_w, it_lost_w = self._walk(self._other_rows, it_load_w)
+        it_w = self._asked_w[0]
+        self._asked_w = (it_w, mechanical_w, aux_w)
+        self._held_j = (lost_w - ambient_w) * dt_s
+        stored_j, battery_j = self._held_j - self._released_j, None
+        if self._batteries:
+            delta_j, battery_j = self._discharge(dt_s)
+            stored_j += delta_j
+        state = FeedState(
+            utility_w=self._drawn_w(self._utilities),
+            loss_w=self._it_losses_w[0] + lost_w,
+            it_loss_w=self._it_losses_w[0] + it_lost_w,
+            ambient_heat_w=self._it_losses_w[1] + ambient_w,
+            stored_j=stored_j,
+            battery_j=battery_j,
+            unserved_w=0.0 if self._all_fed else self._unserved_w(),
+            generator_w=self._drawn_w(self._generators) if self._generators else 0.0,
+        )
+        self._pass_time(dt_s)
+        return state
+
+    # ---- what a driver may ask ----
+
+    def until_change_s(self) -> float:
+        """Return the time until something changes by itself at the loads of the last beat.
+
+        A timer of a transfer or a start, an empty battery, a breaker that opens; ``inf``
+        where nothing is under way.
+        """
+        soonest_s = self._supply.until_change_s()
+        for i, battery in self._batteries:
+            if self._supply.state[i] == BATTERY:
+                power_w = self._load_w[i] + self._loss_w[i]
+                soonest_s = min(soonest_s, battery.lasts_s(power_w, self._rated_w[i]))
+        for i, breaker in self._breakers.items():
+            if self._load_w[i] > self._rated_w[i] > 0.0:
+                x = self._load_w[i] / self._rated_w[i]
+                soonest_s = min(soonest_s, breaker.trips_in_s(x))
+        return soonest_s
+
+    def take_changes(self) -> list[Change]:
+        """Return what has happened since the last call, in order."""
+        taken, self._supply.changes = self._supply.changes, []
+        return taken
+
+    def fed_fraction(self, load: Load) -> float:
+        """Return the part of a kind of load whose supply has voltage now, 0-1."""
+        return sum((self.elements[self._names[i]].share for i, _ in self._sinks[load]), 0.0)
+
+    def backed_fraction(self, load: Load) -> float:
+        """Return the part of a kind of load that a battery would carry if all else failed."""
+        backed = [i for i, _ in self._sinks[load] if self._backed(i)]
+        return sum((self.elements[self._names[i]].share for i in backed), 0.0)
+
+    def rack_groups(self) -> list[tuple[str, float, bool]]:
+        """Return (name, share of the IT load, whether it has voltage) of each rack group."""
+        return [
+            (name, element.share, self._supply.energised(self._index[name]))
+            for name, element in self.elements.items()
+            if element.type == "racks"
+        ]
+
+    def it_limit_w(self, *, steady: bool) -> float:
+        """Return the IT power at which the first element reaches its limit.
+
+        Parameters
+        ----------
+        steady : bool
+            Against ``design_loading`` of the units needed, which keeps the redundancy;
+            otherwise against the rating of the units in service, beyond which breakers
+            start to count.
+
+        Returns
+        -------
+        float
+            IT power with mechanical, auxiliary and recharging loads as of the last beat;
+            0 where no rack has voltage or other loads already take all. [W]
+        """
+        limits_w = self._steady_w() if steady else self._rated_w
+        racks = self._sinks["it"]
+        if not racks:
+            return 0.0
+        most_w = min(limits_w[i] / part for i, part in racks)
+        return _highest(lambda it_w: self._fullest(it_w, limits_w), most_w)
+
+    def headroom_w(self, *, steady: bool = True) -> float:
+        """Return how much more IT power fits, see :meth:`it_limit_w`; negative: too much [W]."""
+        return self.it_limit_w(steady=steady) - self._asked_w[0]
+
+    # ---- what may be done to it ----
 
     def set_available(self, element: str, units: int) -> None:
         """Let *units* of *element* be in service from now on; load finds the surviving paths.
+
+        Also closes a breaker that has tripped, cold. Batteries are thought of as alike
+        in all units: one charge for those in service, one store of energy for all.
 
         Parameters
         ----------
@@ -115,58 +279,46 @@ class Feed(PowerFeed):
         ParameterError
             If there is no such element, or not so many units.
         """
-        known = element in self._index
-        require(known, "element", element, f"in the diagram; {suggest(element, self._index)}")
-        i = self._index[element]
+        i = self._find(element)
         installed = self._installed[i]
         ok = 0 <= units <= installed
         require(ok, f"{element}.units", units, f"0 to {installed} installed")
-        self._in_service[i] = units
+        self._supply.units[i] = units
+        if i in self._breakers:
+            self._breakers[i].reset()
+        self._supply.settle()
         self._route()
 
-    def serve_it(self, it_w: float, dt_s: float) -> float:
-        """Carry *it_w* to the racks; return the heat released into cooled space [W]."""
-        load_w = self._load_w
-        for i in range(len(load_w)):
-            load_w[i] = 0.0
-        for i, part in self._sinks["it"]:
-            load_w[i] = part * it_w
-        lost_w, ambient_w, _ = self._walk(self._it_rows, None)
-        self._unserved_it_w = 0.0 if self._sinks["it"] else it_w
-        self._it_loss_w, self._it_ambient_w = lost_w, ambient_w
-        self._released_j = self._held_j
-        return lost_w - ambient_w + self._held_j / dt_s
+    def set_stuck(self, element: str, stuck: bool) -> None:
+        """Let a switch stay on the feeder it is on, or free it again.
 
-    def serve_all(self, mechanical_w: float, aux_w: float, dt_s: float) -> FeedState:
-        """Carry cooling and auxiliaries too and close the beat."""
-        load_w = self._load_w
-        it_load_w = list(load_w)  # so far IT alone has arrived anywhere
-        for i, part in self._sinks["mechanical"]:
-            load_w[i] = part * mechanical_w
-        for i, part in self._sinks["aux"]:
-            load_w[i] = part * aux_w
-        lost_w, ambient_w, it_lost_w = self._walk(self._other_rows, it_load_w)
-        unserved_w = self._unserved_it_w
-        unserved_w += 0.0 if self._sinks["mechanical"] else mechanical_w
-        unserved_w += 0.0 if self._sinks["aux"] else aux_w
-        self._held_j = (lost_w - ambient_w) * dt_s
-        return FeedState(
-            utility_w=sum(load_w[i] + self._loss_w[i] for i in self._meters),
-            loss_w=self._it_loss_w + lost_w,
-            it_loss_w=self._it_loss_w + it_lost_w,
-            ambient_heat_w=self._it_ambient_w + ambient_w,
-            stored_j=self._held_j - self._released_j,
-            battery_j=None,
-            unserved_w=unserved_w,
-        )
+        Raises
+        ------
+        ParameterError
+            If there is no such element, or it has no choice of feeders.
+        """
+        i = self._find(element)
+        draw = self.elements[element].draw
+        require(draw == "first", f"{element}.draw", draw, "'first' for a switch that can stick")
+        self._supply.stuck[i] = stuck
+        self._supply.settle()
+        self._route()
+
+    def units(self, element: str) -> tuple[int, int]:
+        """Return (in service, installed) of *element*."""
+        i = self._find(element)
+        return self._supply.units[i], self._installed[i]
+
+    # ---- what is drawn ----
 
     def one_line(self) -> nx.DiGraph:
         """Return the diagram with what each element is, may carry, carries and loses.
 
-        Node attributes: ``kind``, ``units`` (in service), ``installed``, ``rated_w``
-        (of the units in service), ``load_w`` (output), ``peak_w`` (highest so far),
-        ``loss_w``, ``x`` (load over rating; None where no unit is in service),
-        ``heat_to``. Edge attribute: ``load_w``, what flows along it.
+        Node attributes: ``kind``, ``state`` (see supply.py), ``units`` (in service),
+        ``installed``, ``rated_w`` (of units with voltage), ``load_w`` (output),
+        ``peak_w`` (highest so far), ``loss_w`` (recharging included), ``battery_w``
+        (into the battery, negative out of it), ``x`` (load over rating; None without
+        rating), ``heat_to``. Edge attribute: ``load_w``, what flows along it.
         """
         graph = nx.DiGraph()
         for i in reversed(range(len(self._names))):
@@ -174,12 +326,14 @@ class Feed(PowerFeed):
             graph.add_node(
                 name,
                 kind=self.elements[name].type,
-                units=self._in_service[i],
+                state=self._supply.state[i],
+                units=self._supply.units[i],
                 installed=self._installed[i],
                 rated_w=rated_w,
                 load_w=self._load_w[i],
                 peak_w=self._peak_w[i],
                 loss_w=self._loss_w[i],
+                battery_w=self._battery_w[i],
                 x=self._load_w[i] / rated_w if rated_w else None,
                 heat_to=self.elements[name].heat_to,
             )
@@ -187,26 +341,28 @@ class Feed(PowerFeed):
             graph.add_edge(feeder, fed, load_w=0.0)
         for i, *_, feeders in self._it_rows + self._other_rows:
             for j, part in feeders:
-                drawn_w = part * (self._load_w[i] + self._loss_w[i])
+                drawn_w = part * (self._load_w[i] + self._loss_w[i] + self._battery_w[i])
                 graph.edges[self._names[j], self._names[i]]["load_w"] = drawn_w
         return graph
+
+    # ---- one beat, inside ----
 
     def _walk(self, rows: list[Row], it_load_w: list[float] | None) -> tuple[float, float, float]:
         """Add loads up along *rows*; return (all losses, those outdoors, those owed to IT) [W].
 
         A loss shared by IT and other loads is owed to IT in proportion to its output.
         """
-        load_w, loss_w_, peak_w = self._load_w, self._loss_w, self._peak_w
+        load_w, loss_w, mark_w = self._load_w, self._loss_w, self._mark_w
         lost_w = ambient_w = it_lost_w = 0.0
         for i, at_rest_w, linear, quadratic, outdoors, feeders in rows:
             out_w = load_w[i]
             loss = at_rest_w + out_w * (linear + out_w * quadratic)
-            loss_w_[i] = loss
+            loss_w[i] = loss
             lost_w += loss
             if outdoors:
                 ambient_w += loss
-            if out_w > peak_w[i]:
-                self._new_peak(i, out_w)
+            if out_w > mark_w[i]:
+                self._look(i, out_w)
             drawn_w = out_w + loss
             for j, part in feeders:
                 load_w[j] += part * drawn_w
@@ -217,58 +373,193 @@ class Feed(PowerFeed):
                     it_load_w[j] += part * it_part * drawn_w
         return lost_w, ambient_w, it_lost_w
 
-    def _new_peak(self, i: int, out_w: float) -> None:
-        """Keep the highest load of an element, and say once that it is above its rating."""
-        rated_w = self._rated_w[i]
-        above = out_w > rated_w * (1.0 + 1e-9)
-        if above and i not in self._told:
+    def _drawn_w(self, sources: Sequence[int]) -> float:
+        """Return what leaves *sources* and is lost in them [W]."""
+        total_w = 0.0
+        for i in sources:
+            total_w += self._load_w[i] + self._loss_w[i]
+        return total_w
+
+    def _look(self, i: int, out_w: float) -> None:
+        """Keep a new peak of an element, and say once that it is above its rating."""
+        limit_w = self._rated_w[i] * ROUNDING
+        self._peak_w[i] = max(self._peak_w[i], out_w)
+        self._mark_w[i] = min(self._peak_w[i], limit_w)
+        if out_w <= limit_w:
+            return
+        self._overloaded.append(i)
+        if i not in self._told:
             self._told.add(i)
             self.warnings.append(
                 f"power: {self._names[i]} carried {out_w / 1e3:.1f} kW, "
-                f"above its rating of {rated_w / 1e3:.1f} kW"
+                f"above its rating of {self._rated_w[i] / 1e3:.1f} kW"
             )
-        self._peak_w[i] = out_w
 
-    def _parts(self, name: str, live: Sequence[bool]) -> list[tuple[int, float]]:
-        """Return which live feeders an element draws from, and which part of its input each."""
-        element = self.elements[name]
-        found = [j for j in map(self._index.__getitem__, element.feeders()) if live[j]]
-        if element.draw == "first":
-            found = found[:1]
-        return [(j, 1.0 / len(found)) for j in found]
+    def _recharge(self, dt_s: float) -> tuple[float, float]:
+        """Refill batteries of fed elements; return heat made of it (all, outdoors) [W]."""
+        heat_w = outdoors_w = 0.0
+        for i, battery in self._batteries:
+            self._battery_w[i] = 0.0
+            if self._supply.state[i] != LIVE or battery.missing_j <= 0.0:
+                continue
+            drawn_w = battery.recharge_w(self._rated_w[i], dt_s)
+            lost_w = battery.store(drawn_w, dt_s)
+            self._battery_w[i] = drawn_w  # the loss within is moved to loss_w at the close
+            self._charge_loss_w[i] = lost_w
+            for j, part in self._supply.draws(i):
+                self._load_w[j] += part * drawn_w
+            heat_w += lost_w
+            if self.elements[self._names[i]].heat_to == "outdoor":
+                outdoors_w += lost_w
+        return heat_w, outdoors_w
+
+    def _discharge(self, dt_s: float) -> tuple[float, float]:
+        """Let batteries carry their elements; return (change of energy, energy) of all [J]."""
+        energy_j = 0.0
+        for i, battery in self._batteries:
+            if self._supply.state[i] == BATTERY:
+                power_w = self._load_w[i] + self._loss_w[i]
+                battery.discharge(power_w, self._rated_w[i], dt_s)
+                self._battery_w[i] = -power_w
+            elif self._battery_w[i] > 0.0:
+                self._loss_w[i] += self._charge_loss_w[i]
+                self._battery_w[i] -= self._charge_loss_w[i]
+            energy_j += battery.energy_j()
+        delta_j, self._energy_j = energy_j - self._energy_j, energy_j
+        return delta_j, energy_j
+
+    def _unserved_w(self) -> float:
+        """Return what was asked for by loads of which no part has voltage [W]."""
+        asked = zip(SINKS.values(), self._asked_w, strict=True)
+        return sum(power_w for load, power_w in asked if not self._sinks[load])
+
+    def _pass_time(self, dt_s: float) -> None:
+        """Let timers, batteries and breakers see that *dt_s* has passed."""
+        supply = self._supply
+        changed = bool(self._overloaded or self._hot) and self._bear_overloads(dt_s)
+        for i, battery in self._batteries:
+            empty = battery.charge <= 0.0
+            if empty != supply.empty[i]:
+                supply.empty[i] = empty
+                changed = True
+        if changed:
+            supply.settle()
+        if supply.advance(dt_s) or changed:
+            self._route()
+
+    def _bear_overloads(self, dt_s: float) -> bool:
+        """Heat and cool all breakers; return whether one has opened."""
+        opened = False
+        for i, breaker in self._breakers.items():
+            rated_w = self._rated_w[i]
+            if rated_w > 0.0 and breaker.bear(self._load_w[i] / rated_w, dt_s):
+                opened = True
+                self._supply.units[i] = 0
+                detail = f"{self._load_w[i] / 1e3:.0f} kW on {rated_w / 1e3:.0f} kW"
+                self._supply.changes.append(Change("trip", self._names[i], detail))
+        self._overloaded.clear()
+        self._hot = any(breaker.heat > 0.0 for breaker in self._breakers.values())
+        return opened
+
+    # ---- limits, inside ----
+
+    def _steady_w(self) -> list[float]:
+        """Return what each element may carry for long without giving up its redundancy [W]."""
+        ordered = [self.elements[name] for name in self._names]
+        needed = [n - e.spare_units for n, e in zip(self._installed, ordered, strict=True)]
+        return [
+            min(e.design_loading * needed[i] * self._unit_w[i], self._rated_w[i])
+            for i, e in enumerate(ordered)
+        ]
+
+    def _fullest(self, it_w: float, limits_w: Sequence[float]) -> float:
+        """Return the highest load over limit if the IT load were *it_w*, all else as it is."""
+        load_w = [0.0] * len(self._names)
+        for (load, sinks), asked_w in zip(self._sinks.items(), self._asked_w, strict=True):
+            for i, part in sinks:
+                load_w[i] = part * (it_w if load == "it" else asked_w)
+        fullest = 0.0
+        for i, at_rest_w, linear, quadratic, _, feeders in self._it_rows + self._other_rows:
+            out_w = load_w[i]
+            if out_w > 0.0 and "it" in self._carries[i]:
+                fullest = max(fullest, out_w / limits_w[i] if limits_w[i] > 0.0 else inf)
+            drawn_w = out_w + at_rest_w + out_w * (linear + out_w * quadratic)
+            if self._battery_w[i] > 0.0:
+                drawn_w += self._battery_w[i] + self._charge_loss_w[i]
+            for j, part in feeders:
+                load_w[j] += part * drawn_w
+        return fullest
+
+    def _backed(self, i: int) -> bool:
+        """Return whether element *i* or one it hangs on has a battery with charge."""
+        if not self._supply.empty[i]:
+            return True
+        return any(self._backed(j) for j, _ in self._supply.draws(i))
+
+    def _find(self, element: str) -> int:
+        known = element in self._index
+        require(known, "element", element, f"in the diagram; {suggest(element, self._index)}")
+        return self._index[element]
+
+    # ---- routes, inside ----
 
     def _route(self) -> None:
-        """Find who is alive and where each draws from, and flatten that to rows."""
-        count = len(self._names)
-        live = [False] * count
-        for i in reversed(range(count)):  # root to leaf
-            name = self._names[i]
-            fed = self.elements[name].type in SOURCES or bool(self._parts(name, live))
-            live[i] = fed and self._in_service[i] > 0
+        """Flatten who has voltage, and who draws from whom, to rows."""
+        supply, count = self._supply, len(self._names)
         self._rated_w = [
-            self._in_service[i] * self._unit_w[i] if live[i] else 0.0 for i in range(count)
+            supply.running[i] * self._unit_w[i] if supply.energised(i) else 0.0
+            for i in range(count)
         ]
-        rows = [self._row(i, live) for i in range(count)]
-        alone = [self._carries[i] == {"it"} for i in range(count)]
+        self._mark_w = [
+            min(self._peak_w[i], rated_w * ROUNDING) for i, rated_w in enumerate(self._rated_w)
+        ]
+        rows = [self._row(i) for i in range(count)]
+        alone = [carried == {"it"} for carried in self._carries]
         self._it_rows = [row for row in rows if alone[row[0]]]
         self._other_rows = [row for row in rows if not alone[row[0]]]
-        self._sinks = {load: self._live_sinks(load, live) for load in SINKS.values()}
+        self._sinks = {load: self._energised_sinks(load) for load in SINKS.values()}
+        self._all_fed = all(self._sinks.values())
 
-    def _row(self, i: int, live: Sequence[bool]) -> Row:
+    def _row(self, i: int) -> Row:
         element, rated_w = self.elements[self._names[i]], self._rated_w[i]
-        feeders = self._parts(self._names[i], live) if live[i] else []
-        outdoors = element.heat_to == "outdoor"
-        if rated_w == 0.0:  # dead, or sized for no load at all: nothing to magnetise
+        feeders, outdoors = self._supply.draws(i), element.heat_to == "outdoor"
+        if rated_w == 0.0:  # no voltage, or sized for no load at all: nothing to magnetise
             return i, 0.0, 0.0, 0.0, outdoors, feeders
         a0, a1, a2 = element.loss
         return i, rated_w * a0, a1, a2 / rated_w, outdoors, feeders
 
-    def _live_sinks(self, load: str, live: Sequence[bool]) -> list[tuple[int, float]]:
-        """Return the live sinks of a kind of load and the part of what is drawn at each."""
+    def _energised_sinks(self, load: str) -> list[Part]:
+        """Return the sinks of a kind of load that have voltage, and the part drawn at each."""
         found = [
-            (i, element.share)
-            for i, element in enumerate(map(self.elements.__getitem__, self._names))
-            if SINKS.get(element.type) == load and live[i]
+            (i, self.elements[name].share)
+            for i, name in enumerate(self._names)
+            if SINKS.get(self.elements[name].type) == load and self._supply.energised(i)
         ]
         total = sum(share for _, share in found)
         return [(i, share / total) for i, share in found]
+
+
+def _highest(fullest: Callable[[float], float], most_w: float) -> float:
+    """Return the largest argument up to *most_w* at which increasing *fullest* is at most 1.
+
+    Regula falsi, the Illinois variant: bracketed like bisection, and quick because
+    loads are almost straight lines.
+    """
+    low_w, high_w = 0.0, most_w
+    under, over = fullest(low_w) - 1.0, fullest(high_w) - 1.0
+    if over <= 1e-12:
+        return high_w
+    if under >= 0.0:
+        return 0.0
+    if over == inf:
+        return 0.0
+    for _ in range(60):
+        middle_w = high_w - over * (high_w - low_w) / (over - under)
+        value = fullest(middle_w) - 1.0
+        if abs(value) < 1e-12 or high_w - low_w < 1e-12 * most_w:
+            return middle_w
+        if value > 0.0:
+            high_w, over, under = middle_w, value, under / 2.0
+        else:
+            low_w, under, over = middle_w, value, over / 2.0
+    return low_w
