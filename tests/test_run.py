@@ -1,0 +1,163 @@
+"""The whole path from a job's arrival to a finished folder: exact, closed, repeatable."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twin import build, compose, run
+from twin.errors import ConfigError
+from twin.results.recorder import Recorder
+from twin.results.run_folder import Run
+
+SMALL = [
+    "facility.gpus=256",
+    "clock.duration_days=0.25",
+    "output.plots=false",
+    "output.report=false",
+]
+FILES = ["series.parquet", "jobs.parquet", "racks.parquet", "events.parquet", "summary.json"]
+
+
+def load(*overrides: str):
+    compose.register()
+    return compose.load([*SMALL, "workload=training_mix", *overrides])
+
+
+def finished(tmp_path: Path, *overrides: str, name: str = "run") -> Run:
+    run.execute(load(*overrides), tmp_path / name)
+    return Run.open(tmp_path / name)
+
+
+def facility_of(tmp_path: Path, *overrides: str):
+    design = build.read(load(*overrides))
+    build.size(design)
+    return design, build.assemble(design, Recorder(tmp_path, 300.0))
+
+
+def test_the_ledger_closes_on_every_heartbeat(tmp_path):
+    summary = finished(tmp_path).summary
+    assert summary["energy_residual_fraction"] < 1e-9
+    parts = ("it", "loss", "cooling", "aux")
+    assert sum(summary[f"{part}_energy_kwh"] for part in parts) == pytest.approx(
+        summary["facility_energy_kwh"], rel=1e-12
+    )
+
+
+def test_the_ledger_closes_through_a_chiller_trip(tmp_path):
+    done = finished(
+        tmp_path,
+        "faults=chiller_trip",
+        "faults.scheduled.afternoon_trip.at_hours=1.001",
+        "faults.scheduled.afternoon_trip.repair_hours=2",
+    )
+    assert done.summary["energy_residual_fraction"] < 1e-9
+    kinds = done.events()["kind"].tolist()
+    assert kinds[0] == "fault"
+    assert "repair" in kinds
+    assert "thermal_trip" in kinds, "two hours without chillers must shut the servers down"
+    assert done.summary["gpu_hours_lost"] > 0
+    assert done.series(["inlet_max_c"])["inlet_max_c"].max() > 40
+
+
+@pytest.mark.parametrize("owner", ["feed.serve_all", "plant.step"])
+@pytest.mark.parametrize("scale", [1.001])
+def test_the_ledger_cannot_be_cheated(tmp_path, owner, scale):
+    """A component that says 1.001 of what it does opens the ledger."""
+    for what in {"feed.serve_all": ["utility_w"], "plant.step": ["ambient_heat_w", "power_w"]}[owner]:
+        design, facility = facility_of(tmp_path)
+        part_name, method = owner.split(".")
+        part = getattr(facility, part_name)
+        honest = getattr(part, method)
+
+        def lie(*args, honest=honest, what=what):
+            state = honest(*args)
+            setattr(state, what, getattr(state, what) * scale)
+            return state
+
+        setattr(part, method, lie)
+        run.simulate(design, facility, lambda _: None)
+        facility.recorder.abort()
+        assert facility.totals.residual_max > 1e-5, what
+
+
+def test_it_energy_is_exact_and_cooling_agrees_at_any_heartbeat(tmp_path):
+    at_60 = finished(tmp_path, "clock.heartbeat_s=60", name="a").summary
+    at_300 = finished(tmp_path, "clock.heartbeat_s=300", name="b").summary
+    assert at_60["it_energy_kwh"] == pytest.approx(at_300["it_energy_kwh"], rel=1e-12)
+    assert at_60["cooling_energy_kwh"] == pytest.approx(at_300["cooling_energy_kwh"], rel=2e-3)
+    assert at_60["loss_energy_kwh"] == pytest.approx(at_300["loss_energy_kwh"], rel=2e-3)
+    assert at_60["jobs_completed"] == at_300["jobs_completed"]
+
+
+def test_same_seed_same_bytes_whatever_the_order_of_keys(tmp_path):
+    config = load()
+    turned = {
+        group: dict(reversed(list(keys.items()))) if group not in ("power",) else keys
+        for group, keys in reversed(list(config.items()))
+    }
+    run.execute(config, tmp_path / "a")
+    run.execute(turned, tmp_path / "b")
+    for name in FILES:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_another_seed_gives_another_month(tmp_path):
+    a = finished(tmp_path, name="a").summary
+    b = finished(tmp_path, "clock.seed=1", name="b").summary
+    assert a["it_energy_kwh"] != b["it_energy_kwh"]
+
+
+def test_series_racks_and_totals_tell_one_story(tmp_path):
+    done = finished(tmp_path)
+    series = done.series()
+    hours = 0.25 * 24
+    it_kwh = series["it_power_w"].mean() * hours / 1e3
+    assert it_kwh == pytest.approx(done.summary["it_energy_kwh"], rel=1e-9)
+    facility = series["it_power_w"] + series["loss_power_w"]
+    facility = facility + series["cooling_power_w"] + series["aux_power_w"]
+    np.testing.assert_allclose(facility, series["facility_power_w"], rtol=1e-12)
+    racks = done.racks()
+    server_w = series["server_power_w"].mean()
+    assert racks["power_mean_kw"].sum() == pytest.approx(server_w / 1e3, rel=1e-9)
+    assert np.all(racks["power_peak_kw"] <= racks["rated_kw"])
+
+
+def test_every_job_that_arrived_is_in_the_table_once(tmp_path):
+    done = finished(tmp_path)
+    jobs = done.jobs()
+    assert len(jobs["job_id"]) == len(set(jobs["job_id"].tolist()))
+    assert len(jobs["job_id"]) == done.summary["jobs_submitted"]
+    assert (jobs["status"] == "completed").sum() == done.summary["jobs_completed"]
+
+
+def test_a_partial_last_beat_is_paid_for(tmp_path):
+    done = finished(tmp_path, "clock.duration_days=0.1003")
+    assert done.summary["simulated_days"] == pytest.approx(0.1003, rel=1e-12)
+    assert done.summary["energy_residual_fraction"] < 1e-9
+
+
+def test_the_number_of_events_is_pinned(tmp_path):
+    """A change that adds events to every job or beat shows here, not on a clock."""
+    done = finished(tmp_path)
+    info, summary = done.info, done.summary
+    beats = 360
+    started = int((~np.isnan(done.jobs()["started_at_s"])).sum())
+    # a job: its arrival, the start of its process, its end, the end of its process
+    assert info["events"] <= beats + 4 * started + summary["jobs_submitted"] + 400
+
+
+def test_a_refused_run_leaves_nothing(tmp_path):
+    config = load()
+    config["rack"]["rated_kw"] = 1.0
+    with pytest.raises(ConfigError, match=r"rack\.rated_kw=1: must be >= 13"):
+        run.execute(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_record_says_what_made_the_run(tmp_path):
+    finished(tmp_path)
+    info = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert info["seed"] == 0
+    assert set(info) >= {"twin", "packages", "wall_s", "cpu_s", "events", "warnings"}
