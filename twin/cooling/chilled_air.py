@@ -95,12 +95,12 @@ class ChilledAir(CoolingPlant):
         self.air_handlers.size(design.heat_w, wanted, design.altitude_m)
         air, fan_w = self.air_handlers.move(wanted)
         return_c = self.supply_c + design.heat_w / air
+        self.chilled_water.water_c = self.chilled_water_c
         self._check_coil(return_c, air, fan_w)
         coil_w = design.heat_w + fan_w
         self.chilled_water.size(coil_w, design.racks)
         load_w = coil_w + self.chilled_water.pump_w(coil_w)
         self._rejection.size(load_w, self.chilled_water_c, design.wetbulb_c, design.altitude_m)
-        self.chilled_water.water_c = self.chilled_water_c
         mixed_k = self.room.recirculation * (return_c - self.supply_c)
         self.room.settle(self.supply_c + mixed_k)
 
@@ -177,17 +177,14 @@ class ChilledAir(CoolingPlant):
         if coil_w < 0.0 or self._open_valve_c(return_c, air, fan_w) > self.supply_c:
             return None
         pump_w = water.pump_w(coil_w)
-        load_w = coil_w + pump_w
-        if load_w > self._rejection.most_w(water.water_c):
+        done = self._rejection.step(coil_w + pump_w, water.water_c, wetbulb_c, drybulb_c, dt_s)
+        if done is None:
             return None
-        done = self._rejection.step(load_w, water.water_c, wetbulb_c, drybulb_c, dt_s)
         self._short_step_s = _SHORTEST_STEP_S
         hall = _AirSide(air, fan_w, return_c, supply_c, stored_j)
         return self._record(hall, pump_w, 0.0, done, dt_s)
 
-    def _move(
-        self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float
-    ) -> PlantState:
+    def _move(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """One short step away from the set points: coil first, then loop, then chillers."""
         water, room = self.chilled_water, self.room
         air, fan_w = self._air(heat_w)
@@ -203,7 +200,8 @@ class ChilledAir(CoolingPlant):
         water.water_c = before_c + (coil_w + pump_w - load_w) * dt_s / water.heat_j_per_k
         loop_j = water.heat_j_per_k * (water.water_c - before_c)
         done = self._rejection.step(load_w, before_c, wetbulb_c, drybulb_c, dt_s)
-        hall = _AirSide(air, fan_w, return_c, supply_c, stored_j, valve == _OPEN)
+        assert done is not None  # the load is not above what was just asked
+        hall = _AirSide(air, fan_w, return_c, supply_c, stored_j, valve == _OPEN or air <= 0.0)
         inlet_c = room.inlet_c
         state = self._record(hall, pump_w, loop_j, done, dt_s)
         self._pace(abs(room.inlet_c - inlet_c), abs(water.water_c - before_c), air, dt_s)
@@ -214,9 +212,7 @@ class ChilledAir(CoolingPlant):
         wanted = self.room.server_flow_w_per_k(heat_w) * self._airflow_ratio
         return self.air_handlers.move(wanted)
 
-    def _valve(
-        self, heat_w: float, air: float, fan_w: float
-    ) -> tuple[str, tuple[float, float]]:
+    def _valve(self, heat_w: float, air: float, fan_w: float) -> tuple[str, tuple[float, float]]:
         """Position of the coil's valve, and the supply air it makes of the return air."""
         held = (self.supply_c, 0.0)
         if air <= 0.0:

@@ -15,17 +15,6 @@ Biquadratic = tuple[float, float, float, float, float, float]
 Quadratic = tuple[float, float, float]
 
 
-def biquadratic(c: Biquadratic, x: float, y: float) -> float:
-    """Return ``c0 + c1 x + c2 x^2 + c3 y + c4 y^2 + c5 x y``.
-
-    Examples
-    --------
-    >>> biquadratic((1.0, 2.0, 3.0, 4.0, 5.0, 6.0), 1.0, 2.0)
-    46.0
-    """
-    return c[0] + x * (c[1] + c[2] * x + c[5] * y) + y * (c[3] + c[4] * y)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChillerCurves:
     """Full and part load of one machine, EIR model with entering condenser temperature.
@@ -88,6 +77,11 @@ def full_load_w(
     ParameterError
         If a temperature is outside the range the machine was measured in.
 
+    Notes
+    -----
+    ``capacity = reference f1`` and ``power = capacity f2 / COP``, both f biquadratic:
+    ``c0 + c1 Te + c2 Te^2 + c3 Tc + c4 Tc^2 + c5 Te Tc``.
+
     References
     ----------
     .. [1] U.S. DOE, *EnergyPlus Engineering Reference*, "Electric Chiller Model Based
@@ -108,10 +102,11 @@ def full_load_w(
     low, high = curves.condenser_range_c
     if not low <= entering_condenser_c <= high:
         require(False, "entering_condenser_c", entering_condenser_c, f"in {low}..{high} degC")
-    capacity_w = curves.reference_w * biquadratic(
-        curves.capacity, leaving_chilled_c, entering_condenser_c
-    )
-    eir = biquadratic(curves.input_ratio, leaving_chilled_c, entering_condenser_c)
+    c0, c1, c2, c3, c4, c5 = curves.capacity
+    e0, e1, e2, e3, e4, e5 = curves.input_ratio
+    x, y = leaving_chilled_c, entering_condenser_c
+    capacity_w = curves.reference_w * (c0 + x * (c1 + c2 * x + c5 * y) + y * (c3 + c4 * y))
+    eir = e0 + x * (e1 + e2 * x + e5 * y) + y * (e3 + e4 * y)
     return capacity_w, capacity_w * eir / curves.cop
 
 

@@ -91,8 +91,9 @@ class Chillers:
             chilled_c,
             f"in {low:g}..{high:g} degC, where chiller {self.curves.name} is known",
         )
-        held_c = min(max(condenser_c, self.curves.condenser_range_c[0]),
-                     self.curves.condenser_range_c[1])
+        held_c = min(
+            max(condenser_c, self.curves.condenser_range_c[0]), self.curves.condenser_range_c[1]
+        )
         unit_w, _ = self.curves.full_load_w(chilled_c, held_c)
         wanted_w = load_w * self.margin
         self.duty_units = max(1, math.ceil(wanted_w / unit_w))

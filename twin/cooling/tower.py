@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from twin.config import Celsius, CountOrZero, Fraction, NonNegative, Positive, Range
+from twin.config import Celsius, CountOrZero, Fraction, Positive, Range
 from twin.errors import require
 from twin.physics.flow import cycling_power_w
 from twin.physics.thermal import SEA_LEVEL_AIR_DENSITY, WATER_CP, WATER_LATENT_HEAT, air_density
@@ -111,15 +111,14 @@ def approach_k(wetbulb_c: float, range_k: float, liquid_to_gas: float) -> float:
     >>> round(approach_k(25.55, 5.56, 1.0), 2)
     3.84
     """
-    require(0.0 < liquid_to_gas <= MOST_LIQUID_TO_GAS, "liquid_to_gas", liquid_to_gas,
-            "> 0 and <= 8")
+    require(
+        0.0 < liquid_to_gas <= MOST_LIQUID_TO_GAS, "liquid_to_gas", liquid_to_gas, "> 0 and <= 8"
+    )
     p0, p1, p2 = approach_quadratic(wetbulb_terms(wetbulb_c), range_k)
     return p0 + liquid_to_gas * (p1 + p2 * liquid_to_gas)
 
 
-def liquid_to_gas_for(
-    quadratic: tuple[float, float, float], wanted_k: float
-) -> float:
+def liquid_to_gas_for(quadratic: tuple[float, float, float], wanted_k: float) -> float:
     """Liquid-to-gas ratio that gives a wanted approach, at most 8. [-].
 
     Parameters
@@ -257,7 +256,10 @@ class CoolingTower:
     def fan_w(self, cells: int, air_fraction: float) -> float:
         """Fan power of *cells* at an air flow. [W]."""
         return cells * cycling_power_w(
-            self.cell_fan_w, air_fraction, self.min_speed, self.still_air_fraction,
+            self.cell_fan_w,
+            air_fraction,
+            self.min_speed,
+            self.still_air_fraction,
             self.fan_exponent,
         )
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from twin.errors import require
 
 
-def moving_power_w(
-    pressure_pa: float, volume_m3_per_s: float, efficiency: float
-) -> float:
+def moving_power_w(pressure_pa: float, volume_m3_per_s: float, efficiency: float) -> float:
     """Electric power that moves a volume flow against a pressure. [W].
 
     Parameters

@@ -99,7 +99,7 @@ def relax(start: float, target: float, steps: float) -> tuple[float, float]:
     return end, start + steps * factor * (target - start)
 
 
-def linear_pair(  # noqa: PLR0913 (a 2 x 2 system is six numbers, its state two and time one)
+def linear_pair(
     x: float,
     y: float,
     a: tuple[float, float, float, float],

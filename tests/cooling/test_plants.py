@@ -1,0 +1,166 @@
+"""The contract every plant in conf/cooling keeps."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.plants import NAMES, design, parsed, plant, residual, steady
+from twin.errors import ConfigError
+
+every_plant = pytest.mark.parametrize("name", NAMES)
+few = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@every_plant
+def test_the_parts_add_up_and_the_heat_is_counted(name):
+    made = plant(name)
+    heat_w = 0.6 * design().heat_w
+    state = steady(made, heat_w, 20.0, 14.0)
+
+    assert state.power_w == pytest.approx(sum(state.parts_w.values()), rel=1e-12)
+    assert all(part >= 0.0 for part in state.parts_w.values())
+    assert state.heat_in_w == pytest.approx(heat_w, rel=1e-9)
+    assert state.unmet_w == 0.0
+    assert 0.0 <= state.free_fraction <= 1.0
+    assert state.supply_c <= state.inlet_c <= state.return_c
+    assert 10.0 < state.inlet_c < 32.0
+
+
+@every_plant
+@few
+@given(data=st.data())
+def test_the_ledger_closes_in_every_step_whatever_happens(name, data):
+    """Random heat and weather, beats of any length, units tripped and repaired."""
+    made = plant(name)
+    most_w = design().heat_w
+    for _ in range(data.draw(st.integers(1, 12))):
+        if data.draw(st.booleans()):
+            unit = data.draw(st.sampled_from(made.units))
+            made.set_available(unit, data.draw(st.sampled_from([0.0, 0.5, 1.0])))
+        heat_w = most_w * data.draw(st.floats(0.0, 1.2))
+        drybulb_c = data.draw(st.floats(-35.0, 45.0))
+        wetbulb_c = drybulb_c - data.draw(st.floats(0.0, 15.0))
+        dt_s = data.draw(st.sampled_from([1.0, 60.0, 300.0]))
+
+        state = made.step(heat_w, drybulb_c, wetbulb_c, dt_s)
+
+        assert residual(state, heat_w, dt_s) <= 1e-9
+        assert state.unmet_w >= 0.0
+        assert state.water_kg_per_s >= 0.0
+
+
+@every_plant
+def test_energy_does_not_depend_on_the_beat(name):
+    """Two days of moving load and weather: 60 s and 300 s agree within 0.2 %."""
+
+    def energies(dt_s):
+        made = plant(name)
+        rng = _steps(seed=7)
+        total = dict.fromkeys(("power", "water"), 0.0)
+        for hour in range(48):
+            heat_w = design().heat_w * next(rng)
+            for k in range(int(3600 / dt_s)):
+                day = (hour + (k + 0.5) * dt_s / 3600.0) / 24.0
+                drybulb_c = 14.0 + 9.0 * _wave(day)
+                state = made.step(heat_w, drybulb_c, drybulb_c - 4.0, dt_s)
+                total["power"] += state.power_w * dt_s
+                total["water"] += state.water_kg_per_s * dt_s
+        return total
+
+    short, long = energies(60.0), energies(300.0)
+    assert long["power"] == pytest.approx(short["power"], rel=2e-3)
+    assert long["water"] == pytest.approx(short["water"], rel=5e-3, abs=1.0)
+
+
+@every_plant
+@pytest.mark.parametrize("weather", [(33.0, 25.0), (15.0, 10.0), (-8.0, -10.0)])
+def test_more_heat_never_lowers_the_power_of_running_units(name, weather):
+    fractions = (0.15, 0.3, 0.45, 0.6, 0.75)
+    powers = []
+    for fraction in fractions:
+        made = plant(name)
+        for chillers in _banks(made):
+            chillers.fixed_units = chillers.duty_units
+        powers.append(steady(made, fraction * design().heat_w, *weather).power_w)
+
+    assert powers == sorted(powers)
+
+
+@every_plant
+def test_everything_that_can_trip_can_be_repaired(name):
+    made = plant(name)
+    heat_w = 0.5 * design().heat_w
+    before = steady(made, heat_w, 25.0, 20.0)
+    for unit in made.units:
+        made.set_available(unit, 0.0)
+        for _ in range(5):
+            made.step(heat_w, 25.0, 20.0, 60.0)
+        made.set_available(unit, 1.0)
+        after = steady(made, heat_w, 25.0, 20.0, hours=8)
+        assert after.inlet_c == pytest.approx(before.inlet_c, abs=0.05), unit
+        assert after.power_w == pytest.approx(before.power_w, rel=1e-3), unit
+
+
+@every_plant
+def test_an_unknown_unit_is_refused_with_what_there_is(name):
+    made = plant(name)
+    with pytest.raises(ConfigError, match=f"unit=flux_capacitor.*{made.units[0]}"):
+        made.set_available("flux_capacitor", 0.0)
+
+
+@every_plant
+def test_a_rack_no_technology_carries_is_refused_with_the_limit(name):
+    with pytest.raises(ConfigError, match=r"rated_kw=600.*at most \d+ kW per rack"):
+        plant(name, design(rack_kw=600.0))
+
+
+@every_plant
+def test_two_plants_of_one_configuration_are_the_same(name):
+    one, other = plant(name), plant(name)
+    for k in range(20):
+        heat_w = 5e5 + 2e4 * k
+        assert one.step(heat_w, 20.0, 15.0, 60.0) == other.step(heat_w, 20.0, 15.0, 60.0)
+
+
+@every_plant
+def test_a_plant_runs_at_no_load_and_in_any_weather_of_the_earth(name):
+    made = plant(name)
+    for drybulb_c, wetbulb_c in [(-40.0, -40.0), (50.0, 33.0), (50.0, 15.0), (0.0, 0.0)]:
+        for heat_w in (0.0, design().heat_w):
+            state = made.step(heat_w, drybulb_c, wetbulb_c, 60.0)
+            assert residual(state, heat_w, 60.0) <= 1e-9
+
+
+@every_plant
+def test_thin_air_costs_power(name):
+    low, high = (
+        steady(plant(name, design(altitude_m=z)), 1e6, 20.0, 14.0).power_w for z in (0.0, 1400.0)
+    )
+    assert high > low
+
+
+@every_plant
+def test_a_misspelt_key_is_refused(name):
+    with pytest.raises(ConfigError, match="unknown key"):
+        parsed(name, suply_c=20.0)
+
+
+def _banks(made):
+    """Return every bank of chillers in a plant."""
+    found = [made.chillers] if getattr(made, "chillers", None) is not None else []
+    inner = getattr(made, "air", None)
+    return found + (_banks(inner) if inner is not None else [])
+
+
+def _wave(day):
+    from math import pi, sin
+
+    return sin(2.0 * pi * (day - 0.375))
+
+
+def _steps(seed):
+    from random import Random
+
+    rng = Random(seed)
+    while True:
+        yield rng.uniform(0.25, 0.95)

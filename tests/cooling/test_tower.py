@@ -1,0 +1,108 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.plants import settings as plant_keys
+from twin.config import parse
+from twin.cooling.tower import (
+    CoolingTower,
+    approach_k,
+    approach_quadratic,
+    liquid_to_gas_for,
+    wetbulb_terms,
+)
+from twin.errors import ConfigError, ParameterError
+
+
+def tower(**changes):
+    return parse(CoolingTower, plant_keys("chilled_air")["tower"] | changes, "cooling.tower")
+
+
+@pytest.mark.parametrize(
+    ("wetbulb_c", "full_k", "half_k"),
+    [
+        (20, 5.1, 10.9),
+        (15, 6.3, 13.1),
+        (10, 7.8, 15.4),
+        (5, 9.4, 17.9),
+        (0, 11.2, 20.5),
+        (-5, 13.1, 23.3),
+    ],
+)
+def test_york_approach_at_full_and_half_air(wetbulb_c, full_k, half_k):
+    """The published figures are rounded to 0.1 K."""
+    assert approach_k(wetbulb_c, 5.56, 1.0) == pytest.approx(full_k, abs=0.05 + 0.005 * full_k)
+    assert approach_k(wetbulb_c, 5.56, 2.0) == pytest.approx(half_k, abs=0.05 + 0.005 * half_k)
+
+
+def test_york_approach_at_its_nominal_point():
+    assert approach_k(25.55, 5.56, 1.0) == pytest.approx(3.84, rel=0.005)
+
+
+@given(st.floats(-30, 26.7), st.floats(1.5, 10), st.floats(1.0, 4.0))
+def test_air_flow_for_an_approach_is_the_inverse_of_the_correlation(wetbulb_c, range_k, ratio):
+    quadratic = approach_quadratic(wetbulb_terms(wetbulb_c), range_k)
+    wanted_k = approach_k(wetbulb_c, range_k, ratio)
+
+    assert liquid_to_gas_for(quadratic, wanted_k) == pytest.approx(ratio, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("args", "key"),
+    [
+        ((27.5, 5.0, 1.0), "wetbulb_c"),
+        ((20.0, 0.5, 1.0), "range_k"),
+        ((20.0, 5.0, 9.0), "liquid_to_gas"),
+    ],
+)
+def test_the_correlation_refuses_what_it_does_not_know(args, key):
+    with pytest.raises(ParameterError, match=key):
+        approach_k(*args)
+
+
+def test_a_wet_bulb_off_the_correlation_is_held_and_said_once():
+    cells = tower()
+    assert cells.terms(29.0) == wetbulb_terms(26.7)
+    cells.terms(30.0)
+    assert len(cells.warnings) == 1
+    assert "29.0" in cells.warnings[0]
+
+
+def test_minimum_supply_is_held_by_bypass_with_the_fans_off():
+    cells = tower(least_supply_c=32.0)
+    cells.size(2, 1e6, 0.0)
+    supply_c, air = cells.supply_c(-5.0, cells.terms(-5.0), 1.1, 1.0)
+
+    assert supply_c == cells.least_supply_c
+    assert cells.fan_w(2, air) == 0.0
+
+
+@given(st.floats(-25, 28), st.floats(0, 10), st.floats(1.2, 9.0))
+def test_wetter_air_never_cools_the_water_more(wetbulb_c, wetter_k, range_k):
+    cells = tower()
+    low, _ = cells.supply_c(wetbulb_c, cells.terms(wetbulb_c), range_k, 1.0)
+    high_c = wetbulb_c + wetter_k
+    high, _ = cells.supply_c(high_c, cells.terms(high_c), range_k, 1.0)
+
+    assert high >= low - 1e-9
+
+
+@pytest.mark.parametrize("drybulb_c", [-20.0, 0.0, 15.0, 30.0, 42.0])
+def test_water_per_heat_rejected_is_what_towers_use(drybulb_c):
+    """1.3-1.9 L per kWh rejected at 4 cycles of concentration."""
+    litres = tower().water_kg_per_s(1e6, drybulb_c, 1e6 / 5.56) * 3600.0 / 1e3
+    assert 1.3 <= litres <= 1.9
+
+
+def test_more_cycles_of_concentration_save_water():
+    few, many = (tower(cycles_of_concentration=c).water_kg_per_s(1e6, 20.0, 2e5) for c in (3, 6))
+    assert many < few
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("approach_k", -1.0), ("cycles_of_concentration", 1.0), ("min_speed", 0.1)],
+)
+def test_impossible_towers_are_refused(key, value):
+    with pytest.raises(ConfigError, match=f"cooling.tower.{key}={value}"):
+        tower(**{key: value})
