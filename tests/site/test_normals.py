@@ -1,6 +1,7 @@
 """The generator keeps its normals, exactly for temperature, and is smooth and repeatable."""
 
 import doctest
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -142,6 +143,30 @@ def test_mean_wet_bulb_of_golden_is_that_of_hourly_records(site_named):
     """4.9 degC from Denver's hourly file."""
     series, hours = year_of(site_named("golden_co"), 2023)
     assert series.wetbulb_c[:hours].mean() == pytest.approx(4.9, abs=0.4)
+
+
+@pytest.mark.parametrize("name", [*STATIONS, "shenzhen", "golden_co"])
+def test_hottest_hours_are_near_the_design_values(name, site_named):
+    """The Chinese design values are exceeded in 50 hours of a year."""
+    site = site_named(name)
+    series, hours = year_of(site, 2023)
+    wet, dry = (np.sort(each[:hours])[-50] for each in (series.wetbulb_c, series.drybulb_c))
+    assert wet == pytest.approx(site.design_wetbulb_c, abs=2.0)
+    assert dry == pytest.approx(site.design_drybulb_c, abs=2.5)
+
+
+@pytest.mark.parametrize("city", ["Beijing.545110", "Shanghai.583620"])
+def test_free_cooling_hours_are_those_of_the_typical_year(city, shared_data, site_named):
+    """Hours with a wet bulb below 10, 14 and 18 degC, from the file and from the normals."""
+    generated = site_named(city.partition(".")[0].lower())
+    path = shared_data / "weather" / "epw" / f"CHN_{city}_CSWD.epw"
+    read = replace(generated, weather_path=str(path))
+    for limit_c in (10.0, 14.0, 18.0):
+        ours, theirs = (
+            int((year_of(site, 2023)[0].wetbulb_c[:8760] < limit_c).sum())
+            for site in (generated, read)
+        )
+        assert ours == pytest.approx(theirs, rel=0.05)
 
 
 def degree_days(site):

@@ -135,6 +135,20 @@ def daily_anomalies_k(year: int, scatter_k: Sequence[float], rng: np.random.Gene
     return days
 
 
+def hourly_departure_k(year: int, scatter_k: Sequence[float], rng: RngFor) -> Floats:
+    """Return :func:`daily_anomalies_k` by the hour, joined from noon to noon.
+
+    Each year has its own draws, and looks over its ends at its neighbours', so that
+    a day is the same whichever years are computed with it.
+    """
+    before, days, after = (
+        daily_anomalies_k(y, scatter_k, rng(f"weather {y}")) for y in (year - 1, year, year + 1)
+    )
+    noons = 24.0 * np.arange(-1, len(days) + 1) + 12.0
+    values = [before[-1], *days, after[0]]
+    return np.asarray(np.interp(np.arange(24 * len(days)), noons, values))
+
+
 @functools.cache
 def _normal_scores(n: int) -> Floats:
     """Return what n draws of a standard normal are expected to be, lowest first."""
@@ -213,7 +227,8 @@ class NormalsSite(Site):
     The generator gives each calendar year its own draws, so a day has the same
     weather whichever day a run starts and however long it lasts. In every month
     the mean dry bulb is the normal exactly, and the mean relative humidity to
-    0.01 % where saturation allows it.
+    0.01 % where saturation allows it. What normals do not fix is approximate: the
+    wet bulb exceeded in 50 hours of a year comes within 2 K of the design value.
     """
 
     monthly_mean_c: list[Celsius]
@@ -269,29 +284,18 @@ class NormalsSite(Site):
     def _year(self, year: int, rng: RngFor) -> tuple[Floats, Floats, list[int]]:
         """Return dry bulb, vapour pressure and months of missed humidity of a whole year."""
         season_c = seasonal_course(self.monthly_mean_c, year)
+        summer = [month in warmest_months(self.monthly_mean_c) for month in range(12)]
+        scatter_k = [self.summer_scatter_k if warm else self.scatter_k for warm in summer]
+        followed_k = [
+            k * (DEWPOINT_FOLLOWS_IN_SUMMER if warm else DEWPOINT_FOLLOWS)
+            for k, warm in zip(scatter_k, summer, strict=True)
+        ]
         hours = np.arange(len(season_c))
-        departure_k = self._departure_k(year, rng, dewpoint=False)
         cycle_k = self.daily_range_k / 2 * np.cos(2 * np.pi * (hours - WARMEST_HOUR) / 24)
+        departure_k = hourly_departure_k(year, scatter_k, rng)
         drybulb_c = pinned(season_c + departure_k + cycle_k, self.monthly_mean_c, year)
+        dewpoint_course_c = season_c + hourly_departure_k(year, followed_k, rng)
         vapour_pa, missed = vapour_for_humidity(
-            drybulb_c,
-            season_c + self._departure_k(year, rng, dewpoint=True),
-            self.monthly_rh_percent,
-            year,
+            drybulb_c, dewpoint_course_c, self.monthly_rh_percent, year
         )
         return drybulb_c, vapour_pa, missed
-
-    def _departure_k(self, year: int, rng: RngFor, *, dewpoint: bool) -> Floats:
-        """Return the hourly departure from the season, of dry bulb or of dew point."""
-        summer = warmest_months(self.monthly_mean_c)
-        scatter_k = [self.summer_scatter_k if m in summer else self.scatter_k for m in range(12)]
-        if dewpoint:
-            follows = (DEWPOINT_FOLLOWS, DEWPOINT_FOLLOWS_IN_SUMMER)
-            scatter_k = [k * follows[m in summer] for m, k in enumerate(scatter_k)]
-        before, days, after = (
-            daily_anomalies_k(y, scatter_k, rng(f"weather {y}")) for y in (year - 1, year, year + 1)
-        )
-        noons = 24.0 * np.arange(-1, len(days) + 1) + 12.0
-        return np.asarray(
-            np.interp(np.arange(24 * len(days)), noons, [before[-1], *days, after[0]])
-        )
