@@ -1,0 +1,294 @@
+"""The interactive charts of the report: which columns, in which unit, packed how."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.results.run_folder import Columns, Run
+from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+
+FULL_ROWS = 20_000
+"""Runs of at most so many rows are carried whole."""
+ALWAYS_FULL = frozenset({"it_power_w", "facility_power_w", "pue", "inlet_max_c", "jobs_queued"})
+"""Columns carried whole in any run, for a closer look; the others by the hour."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a chart: a column, what it is called, its colours on light and on dark."""
+
+    column: str
+    label: str
+    colour: str
+    dark: str = ""
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart of the report."""
+
+    id: str
+    title: str
+    axis: str
+    unit: str
+    lines: tuple[Line, ...]
+    stacked: bool = False
+    from_zero: bool = False
+    format: str = ".3~f"
+
+
+BLUE, SKY, ORANGE, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#009e73"
+RED, PINK, VIOLET, GREY, BLACK = "#d55e00", "#cc79a7", "#8c6bb1", "#9aa0a6", "#202124"
+PALE = "#e7e9ec"
+MEGAWATT = 1e-6
+
+CHARTS = (
+    Chart(
+        "c-power",
+        "Facility power",
+        "power [MW]",
+        "MW",
+        (
+            Line("computing_w", "servers", BLUE, "#2f8fd0", MEGAWATT),
+            Line("server_fan_power_w", "server fans", SKY, "", MEGAWATT),
+            Line("network_power_w", "network", PINK, "", MEGAWATT),
+            Line("storage_power_w", "storage", VIOLET, "", MEGAWATT),
+            Line("loss_power_w", "losses", ORANGE, "", MEGAWATT),
+            Line("cooling_power_w", "cooling", GREEN, "", MEGAWATT),
+            Line("aux_power_w", "auxiliaries", GREY, "", MEGAWATT),
+        ),
+        stacked=True,
+    ),
+    Chart("c-pue", "PUE", "PUE [-]", "", (Line("pue", "PUE", BLACK, PALE),), format=".3f"),
+    Chart(
+        "c-totals",
+        "IT, facility and meter",
+        "power [MW]",
+        "MW",
+        (
+            Line("facility_power_w", "facility", BLACK, PALE, MEGAWATT),
+            Line("utility_power_w", "utility meter", ORANGE, "", MEGAWATT),
+            Line("it_power_w", "IT", BLUE, SKY, MEGAWATT),
+        ),
+        from_zero=True,
+    ),
+    Chart(
+        "c-gpus",
+        "GPUs",
+        "GPUs",
+        "GPUs",
+        (
+            Line("gpus_allocated", "held by jobs", BLUE, SKY),
+            Line("gpus_active", "active", ORANGE),
+            Line("throttled_gpus", "throttled", RED),
+        ),
+        from_zero=True,
+        format=",.0f",
+    ),
+    Chart(
+        "c-jobs",
+        "Jobs",
+        "jobs",
+        "",
+        (Line("jobs_running", "running", GREEN), Line("jobs_queued", "queued", RED)),
+        from_zero=True,
+        format=",.1~f",
+    ),
+    Chart(
+        "c-indoors",
+        "Indoors",
+        "temperature [°C]",
+        "°C",
+        (Line("inlet_max_c", "hottest inlet", RED), Line("supply_c", "supply", BLUE, SKY)),
+        format=".1f",
+    ),
+    Chart(
+        "c-outdoors",
+        "Outdoors",
+        "temperature [°C]",
+        "°C",
+        (Line("drybulb_c", "dry bulb", ORANGE), Line("wetbulb_c", "wet bulb", SKY)),
+        format=".1f",
+    ),
+    Chart(
+        "c-rack",
+        "Fullest rack",
+        "power [kW]",
+        "kW",
+        (Line("rack_power_max_w", "fullest rack", BLUE, SKY, 1e-3),),
+        from_zero=True,
+    ),
+    Chart(
+        "c-water",
+        "Water",
+        "water [t/h]",
+        "t/h",
+        (Line("water_kg_per_s", "water", BLUE, SKY, 3.6),),
+        from_zero=True,
+    ),
+    Chart(
+        "c-carbon",
+        "Carbon",
+        "CO2 [t/h]",
+        "t/h",
+        (Line("carbon_kg_per_s", "carbon, location-based", GREY, "", 3.6),),
+        from_zero=True,
+    ),
+    Chart(
+        "c-price",
+        "Electricity price",
+        "per kWh",
+        "per kWh",
+        (Line("price_per_kwh", "price", PINK),),
+        from_zero=True,
+    ),
+    Chart(
+        "c-battery",
+        "Energy in batteries",
+        "energy [kWh]",
+        "kWh",
+        (Line("battery_j", "batteries", GREEN, "", 1.0 / 3.6e6),),
+        from_zero=True,
+    ),
+    Chart(
+        "c-tokens",
+        "Tokens served",
+        "tokens/s",
+        "tokens/s",
+        (Line("tokens_per_s", "tokens", VIOLET),),
+        from_zero=True,
+        format=",.0f",
+    ),
+)
+
+
+@dataclass(slots=True)
+class Packed:
+    """What the page's script needs: a description, and all numbers in one blob."""
+
+    meta: dict[str, Any]
+    data: str
+    """Little-endian float32, gzip, base64."""
+
+
+def pack(run: Run) -> Packed:
+    """Return the charts of *run*; a chart whose columns are all unknown or idle is left out."""
+    series = _derived(run)
+    at_s = series["at_s"]
+    step_s = float(at_s[1] - at_s[0]) if len(at_s) > 1 else SECONDS_PER_HOUR
+    length_s = float(run.summary["simulated_days"] or 0.0) * SECONDS_PER_DAY
+    blob = _Blob()
+    charts = [_chart(chart, series, step_s, blob) for chart in CHARTS]
+    start = _start(run)
+    x0, per_s = 0.0, 1.0 / SECONDS_PER_DAY
+    if start is not None:  # milliseconds, as plotly counts dates
+        x0, per_s = (start - datetime(1970, 1, 1)) / timedelta(milliseconds=1), 1000.0
+    meta = {
+        "dates": start is not None,
+        "x0": x0,
+        "x1": x0 + length_s * per_s,
+        "x_per_s": per_s,
+        "charts": [chart for chart in charts if chart["series"]],
+        "hint": _hint(len(at_s), step_s),
+    }
+    return Packed(meta, blob.text())
+
+
+class _Blob:
+    """Arrays of float32, one after the other."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._count = 0
+
+    def add(self, values: Floats) -> dict[str, int]:
+        """Append *values* and return where they are."""
+        place = {"at": self._count, "count": len(values)}
+        self._parts.append(values.astype("<f4").tobytes())
+        self._count += len(values)
+        return place
+
+    def text(self) -> str:
+        """Return everything, compressed, as text."""
+        return squeeze(b"".join(self._parts))
+
+
+def squeeze(data: bytes) -> str:
+    """Return *data* as gzip in base64; the same data give the same text."""
+    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode("ascii")
+
+
+def _chart(chart: Chart, series: Columns, step_s: float, blob: _Blob) -> dict[str, Any]:
+    lines = [
+        _line(line, series[line.column] * line.factor, step_s, blob)
+        for line in chart.lines
+        if not np.isnan(series[line.column]).all()
+        and (series[line.column].any() or line.column not in MAY_BE_IDLE)
+    ]
+    return {
+        "id": chart.id,
+        "title": chart.title,
+        "axis": chart.axis,
+        "unit": chart.unit,
+        "stacked": chart.stacked,
+        "from_zero": chart.from_zero,
+        "format": chart.format,
+        "series": lines,
+    }
+
+
+MAY_BE_IDLE = frozenset({"throttled_gpus", "tokens_per_s", "battery_j"})
+"""Columns that say nothing where they are 0 throughout."""
+
+
+def _line(line: Line, values: Floats, step_s: float, blob: _Blob) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "label": line.label,
+        "colour": line.colour,
+        "dark": line.dark or line.colour,
+        "step_s": step_s,
+    }
+    per = round(SECONDS_PER_HOUR / step_s)
+    if len(values) <= FULL_ROWS or line.column in ALWAYS_FULL or per <= 1:
+        return {**about, "mean": blob.add(values)}
+    from twin.plot.style import bucket
+
+    mean, low, high = bucket(values, -(-len(values) // per))
+    places = {"mean": blob.add(mean), "low": blob.add(low), "high": blob.add(high)}
+    return {**about, **places, "step_s": per * step_s}
+
+
+def _derived(run: Run) -> Columns:
+    """Return the series with the two columns that charts need and files do not hold."""
+    series = run.series()
+    series["computing_w"] = series["server_power_w"] - np.nan_to_num(series["server_fan_power_w"])
+    gpus = run.config().get("facility", {}).get("gpus", np.nan)
+    series["gpus_active"] = series["gpu_active_fraction"] * float(gpus)
+    return series
+
+
+def _start(run: Run) -> datetime | None:
+    from twin.plot.style import start_of
+
+    return start_of(run)
+
+
+def _hint(rows: int, step_s: float) -> str:
+    text = f"Means over {step_s:g} s; site-local time. "
+    text += "Drag to zoom all charts, double-click to go back."
+    if rows > FULL_ROWS:
+        text += (
+            " Wide views show mean, lowest and highest of each bucket; IT, facility, PUE, inlet "
+            "and queue keep every row for a closer look, the others every hour."
+        )
+    return text

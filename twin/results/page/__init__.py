@@ -1,0 +1,1 @@
+"""The style and the script that ``report.html`` carries inside."""

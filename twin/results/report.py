@@ -1,0 +1,378 @@
+"""``report.html``: one page that says what was run and what came out, without a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from twin.errors import InputFileError, TwinError
+from twin.results.charts import Packed, pack, squeeze
+from twin.results.quantity import ABSENT, figure, not_modelled, quantity, scorecard
+from twin.results.run_folder import Run, read_yaml
+from twin.schema import PUE_BOUNDARY, SUMMARY
+
+HEADLINES = (
+    "pue",
+    "facility_energy_gwh",
+    "it_power_mean_mw",
+    "facility_power_peak_mw",
+    "rack_density_p95_kw",
+    "gpu_allocated_fraction",
+    "goodput_fraction",
+    "wait_p95_s",
+    "cost_per_gpu_hour",
+    "carbon_t",
+    "water_m3",
+    "free_cooling_fraction",
+)
+"""Figures on the cards at the top, where they apply."""
+PICTURES = ("energy_flow", "rack_density")
+"""Figures of ``plots/`` that no interactive chart repeats."""
+MOST_EVENTS = 500
+MOST_REFUSED = 20
+
+
+def write_report(run: Run) -> Path:
+    """Write ``report.html`` into the folder of *run* and return its path."""
+    path = run.path / "report.html"
+    part = run.path / "report.html.part"
+    part.write_text(page(run), encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def page(run: Run) -> str:
+    """Return the whole page."""
+    packed = pack(run)
+    body = [
+        _head(run),
+        _cards(run),
+        _scorecard(run),
+        _boundary_and_nameplate(run),
+        _published(run),
+        _charts(packed),
+        _pictures(run),
+        _events(run),
+        _warnings(run),
+        _inputs(run),
+        _provenance(run),
+    ]
+    return _DOCUMENT.format(
+        title=escape(f"{_scenario(run).get('name', run.path.name)}: datacenter twin"),
+        css=_part("report.css"),
+        body="\n".join(part for part in body if part),
+        meta=_in_script(packed.meta),
+        data=packed.data,
+        library=_library(),
+        js=_part("report.js"),
+    )
+
+
+_DOCUMENT = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>
+{css}</style>
+</head>
+<body>
+{body}
+<script type="application/json" id="meta">{meta}</script>
+<script type="text/plain" id="data">{data}</script>
+<script type="text/plain" id="library">{library}</script>
+<script>
+{js}</script>
+</body>
+</html>
+"""
+
+
+def _part(name: str) -> str:
+    return (files("twin.results.page") / name).read_text(encoding="utf-8")
+
+
+def _library() -> str:
+    """Return plotly's own script, packed; the package is read, not imported."""
+    script = _package_folder("plotly") / "package_data" / "plotly.min.js"
+    if not script.is_file():
+        raise InputFileError(f"{script}: is missing; install plotly again")
+    return squeeze(script.read_bytes())
+
+
+def _package_folder(name: str) -> Path:
+    """Return where a package is installed, without running it."""
+    from importlib.util import find_spec
+
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise InputFileError(f"{name}: is not installed; the report needs its script")
+    return Path(spec.origin).parent
+
+
+def _in_script(data: Any) -> str:
+    """Return *data* as JSON that cannot end the script element it stands in."""
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _scenario(run: Run) -> dict[str, Any]:
+    found = run.config().get("scenario")
+    return found if isinstance(found, dict) else {}
+
+
+# ---- sections ------------------------------------------------------------------
+
+
+def _head(run: Run) -> str:
+    config, scenario = run.config(), _scenario(run)
+    facility, clock = config.get("facility", {}), config.get("clock", {})
+    facts = [
+        facility.get("name"),
+        f"{facility['gpus']:,} GPUs" if "gpus" in facility else None,
+        f"{quantity(run.summary.get('simulated_days'), 'days')} from {clock.get('start', ABSENT)}",
+        f"seed {run.info['seed']}" if "seed" in run.info else None,
+    ]
+    lines = [
+        f"<h1>{escape(str(scenario.get('name', run.path.name)))}</h1>",
+        f'<p class="question">{escape(str(scenario.get("question", "")))}</p>',
+        f'<p class="soft">{escape(" · ".join(str(fact) for fact in facts if fact))}</p>',
+    ]
+    if run.info.get("command"):
+        lines.append(f"<p><code>{escape(str(run.info['command']))}</code></p>")
+    return "\n".join(lines)
+
+
+def _cards(run: Run) -> str:
+    currency = run.summary.get("currency")
+    cards = []
+    for name in HEADLINES:
+        value = run.summary.get(name)
+        if value is not None:
+            key = SUMMARY[name]
+            shown = escape(quantity(value, key.unit, currency))
+            cards.append(
+                f'<div class="card" title="{escape(key.formula)}"><b>{shown}</b>'
+                f"<span>{escape(key.label)}</span></div>"
+            )
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def _scorecard(run: Run) -> str:
+    groups = []
+    for head, rows in scorecard(run.summary).items():
+        lines = "".join(
+            f'<tr><td title="{escape(SUMMARY[name].formula)} ({escape(SUMMARY[name].reference)})">'
+            f"{escape(label)}</td><td>{escape(value)}</td></tr>"
+            for name, label, value in rows
+        )
+        groups.append(f'<div class="group"><h3>{escape(head)}</h3><table>{lines}</table></div>')
+    missing = not_modelled(run.summary)
+    note = ""
+    if missing:
+        note = f'<p class="soft">Not modelled in this run: {escape(", ".join(missing))}.</p>'
+    return f'<h2>Scorecard</h2><div class="groups">{"".join(groups)}</div>{note}'
+
+
+def _boundary_and_nameplate(run: Run) -> str:
+    plate = run.summary.get("nameplate_energy_gwh")
+    it, facility = run.summary.get("it_energy_kwh"), run.summary.get("facility_energy_kwh")
+    boundary = f'<p class="note">{escape(PUE_BOUNDARY)}</p>'
+    if not plate or it is None or facility is None:
+        return boundary
+    rows = (
+        ("IT at its plate rating", "plate", plate * 1e6),
+        ("IT as simulated", "it", it),
+        ("whole facility as simulated", "all", facility),
+    )
+    longest = max(energy for _, _, energy in rows)
+    bars = "".join(
+        f"<span>{label}: {quantity(energy, 'kWh')}</span>"
+        f'<div class="bar {kind}" style="width:{100.0 * energy / longest:.1f}%"></div>'
+        for label, kind, energy in rows
+    )
+    text = f"The IT drew {100.0 * it / (plate * 1e6):.0f} % of what its plates say."
+    return (
+        f'{boundary}<h2>Plate rating and simulation</h2><p>{text}</p><div class="bars">{bars}</div>'
+    )
+
+
+def _published(run: Run) -> str:
+    rows = _scenario(run).get("published") or []
+    if not rows:
+        return ""
+    cells = [_published_row(run, row) for row in rows if isinstance(row, dict)]
+    head = ("row", "figure", "published", "tolerance", "this run", "error", "", "source")
+    return (
+        "<h2>Against the published outcome</h2>"
+        '<p class="soft">Published figures hold for the scenario as it stands; where something '
+        "was overridden they are only a reference.</p>" + _table(head, cells)
+    )
+
+
+def _published_row(run: Run, row: dict[str, Any]) -> list[str]:
+    """Return the cells of one published figure, as HTML."""
+    name, value = row.get("metric"), row.get("value")
+    got = run.summary.get(str(name)) if name else None
+    tolerance, verdict = _verdict(row, got)
+    shown, error = ABSENT, ""
+    if isinstance(got, (int, float)):
+        shown = figure(float(got), 4)
+        if isinstance(value, (int, float)) and value:
+            error = f"{100.0 * (got - value) / value:+.1f} %"
+    cells = [row.get("row", ""), name or row.get("probe", ""), value, tolerance, shown, error]
+    mark = "" if verdict is None else _VERDICTS[verdict]
+    return [*(escape(str(cell)) for cell in cells), mark, escape(str(row.get("source", "")))]
+
+
+_VERDICTS = {True: '<span class="pass">within</span>', False: '<span class="fail">off</span>'}
+
+
+def _verdict(row: dict[str, Any], got: Any) -> tuple[str, bool | None]:
+    """Return the tolerance in words and whether *got* lies within; None where that is open."""
+    from twin.scenario import Published
+
+    try:
+        published = Published(**row)
+    except (TwinError, TypeError):
+        return "", None
+    if published.metric is None or got is None or published.overrides:
+        return published.allowed(), None
+    return published.allowed(), published.passes(float(got))
+
+
+def _charts(packed: Packed) -> str:
+    places = "".join(
+        f'<div class="chart{" tall" if chart["stacked"] else ""}" id="{chart["id"]}"></div>'
+        for chart in packed.meta["charts"]
+    )
+    return (
+        '<h2>Over time</h2><p class="soft no-print" id="status">Unpacking the charts …</p>'
+        "<noscript><p>The charts need JavaScript; the pictures in plots/ show the same.</p>"
+        f"</noscript>{places}"
+    )
+
+
+def _pictures(run: Run) -> str:
+    pictures = []
+    for name in PICTURES:
+        path = run.path / "plots" / f"{name}.png"
+        if path.is_file():
+            data = base64.b64encode(path.read_bytes()).decode("ascii")
+            alt = name.replace("_", " ")
+            pictures.append(f'<img alt="{alt}" src="data:image/png;base64,{data}">')
+    if not pictures:
+        return ""
+    return f'<h2>Energy flow and rack density</h2><div class="pictures">{"".join(pictures)}</div>'
+
+
+def _events(run: Run) -> str:
+    events = run.events()
+    number = len(events["at_s"])
+    if number == 0:
+        return "<h2>Events</h2><p>Nothing tripped, failed, throttled or was shed.</p>"
+    words = ("kind", "where", "detail")
+    rows = [
+        [_instant(run, float(at)), *(escape(str(events[column][k])) for column in words)]
+        for k, at in enumerate(events["at_s"][:MOST_EVENTS])
+    ]
+    more = ""
+    if number > MOST_EVENTS:
+        more = f'<p class="soft">The first {MOST_EVENTS}; all are in events.parquet.</p>'
+    return f"<h2>Events ({number:,})</h2>{_table(('time', *words), rows)}{more}"
+
+
+def _instant(run: Run, at_s: float) -> str:
+    from datetime import timedelta
+
+    from twin.plot.style import start_of
+
+    start = start_of(run)
+    if start is None:
+        return f"{figure(at_s)} s"
+    return f"{start + timedelta(seconds=at_s):%Y-%m-%d %H:%M:%S}"
+
+
+def _warnings(run: Run) -> str:
+    sentences = [*run.notes, *run.info.get("warnings", [])]
+    if not sentences:
+        return ""
+    items = "".join(f"<li>{escape(str(sentence))}</li>" for sentence in sentences)
+    return f'<h2>To know</h2><ul class="note warn">{items}</ul>'
+
+
+def _inputs(run: Run) -> str:
+    """Say what was read from files, and which rows could not be used."""
+    lines = []
+    if run.info.get("weather"):
+        lines.append(f"<p>Weather: {escape(str(run.info['weather']))}</p>")
+    report = run.info.get("workload")
+    if isinstance(report, dict):
+        used, read = report.get("used", 0), report.get("read", 0)
+        lines.append(
+            f"<p>Jobs: <code>{escape(str(report.get('path', '')))}</code>, {read:,} rows read, "
+            f"{used:,} used, {report.get('refused_count', 0):,} refused.</p>"
+        )
+        refused = report.get("refused") or []
+        items = "".join(f"<li>{escape(str(why))}</li>" for why in refused[:MOST_REFUSED])
+        lines.append(f"<ul>{items}</ul>" if items else "")
+    return f"<h2>Inputs</h2>{''.join(lines)}" if lines else ""
+
+
+def _provenance(run: Run) -> str:
+    info = run.info
+    packages = ", ".join(f"{name} {v}" for name, v in info.get("packages", {}).items())
+    wall, cpu = quantity(info.get("wall_s"), "s"), quantity(info.get("cpu_s"), "s")
+    rows = [
+        ("twin", f"{info.get('twin', ABSENT)}, commit {info.get('git') or ABSENT}"),
+        ("Python", f"{info.get('python', ABSENT)} on {info.get('machine', ABSENT)}"),
+        ("packages", packages or ABSENT),
+        ("simulated in", f"{wall} wall, {cpu} CPU"),
+        ("events processed", f"{info.get('events', 0):,}"),
+        ("PUE and all other definitions", "schema of the twin; hover over a figure"),
+    ]
+    rows += [(f"choice: {group}", name) for group, name in choices(run).items()]
+    table = _table(("", ""), [[escape(str(a)), escape(str(b))] for a, b in rows])
+    changed = "".join(f"<li><code>{escape(word)}</code></li>" for word in overrides(run))
+    config = run.path / "config.yaml"
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    return (
+        "<h2>How it was made</h2>"
+        + (f"<p>Said on the command line:</p><ul>{changed}</ul>" if changed else "")
+        + table
+        + "<p>The source of each number stands as a comment beside it in the file of its choice, "
+        "conf/&lt;group&gt;/&lt;name&gt;.yaml.</p>"
+        + f"<details><summary>The whole configuration</summary><pre>{escape(text)}</pre></details>"
+    )
+
+
+def choices(run: Run) -> dict[str, str]:
+    """Return which file was chosen for each group of the configuration, where Hydra noted it."""
+    path = run.path / ".hydra" / "hydra.yaml"
+    if not path.is_file():
+        return {}
+    noted = read_yaml(path)
+    found = ((noted or {}).get("hydra") or {}).get("runtime", {}).get("choices", {})
+    return {
+        str(group): str(name) for group, name in found.items() if not str(group).startswith("hydra")
+    }
+
+
+def overrides(run: Run) -> list[str]:
+    """Return what the user changed, as typed."""
+    path = run.path / ".hydra" / "overrides.yaml"
+    words = read_yaml(path) if path.is_file() else []
+    return [str(word).lstrip("+") for word in words or []]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; the cells are HTML already."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head) if any(head) else ""
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
