@@ -259,7 +259,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         env=env,
         cluster=design.cluster,
         dispatcher=dispatcher,
-        fabric=design.network,
+        network_w=design.network.power_w(),
         feed=design.power,
         plant=design.cooling,
         site=design.site,

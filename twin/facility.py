@@ -11,19 +11,24 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from math import nan
 
+import numpy as np
 import simpy
 
 from twin.cluster.cluster import Cluster
 from twin.cooling.base import CoolingPlant
 from twin.jobs import Dispatcher
-from twin.network.base import Fabric
 from twin.power.base import PowerFeed
 from twin.records import Event
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
 from twin.results.summary import Totals
+from twin.schema import ROW
 from twin.site.base import Site, WeatherSeries
 from twin.units import JOULES_PER_KWH
+
+BEATS_PER_BLOCK = 128
+"""Beats between two settlements of the racks: many, so that numpy is cheap."""
+RACK_POWER_MAX = ROW.index("rack_power_max_w")
 
 
 @dataclass(slots=True)
@@ -45,7 +50,8 @@ class Facility:
     env: simpy.Environment
     cluster: Cluster
     dispatcher: Dispatcher
-    fabric: Fabric
+    network_w: float
+    """Switches and optics, whatever they carry. [W]"""
     feed: PowerFeed
     plant: CoolingPlant
     site: Site
@@ -57,6 +63,8 @@ class Facility:
     limits: Limits = field(default_factory=Limits)
     closed_s: float = 0.0
     """Up to when the books are closed. [s]"""
+    pending: list[tuple[float, float, float, list[float]]] = field(default_factory=list)
+    """Beats whose racks are not settled: (start [s], length [s], fan surcharge, row)."""
 
     def heartbeat(
         self, beat_s: float, duration_s: float, progress: Callable[[float], None]
@@ -82,23 +90,25 @@ class Facility:
     def close(self) -> None:
         """Close the books of the last moments and hand over the jobs that have not ended."""
         self.catch_up()
+        self.settle_racks()
         self.dispatcher.close()
 
     def beat(self, from_s: float, to_s: float) -> None:
         """Close the books of ``from_s..to_s`` and set the limits of what follows."""
         dt_s = to_s - from_s
         cluster, limits, totals = self.cluster, self.limits, self.totals
-        server_j, fan_j, rack_w = cluster.take_beat(to_s)
+        server_j, fan_j = cluster.take_beat(to_s)
+        warm = 1.0
         if limits.fan_factor != 1.0 and server_j > 0.0:
             # The fans' extra power for warm air, spread over racks as their power is.
             extra_j = fan_j * (limits.fan_factor - 1.0)
-            rack_w = rack_w * (1.0 + extra_j / server_j)
+            warm = 1.0 + extra_j / server_j
             server_j += extra_j
             fan_j += extra_j
         allocated, active, running, queued, storage_j, tokens, requests = (
             self.dispatcher.tally.take(to_s)
         )
-        network_w = self.fabric.power_w()
+        network_w = self.network_w
         storage_w = storage_j / dt_s
         server_w = server_j / dt_s
         it_w = server_w + network_w + storage_w
@@ -149,40 +159,57 @@ class Facility:
         for part, part_w in plant.parts_w.items():
             totals.cooling_parts_j[part] = totals.cooling_parts_j.get(part, 0.0) + part_w * dt_s
 
-        self.racks.beat(rack_w, dt_s)
-        self.recorder.beat(
-            from_s,
-            dt_s,
+        self.pending.append(
             (
-                it_w,
-                server_w,
-                fan_j / dt_s,
-                network_w,
-                storage_w,
-                feed.loss_w,
-                cooling_w,
-                self.aux_w,
-                facility_w,
-                feed.utility_w,
-                allocated / dt_s,
-                active / dt_s / cluster.gpus,
-                running / dt_s,
-                queued / dt_s,
-                float(rack_w.max()),
-                plant.inlet_max_c,
-                plant.supply_c,
-                drybulb_c,
-                wetbulb_c,
-                plant.water_kg_per_s,
-                carbon_kg_per_s,
-                price,
-                plant.unmet_w,
-                throttled_gpu_s / dt_s,
-                nan if feed.battery_j is None else feed.battery_j,
-                tokens / dt_s,
-            ),
+                from_s,
+                dt_s,
+                warm,
+                [
+                    it_w,
+                    server_w,
+                    fan_j / dt_s,
+                    network_w,
+                    storage_w,
+                    feed.loss_w,
+                    cooling_w,
+                    self.aux_w,
+                    facility_w,
+                    feed.utility_w,
+                    allocated / dt_s,
+                    active / dt_s / cluster.gpus,
+                    running / dt_s,
+                    queued / dt_s,
+                    nan,  # the fullest rack: see settle_racks
+                    plant.inlet_max_c,
+                    plant.supply_c,
+                    drybulb_c,
+                    wetbulb_c,
+                    plant.water_kg_per_s,
+                    carbon_kg_per_s,
+                    price,
+                    plant.unmet_w,
+                    throttled_gpu_s / dt_s,
+                    nan if feed.battery_j is None else feed.battery_j,
+                    tokens / dt_s,
+                ],
+            )
         )
+        if len(self.pending) == BEATS_PER_BLOCK:
+            self.settle_racks()
         self._limit(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
+
+    def settle_racks(self) -> None:
+        """Make up the books of the racks for all pending beats, and record those beats."""
+        if not self.pending:
+            return
+        rack_w = self.cluster.take_racks()
+        rack_w *= np.array([warm for _, _, warm, _ in self.pending])[:, None]
+        fullest_w = rack_w.max(axis=1).tolist()
+        for beat, (at_s, dt_s, _, row) in enumerate(self.pending):
+            row[RACK_POWER_MAX] = fullest_w[beat]
+            self.racks.beat(rack_w[beat], dt_s)
+            self.recorder.beat(at_s, dt_s, row)
+        self.pending.clear()
 
     def _limit(self, inlet_c: float, inlet_max_c: float, now_s: float, dt_s: float) -> None:
         """Let inlet temperature set fan speed, throttling and trip of the servers."""

@@ -1,9 +1,9 @@
 """The only owner of who sits where, and of the power that makes in each rack.
 
 Servers and racks are arrays, never processes. When a job starts, ends or changes pace
-only the difference it makes is booked, and once a heartbeat the racks are brought up
-to date: the mean power of a rack over a beat is exact, because each difference is
-booked with the moment at which it came.
+only the difference it makes is booked, with the moment at which it came, so the mean
+power of a rack over a beat is exact. The books of the racks are made up for many
+beats at once.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Cluster:
         self._where: list[int] = []
         self._step_w: list[float] = []
         self._step_j: list[float] = []
+        self._lengths_s: list[float] = []
+        self._steps: list[int] = []
 
     def place(self, job: Job, placement: Placement, drive: float, now_s: float) -> None:
         """Seat *job* at *placement* with its GPUs at *drive*."""
@@ -147,24 +149,35 @@ class Cluster:
         self._step_w += [step_w] * number
         self._step_j += [step_w * (now_s - self._beat_at_s)] * number
 
-    def take_beat(self, now_s: float) -> tuple[float, float, NDArray[np.float64]]:
-        """Close the beat that ends now.
+    def take_beat(self, now_s: float) -> tuple[float, float]:
+        """Close the beat that ends now; return energy of all servers, of which fans [J].
 
-        Returns
-        -------
-        tuple
-            Energy of all servers [J], of which fans [J], and mean power by rack [W],
-            all at a cool inlet and exact.
+        Both are exact and for a cool inlet. Racks are settled later, see :meth:`take_racks`.
         """
         self._advance(now_s)
         energy_j, fan_j = self._energy_j, self._fan_j
         self._energy_j = self._fan_j = 0.0
-        beat_s = now_s - self._beat_at_s
+        self._lengths_s.append(now_s - self._beat_at_s)
+        self._steps.append(len(self._where))
         self._beat_at_s = now_s
-        if not self._where:
-            return energy_j, fan_j, self._rack_w
-        where = np.array(self._where)
-        self._rack_w = self._rack_w + np.bincount(where, self._step_w, self.racks)
-        mean_w = self._rack_w - np.bincount(where, self._step_j, self.racks) / beat_s
+        return energy_j, fan_j
+
+    def take_racks(self) -> NDArray[np.float64]:
+        """Return the mean power of each rack in each beat since the last call.
+
+        Returns
+        -------
+        ndarray, shape (beats, racks)
+            For a cool inlet, and exact. [W]
+        """
+        beats, racks = len(self._lengths_s), self.racks
+        beat = np.repeat(np.arange(beats), np.diff(self._steps, prepend=0))
+        cell = beat * racks + np.array(self._where, dtype=np.intp)
+        step_w = np.bincount(cell, self._step_w, beats * racks).reshape(beats, racks)
+        end_w = self._rack_w + np.cumsum(step_w, axis=0)
+        late_j = np.bincount(cell, self._step_j, beats * racks).reshape(beats, racks)
+        self._rack_w = end_w[-1]
+        mean_w = end_w - late_j / np.array(self._lengths_s)[:, None]
         self._where, self._step_w, self._step_j = [], [], []
-        return energy_j, fan_j, mean_w
+        self._lengths_s, self._steps = [], []
+        return mean_w
