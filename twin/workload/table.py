@@ -128,4 +128,6 @@ def instant_reader(time_format: str, start: datetime, origin_s: float) -> Callab
 
 
 def _since_s(at: datetime, start: datetime) -> float:
-    return (at.replace(tzinfo=None) - start).total_seconds()
+    if at.tzinfo is not None:
+        at = at.replace(tzinfo=None)
+    return (at - start).total_seconds()

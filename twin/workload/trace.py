@@ -36,6 +36,10 @@ class RefusedRowError(ValueError):
     """A row that cannot be used, and why."""
 
 
+class NotRunError(RefusedRowError):
+    """A row of a job without a run time."""
+
+
 @dataclass(frozen=True, slots=True)
 class GpuColumn:
     """Which column says how many GPUs a job holds."""
@@ -135,9 +139,12 @@ class TraceReplay(BatchJobs):
     header: list[str] | None = None
     """Column names, for a file that does not start with them."""
     skip_states: list[str] = field(default_factory=list)
-    """States of jobs that never ran: such rows are left out and counted."""
+    """States whose rows are left out and counted."""
     skip_zero_gpus: bool = False
     """Leave out rows that ask for no GPU, and count them, instead of refusing them."""
+    skip_not_run: bool = False
+    """Leave out rows whose run time is absent or not above 0, as of jobs withdrawn from
+    the queue, and count them, instead of refusing them."""
     whole_servers: bool = False
     """Round jobs larger than a server up to whole servers."""
     strict: bool = False
@@ -257,16 +264,16 @@ class TraceReplay(BatchJobs):
         """Return what a reader of the results must know about the replay."""
         notes = ["GPU activity is not in the trace: it is drawn from the configuration (assumed)"]
         if found.outside:
-            notes.append(f"{found.outside} rows lie outside the run, {_span(context)}: left out")
-        notes += [f"{n} rows left out: {why}" for why, n in sorted(found.skipped.items())]
+            notes.append(f"rows left out, outside the run, {_span(context)}: {found.outside}")
+        notes += [f"rows left out, {why}: {n}" for why, n in sorted(found.skipped.items())]
         if found.rounded:
-            notes.append(f"{found.rounded} jobs have their GPUs rounded up")
+            notes.append(f"jobs whose GPUs were rounded up: {found.rounded}")
         without = int(np.isnan(np.asarray(found.limit_s)).sum())
         if without:
             low, high = self.limit_factor
             notes.append(
-                f"estimates of run time are invented for {without} jobs: run time x "
-                f"U({low:g}, {high:g}), seeded"
+                f"jobs whose estimate of run time is invented, run time x U({low:g}, {high:g}), "
+                f"seeded: {without}"
             )
         return notes
 
@@ -319,7 +326,13 @@ class _RowTaker:
         if gpus == 0 and config.skip_zero_gpus:
             found.skipped["no GPU asked for"] += 1
             return
-        work_s = self.read_work(fields)
+        try:
+            work_s = self.read_work(fields)
+        except NotRunError:
+            if not config.skip_not_run:
+                raise
+            found.skipped["never ran"] += 1
+            return
         self.require_gpus(gpus)
         found.at_s.append(at_s)
         found.work_s.append(work_s)
@@ -356,21 +369,26 @@ class _RowTaker:
     def read_work(self, fields: list[str]) -> float:
         """Return the run time, given or from start to end [s]."""
         if "duration" not in self.at:
+            for what in ("start", "end"):
+                if not fields[self.at[what]].strip():
+                    raise NotRunError(f"{self.names[what]}: is missing")
             work_s = self.read_instant("end", fields) - self.read_instant("start", fields)
             if work_s <= 0:
                 name = f"{self.names['end']} - {self.names['start']}"
-                raise RefusedRowError(f"{name}={work_s:g} s: must be > 0")
+                raise NotRunError(f"{name}={work_s:g} s: must be > 0")
             return work_s
         text = fields[self.at["duration"]].strip()
         name = self.names["duration"]
         if not text:
-            raise RefusedRowError(f"{name}: is missing")
+            raise NotRunError(f"{name}: is missing")
         try:
             work_s = duration_s(text, self.config.duration_unit_s)
         except ValueError:
-            raise RefusedRowError(f"{name}={text!r}: must be a duration") from None
-        if not 0 < work_s < math.inf:
-            raise RefusedRowError(f"{name}={text}: must be > 0")
+            work_s = math.nan
+        if not math.isfinite(work_s):
+            raise RefusedRowError(f"{name}={text!r}: must be a duration")
+        if work_s <= 0:
+            raise NotRunError(f"{name}={text}: must be > 0")
         return work_s
 
     def read_limit(self, fields: list[str]) -> float:
@@ -386,6 +404,8 @@ class _RowTaker:
     def read_gpus(self, fields: list[str]) -> float:
         """Return how many GPUs the row asks for, in fractions where the trace has them."""
         source = self.config.gpus_from
+        if self.config.skip_zero_gpus and not fields[self.at["gpus"]].strip():
+            return 0.0
         gpus = self.read_count(fields) * source.scale
         if "share" in self.at:
             gpus *= self.read_number("share", fields) * source.share_scale
