@@ -28,7 +28,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from twin import compose, show
-from twin.errors import ConfigError, RunError, require
+from twin.errors import ConfigError, RunError, TwinError, require
 from twin.pool import Ended, Tell, describe, run_forked, usable_cores
 
 ERROR_FILE = "error.txt"
@@ -311,15 +311,18 @@ def _returned(outcome: Outcome, overrides: Sequence[str]) -> JobReturn:
 
 def finish(sweep_dir: Path, outcomes: Sequence[Outcome]) -> None:
     """Write and print the comparison of what finished; raise if anything failed."""
-    finished = [outcome.folder for outcome in outcomes if outcome.error is None]
-    if finished:
-        show.comparison(finished, sweep_dir)
-    failures = [
+    problems = [
         f"{_failure(number, outcome)}\n  see {show.place(outcome.folder / ERROR_FILE)}"
         for number, outcome in enumerate(outcomes)
         if outcome.error is not None
     ]
-    if failures:
-        raise RunError(
-            "\n".join([f"{len(failures)} of {len(outcomes)} designs failed:", *failures])
-        )
+    if problems:
+        problems.insert(0, f"{len(problems)} of {len(outcomes)} designs failed:")
+    finished = [outcome.folder for outcome in outcomes if outcome.error is None]
+    try:
+        if finished:
+            show.comparison(finished, sweep_dir)
+    except TwinError as error:
+        problems.append(f"the comparison failed: {error}")
+    if problems:
+        raise RunError("\n".join(problems))
