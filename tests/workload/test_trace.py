@@ -14,8 +14,9 @@ from twin.errors import ConfigError, InputFileError, ParameterError
 from twin.records import WorkloadContext
 from twin.rng import rng_for
 from twin.workload.reference import measured_nodes
+from twin.workload.rows import Columns, GpuColumn
 from twin.workload.table import duration_s
-from twin.workload.trace import Columns, GpuColumn, TraceReplay
+from twin.workload.trace import TraceReplay
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "jobs"
 HEADER = "timestamp,duration,num_gpus,gpu_time,cluster"
