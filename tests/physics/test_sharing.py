@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.errors import ParameterError
-from twin.physics.sharing import max_min_rates
+from twin.physics.sharing import max_min_rates, spanning_rate
 
 INF = math.inf
 
@@ -85,3 +85,20 @@ def test_every_flow_has_its_demand_or_a_full_link_where_nobody_has_more(network)
 def test_impossible_networks_are_refused(routes, capacity, demand, message):
     with pytest.raises(ParameterError, match=message):
         max_min_rates(routes, capacity, demand)
+
+
+def test_a_job_on_one_leaf_loses_nothing():
+    assert spanning_rate(0.9, 1, 10.0) == 1.0
+
+
+def test_communication_above_the_whole_step_is_refused():
+    with pytest.raises(ParameterError, match=r"comm_fraction=1.5: must be >= 0 and <= 1"):
+        spanning_rate(1.5, 2, 2.0)
+
+
+@given(st.floats(0, 1), st.integers(2, 100), st.floats(1, 10), st.floats(0, 1), st.floats(1, 10))
+def test_rate_never_rises_with_communication_or_oversubscription(f, leaves, s, g, t):
+    rate = spanning_rate(f, leaves, s)
+    assert 0 < rate <= 1
+    assert spanning_rate(max(f, g), leaves, max(s, t)) <= rate * (1 + 1e-12)
+    assert spanning_rate(f, leaves + 1, s) <= rate * (1 + 1e-12)

@@ -10,6 +10,7 @@ import networkx as nx
 from twin.config import AtLeastOne, Count, NonNegative, Positive, PositiveFraction, Range
 from twin.errors import ConfigError, RunError, require
 from twin.network.base import Fabric
+from twin.physics.sharing import spanning_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,49 +131,6 @@ def clos_plane(
     return ClosPlane(endpoints, leaves, spines, -(-spines * half // radix), links, spines * half)
 
 
-def spanning_rate(comm_fraction: float, leaves: int, stretch: float) -> float:
-    r"""Rate of a job whose traffic partly crosses leaves.
-
-    With traffic spread evenly over its leaves a share :math:`1 - 1/L` crosses them and
-    takes *stretch* times as long; the rest and the computing do not:
-
-    .. math:: r = \frac{1}{1 + f\,(1 - 1/L)\,(s - 1)}
-
-    Parameters
-    ----------
-    comm_fraction : float
-        Exposed communication over step time at full bandwidth, 0-1. [-]
-    leaves : int
-        Leaves (or leaf groups) the job's servers hang on.
-    stretch : float
-        Time over time at full bandwidth of what crosses leaves, >= 1. [-]
-
-    Returns
-    -------
-    float
-        Rate 0-1; 1 on one leaf, falling with *stretch*, *leaves* and *comm_fraction*. [-]
-
-    Raises
-    ------
-    ParameterError
-        If *comm_fraction* is outside 0-1.
-
-    Notes
-    -----
-    A ring that enters and leaves each leaf once loses less than this, an all-to-all
-    of many small messages may lose more.
-
-    Examples
-    --------
-    >>> spanning_rate(0.5, leaves=2, stretch=5.0)
-    0.5
-    """
-    require(0.0 <= comm_fraction <= 1.0, "comm_fraction", comm_fraction, ">= 0 and <= 1")
-    if leaves <= 1:
-        return 1.0
-    return 1.0 / (1.0 + comm_fraction * (1.0 - 1.0 / leaves) * (stretch - 1.0))
-
-
 @dataclass
 class FatTree(Fabric):
     """A fat-tree of one plane, or rail-optimised with one plane per NIC of a server.
@@ -287,13 +245,13 @@ class FatTree(Fabric):
         graph = nx.Graph()
         graph.add_nodes_from((("server", i) for i in range(self._servers)), tier=0)
         links = 1 if self.rail_optimised else self.nics_per_server
-        group = self.leaf_of()
+        leaf = [server // self._servers_per_group for server in range(self._servers)]
         for rail in range(self.planes):
             tiers = (("leaf", plane.leaves), ("spine", plane.spines), ("core", plane.cores))
             for tier, (word, count) in enumerate(tiers, start=1):
                 graph.add_nodes_from(((word, rail, i) for i in range(count)), tier=tier)
             for server in range(self._servers):
-                self._link(graph, ("server", server), ("leaf", rail, group[server]), links)
+                self._link(graph, ("server", server), ("leaf", rail, leaf[server]), links)
             self._link_leaves(graph, plane, rail)
         return graph
 

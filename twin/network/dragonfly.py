@@ -1,0 +1,170 @@
+"""A dragonfly: groups of fully meshed routers, groups meshed by global links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import networkx as nx
+
+from twin.config import Count, NonNegative, Positive, PositiveFraction
+from twin.errors import ConfigError, RunError, require
+from twin.network.base import Fabric
+from twin.physics.sharing import spanning_rate
+
+
+def dragonfly_groups(endpoints: int, p: int, a: int, h: int) -> int:
+    """Return how many groups a dragonfly needs to attach all endpoints.
+
+    Parameters
+    ----------
+    endpoints : int
+        Network ports to attach.
+    p, a, h : int
+        Endpoints of a router, routers of a group, global links of a router.
+
+    Returns
+    -------
+    int
+        Groups; at most ``a h + 1``, so that every pair is linked.
+
+    Raises
+    ------
+    ConfigError
+        If that is too few; says how many ports are missing.
+
+    References
+    ----------
+    .. [1] J. Kim, W. J. Dally, S. Scott, D. Abts, "Technology-driven, highly-scalable
+       dragonfly topology", ISCA 2008.
+
+    Examples
+    --------
+    >>> dragonfly_groups(72, 2, 4, 2)
+    9
+    """
+    groups = -(-endpoints // (a * p))
+    most = a * h + 1
+    if groups > most:
+        raise ConfigError(
+            f"network.global_links_per_router={h}: {most} groups of {a} routers give "
+            f"{most * a * p} ports, {endpoints} are needed: {endpoints - most * a * p} missing"
+        )
+    return groups
+
+
+@dataclass
+class Dragonfly(Fabric):
+    """Routers of a group are all linked to each other, groups by equal bundles.
+
+    A job inside one group is taken to run at full bandwidth; between groups traffic
+    shares the global links. Balanced for even traffic: routers = 2 x endpoints = 2 x
+    global links.
+    """
+
+    endpoints_per_router: Count
+    routers_per_group: Count
+    global_links_per_router: Count
+    port_gbps: Positive
+    nics_per_server: Count
+    routing_efficiency: PositiveFraction
+    """Share of global bandwidth left by adaptive routing, which detours over a third group."""
+    switch_w: NonNegative
+    """One router without its optics. [W]"""
+    transceiver_w: NonNegative
+    """One optical transceiver; links within a group and to servers are copper. [W]"""
+
+    groups: int = field(init=False, default=0)
+    links_per_pair: int = field(init=False, default=0)
+    _servers: int = field(init=False, default=0)
+    _graph: nx.Graph | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check that a server fits on a router."""
+        fits = self.nics_per_server <= self.endpoints_per_router
+        allowed = f"<= endpoints_per_router={self.endpoints_per_router}"
+        require(fits, "nics_per_server", self.nics_per_server, allowed)
+
+    @property
+    def servers_per_router(self) -> int:
+        """Return the servers whose NICs all hang on one router."""
+        return self.endpoints_per_router // self.nics_per_server
+
+    def size(self, servers: int, gpus_per_server: int) -> None:
+        """Lay out groups and links for *servers*; ConfigError where ports do not suffice."""
+        a, h = self.routers_per_group, self.global_links_per_router
+        filled = self.servers_per_router * self.nics_per_server
+        self._graph = None
+        self._servers = servers
+        self.groups = dragonfly_groups(servers * self.nics_per_server, filled, a, h)
+        self.links_per_pair = a * h // (self.groups - 1) if self.groups > 1 else 0
+
+    def _sized(self) -> int:
+        if not self.groups:
+            raise RunError("dragonfly: size() must come first")
+        return self.groups
+
+    def counts(self) -> dict[str, int]:
+        """Return routers, cables by place, and transceivers."""
+        g, a = self._sized(), self.routers_per_group
+        global_cables = g * (g - 1) // 2 * self.links_per_pair
+        return {
+            "switches": g * a,
+            "server_cables": self._servers * self.nics_per_server,
+            "switch_cables": g * a * (a - 1) // 2 + global_cables,
+            "transceivers": 2 * global_cables,
+        }
+
+    def power_w(self) -> float:
+        """Return the power of all routers and optics [W]."""
+        count = self.counts()
+        return count["switches"] * self.switch_w + count["transceivers"] * self.transceiver_w
+
+    def leaf_of(self) -> list[int]:
+        """Return the group of each server, by server number."""
+        self._sized()
+        per_group = self.servers_per_router * self.routers_per_group
+        return [server // per_group for server in range(self._servers)]
+
+    def rate_factor(self, comm_fraction: float, leaves: int) -> float:
+        """Return the rate 0-1 of a job that spans *leaves* (groups)."""
+        global_links = self.links_per_pair * (self._sized() - 1)
+        if leaves <= 1 or not global_links:
+            return 1.0
+        injected = self.servers_per_router * self.nics_per_server * self.routers_per_group
+        stretch = max(1.0, injected / global_links) / self.routing_efficiency
+        return spanning_rate(comm_fraction, leaves, stretch)
+
+    def graph(self) -> nx.Graph:
+        """Return servers and routers; built when first asked for.
+
+        Nodes are ``("server", i)`` and ``("router", group, i)`` with a ``tier``; edges
+        carry ``links`` and ``gbps`` (all of them together).
+        """
+        if self._graph is None:
+            self._graph = self._build()
+        return self._graph
+
+    def _build(self) -> nx.Graph:
+        groups, a = self._sized(), self.routers_per_group
+        graph = nx.Graph()
+        for server in range(self._servers):
+            group, router = divmod(server // self.servers_per_router, a)
+            self._link(graph, ("server", server), ("router", group, router), self.nics_per_server)
+            graph.nodes["server", server]["tier"] = 0
+        for group in range(groups):
+            graph.add_nodes_from((("router", group, i) for i in range(a)), tier=1)
+            for one, other in combinations(range(a), 2):
+                self._link(graph, ("router", group, one), ("router", group, other), 1)
+        ports = [0] * groups
+        for one, other in combinations(range(groups), 2):
+            for _ in range(self.links_per_pair):
+                ends = (("router", one, ports[one] % a), ("router", other, ports[other] % a))
+                self._link(graph, *ends, 1)
+                ports[one] += 1
+                ports[other] += 1
+        return graph
+
+    def _link(self, graph: nx.Graph, one: object, other: object, links: int) -> None:
+        held = graph.edges[one, other]["links"] if graph.has_edge(one, other) else 0
+        graph.add_edge(one, other, links=held + links, gbps=(held + links) * self.port_gbps)

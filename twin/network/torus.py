@@ -1,0 +1,184 @@
+"""A 3-D torus of servers without switches, built of equal cubic blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+
+import networkx as nx
+
+from twin.config import Count, NonNegative, Positive, PositiveFraction
+from twin.errors import ConfigError, RunError
+from twin.network.base import Fabric
+from twin.physics.sharing import spanning_rate
+
+Shape = tuple[int, int, int]
+
+
+def box(volume: int) -> Shape:
+    """Nearest to a cube among the boxes that hold *volume* with the least left over.
+
+    Parameters
+    ----------
+    volume : int
+        Cells to hold, >= 1.
+
+    Returns
+    -------
+    (int, int, int)
+        Sides in falling order, between the cube root and twice it wherever possible.
+
+    Examples
+    --------
+    >>> box(8), box(12), box(5)
+    ((2, 2, 2), (3, 2, 2), (3, 2, 1))
+    """
+    root = 1
+    while root**3 < volume:
+        root += 1
+    sides = [
+        (x, y, z)
+        for z in range(max(1, root - 1), root + 1)
+        for y in range(z, root + 1)
+        for x in range(y, 2 * root + 1)
+        if x * y * z >= volume
+    ]
+    return min(sides, key=lambda s: (s[0] * s[1] * s[2], sum(s)))
+
+
+def torus_stretch(blocks: int, efficiency: float) -> float:
+    r"""Time of even traffic over many blocks, relative to one block.
+
+    The bisection of *n* servers in a cube grows with :math:`n^{2/3}` while what must
+    cross it grows with *n*, so the time grows with :math:`L^{1/3}` over *L* blocks.
+
+    Parameters
+    ----------
+    blocks : int
+        Blocks the traffic is spread over, >= 1.
+    efficiency : float
+        Share of the bisection that routing can use, 0-1. [-]
+
+    Returns
+    -------
+    float
+        Ratio, >= 1. [-]
+
+    References
+    ----------
+    .. [1] W. J. Dally, B. Towles, *Principles and Practices of Interconnection
+       Networks*, chapter 5.
+
+    Examples
+    --------
+    >>> round(torus_stretch(8, 1.0), 9)
+    2.0
+    """
+    return float(blocks ** (1.0 / 3.0)) / efficiency
+
+
+@dataclass
+class Torus(Fabric):
+    """Servers linked to six neighbours, wrapped round in each direction.
+
+    Nearest-neighbour rings run at full bandwidth anywhere; what is lost between blocks
+    is lost by even traffic, the worse case.
+    """
+
+    block_side: Count
+    """Servers along a side of a cubic block, the unit of locality."""
+    shape: tuple[Count, Count, Count] | None
+    """Blocks along each side; None takes the most compact box that holds all servers."""
+    link_gbps: Positive
+    routing_efficiency: PositiveFraction
+    transceiver_w: NonNegative
+    """One optical transceiver; links within a block are copper. [W]"""
+
+    blocks: Shape = field(init=False, default=(0, 0, 0))
+    _servers: int = field(init=False, default=0)
+    _graph: nx.Graph | None = field(init=False, default=None, repr=False)
+
+    def size(self, servers: int, gpus_per_server: int) -> None:
+        """Choose the box of blocks; ConfigError where a given shape is too small."""
+        cell = self.block_side**3
+        self._servers = servers
+        self._graph = None
+        self.blocks = self.shape or box(-(-servers // cell))
+        places = cell * self.blocks[0] * self.blocks[1] * self.blocks[2]
+        if servers > places:
+            raise ConfigError(
+                f"network.shape={list(self.blocks)}: blocks of {cell} servers give {places} "
+                f"places, {servers} are needed: {servers - places} missing"
+            )
+
+    def _sides(self) -> Shape:
+        if not self._servers:
+            raise RunError("torus: size() must come first")
+        x, y, z = (side * self.block_side for side in self.blocks)
+        return x, y, z
+
+    def _cables(self) -> tuple[int, int]:
+        """Return (all, those between blocks); the whole box is cabled, wraps included."""
+        x, y, z = self._sides()
+        every = between = 0
+        for side, area in ((x, y * z), (y, x * z), (z, x * y)):
+            along = side if side > 2 else side - 1
+            inside = side - side // self.block_side
+            every += along * area
+            between += (along - inside) * area
+        return every, between
+
+    def counts(self) -> dict[str, int]:
+        """Return cables and transceivers; there are no switches."""
+        every, between = self._cables()
+        return {
+            "switches": 0,
+            "server_cables": every,
+            "switch_cables": 0,
+            "transceivers": 2 * between,
+        }
+
+    def power_w(self) -> float:
+        """Return the power of the optics between blocks [W]; routers are in the servers."""
+        return self.counts()["transceivers"] * self.transceiver_w
+
+    def leaf_of(self) -> list[int]:
+        """Return the block of each server, by server number."""
+        self._sides()
+        return [server // self.block_side**3 for server in range(self._servers)]
+
+    def rate_factor(self, comm_fraction: float, leaves: int) -> float:
+        """Return the rate 0-1 of a job that spans *leaves* (blocks)."""
+        stretch = torus_stretch(max(1, leaves), self.routing_efficiency)
+        return spanning_rate(comm_fraction, leaves, stretch)
+
+    def graph(self) -> nx.Graph:
+        """Return the torus; built when first asked for.
+
+        Nodes are ``("server", i)``; places beyond the last server are cabled through and
+        are nodes ``("place", i)``. Edges carry ``links`` and ``gbps``.
+        """
+        if self._graph is None:
+            self._graph = self._build()
+        return self._graph
+
+    def _build(self) -> nx.Graph:
+        sides = self._sides()
+        graph = nx.Graph()
+        for at in product(*map(range, sides)):
+            for axis, side in enumerate(sides):
+                step = list(at)
+                step[axis] = (at[axis] + 1) % side
+                if side > 1 and (step[axis] or side > 2):
+                    ends = (self._node(at), self._node((step[0], step[1], step[2])))
+                    graph.add_edge(*ends, links=1, gbps=self.link_gbps)
+        graph.add_nodes_from(self._node((x, y, z)) for x, y, z in product(*map(range, sides)))
+        return graph
+
+    def _node(self, at: tuple[int, ...]) -> tuple[str, int]:
+        """Return the node at a place: blocks are filled one after another."""
+        side = self.block_side
+        (bx, ix), (by, iy), (bz, iz) = (divmod(each, side) for each in at)
+        block = (bx * self.blocks[1] + by) * self.blocks[2] + bz
+        number = block * side**3 + (ix * side + iy) * side + iz
+        return ("server" if number < self._servers else "place", number)
