@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import inf
 
 import networkx as nx
 
@@ -26,11 +25,9 @@ from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
 from twin.power.battery import Battery
 from twin.power.breaker import Breaker
 from twin.power.diagram import SINKS, Element, diagram
-from twin.power.supply import BATTERY, LIVE, Part, Supply
+from twin.power.routes import Routes, Row, flatten, highest_it_w
+from twin.power.supply import BATTERY, LIVE, Supply
 from twin.rng import RngFor
-
-Row = tuple[int, float, float, float, bool, Sequence[Part]]
-"""Element, loss polynomial in its output [W], whether outdoors, (feeder, part drawn)."""
 
 ROUNDING = 1.0 + 1e-9
 """Loads this close to a rating are at the rating."""
@@ -47,8 +44,9 @@ class Feed(PowerFeed):
     """Leaf to root: whoever is fed comes before its feeders."""
     _index: dict[str, int] = field(init=False, repr=False)
     _graph: nx.DiGraph = field(init=False, repr=False)
-    _carries: list[frozenset[str]] = field(init=False, repr=False)
-    """Which loads (it, mechanical, aux) an element may carry."""
+    _ordered: list[Element] = field(init=False, repr=False)
+    _it_alone: list[bool] = field(init=False, repr=False)
+    """Whether nothing but IT load hangs below an element."""
     _utilities: list[int] = field(init=False, repr=False)
     _generators: list[int] = field(init=False, repr=False)
     _batteries: list[tuple[int, Battery]] = field(init=False, repr=False)
@@ -62,14 +60,7 @@ class Feed(PowerFeed):
     _draw_die: Callable[[int], Sequence[float]] | None = field(init=False, default=None, repr=False)
 
     # ---- fixed by who has voltage ----
-    _rated_w: list[float] = field(init=False, repr=False)
-    """Rating of the units in service; 0 where the element has no voltage."""
-    _it_rows: list[Row] = field(init=False, repr=False)
-    _other_rows: list[Row] = field(init=False, repr=False)
-    _sinks: dict[str, list[Part]] = field(init=False, repr=False)
-    """Load -> (sink, part of the load), energised sinks only."""
-    _all_fed: bool = field(init=False, repr=False)
-    """Whether every kind of load has at least one energised sink."""
+    _routes: Routes = field(init=False, repr=False)
 
     # ---- of the present beat ----
     _load_w: list[float] = field(init=False, repr=False)
@@ -100,20 +91,18 @@ class Feed(PowerFeed):
         self._graph = diagram(self.elements)
         self._names = list(reversed(list(nx.topological_sort(self._graph))))
         self._index = {name: i for i, name in enumerate(self._names)}
-        self._carries = [
-            frozenset(
-                SINKS[self.elements[below].type]
-                for below in [name, *nx.descendants(self._graph, name)]
-                if self.elements[below].type in SINKS
-            )
-            for name in self._names
-        ]
-        ordered = [self.elements[name] for name in self._names]
+        self._ordered = ordered = [self.elements[name] for name in self._names]
+        self._it_alone = [self._kinds_below(name) == {"racks"} for name in self._names]
         self._utilities = [i for i, e in enumerate(ordered) if e.type == "utility"]
         self._generators = [i for i, e in enumerate(ordered) if e.type == "generator"]
         self._batteries = [(i, e.battery) for i, e in enumerate(ordered) if e.battery]
         self._breakers = {i: e.breaker for i, e in enumerate(ordered) if e.breaker}
         require(bool(self._utilities), "elements", sorted(self._names), "with a utility")
+
+    def _kinds_below(self, name: str) -> set[str]:
+        """Return the kinds of sink that hang on an element, or that it is."""
+        kinds = {self.elements[below].type for below in (name, *nx.descendants(self._graph, name))}
+        return {str(kind) for kind in kinds} & set(SINKS)
 
     # ---- set-up ----
 
@@ -123,6 +112,7 @@ class Feed(PowerFeed):
         self._installed = [built[name][0] for name in self._names]
         self._unit_w = [built[name][1] for name in self._names]
         count = len(self._names)
+        self.warnings.clear()
         self._load_w, self._loss_w = [0.0] * count, [0.0] * count
         self._battery_w, self._peak_w = [0.0] * count, [0.0] * count
         self._charge_loss_w = [0.0] * count
@@ -152,10 +142,10 @@ class Feed(PowerFeed):
         load_w = self._load_w
         for i in range(len(load_w)):
             load_w[i] = 0.0
-        for i, part in self._sinks["it"]:
+        for i, part in self._routes.sinks["it"]:
             load_w[i] = part * it_w
         charge_w, charge_outdoors_w = self._recharge(dt_s) if self._batteries else (0.0, 0.0)
-        lost_w, ambient_w, _ = self._walk(self._it_rows, None)
+        lost_w, ambient_w, _ = self._walk(self._routes.it_rows, None)
         lost_w, ambient_w = lost_w + charge_w, ambient_w + charge_outdoors_w
         self._asked_w = (it_w, 0.0, 0.0)
         self._it_losses_w = (lost_w, ambient_w)
@@ -166,11 +156,11 @@ class Feed(PowerFeed):
         """Carry cooling and auxiliaries too, let *dt_s* pass and close the beat."""
         load_w = self._load_w
         it_load_w = list(load_w)  # so far IT alone has arrived anywhere
-        for i, part in self._sinks["mechanical"]:
+        for i, part in self._routes.sinks["mechanical"]:
             load_w[i] = part * mechanical_w
-        for i, part in self._sinks["aux"]:
+        for i, part in self._routes.sinks["aux"]:
             load_w[i] = part * aux_w
-        lost_w, ambient_w, it_lost_w = self._walk(self._other_rows, it_load_w)
+        lost_w, ambient_w, it_lost_w = self._walk(self._routes.other_rows, it_load_w)
         it_w = self._asked_w[0]
         self._asked_w = (it_w, mechanical_w, aux_w)
         self._held_j = (lost_w - ambient_w) * dt_s
@@ -185,7 +175,7 @@ class Feed(PowerFeed):
             ambient_heat_w=self._it_losses_w[1] + ambient_w,
             stored_j=stored_j,
             battery_j=battery_j,
-            unserved_w=0.0 if self._all_fed else self._unserved_w(),
+            unserved_w=0.0 if self._routes.all_fed else self._unserved_w(),
             generator_w=self._drawn_w(self._generators) if self._generators else 0.0,
         )
         self._pass_time(dt_s)
@@ -203,10 +193,10 @@ class Feed(PowerFeed):
         for i, battery in self._batteries:
             if self._supply.state[i] == BATTERY:
                 power_w = self._load_w[i] + self._loss_w[i]
-                soonest_s = min(soonest_s, battery.lasts_s(power_w, self._rated_w[i]))
+                soonest_s = min(soonest_s, battery.lasts_s(power_w, self._routes.rated_w[i]))
         for i, breaker in self._breakers.items():
-            if self._load_w[i] > self._rated_w[i] > 0.0:
-                x = self._load_w[i] / self._rated_w[i]
+            if self._load_w[i] > self._routes.rated_w[i] > 0.0:
+                x = self._load_w[i] / self._routes.rated_w[i]
                 soonest_s = min(soonest_s, breaker.trips_in_s(x))
         return soonest_s
 
@@ -217,12 +207,12 @@ class Feed(PowerFeed):
 
     def fed_fraction(self, load: Load) -> float:
         """Return the part of a kind of load whose supply has voltage now, 0-1."""
-        return sum((self.elements[self._names[i]].share for i, _ in self._sinks[load]), 0.0)
+        return sum((self._ordered[i].share for i, _ in self._routes.sinks[load]), 0.0)
 
     def backed_fraction(self, load: Load) -> float:
         """Return the part of a kind of load that a battery would carry if all else failed."""
-        backed = [i for i, _ in self._sinks[load] if self._backed(i)]
-        return sum((self.elements[self._names[i]].share for i in backed), 0.0)
+        backed = [i for i, _ in self._routes.sinks[load] if self._backed(i)]
+        return sum((self._ordered[i].share for i in backed), 0.0)
 
     def rack_groups(self) -> list[tuple[str, float, bool]]:
         """Return (name, share of the IT load, whether it has voltage) of each rack group."""
@@ -248,12 +238,13 @@ class Feed(PowerFeed):
             IT power with mechanical, auxiliary and recharging loads as of the last beat;
             0 where no rack has voltage or other loads already take all. [W]
         """
-        limits_w = self._steady_w() if steady else self._rated_w
-        racks = self._sinks["it"]
-        if not racks:
-            return 0.0
-        most_w = min(limits_w[i] / part for i, part in racks)
-        return _highest(lambda it_w: self._fullest(it_w, limits_w), most_w)
+        limits_w = self._steady_w() if steady else self._routes.rated_w
+        _, mechanical_w, aux_w = self._asked_w
+        charging_w = [
+            into_w + heat_w if into_w > 0.0 else 0.0
+            for into_w, heat_w in zip(self._battery_w, self._charge_loss_w, strict=True)
+        ]
+        return highest_it_w(self._routes, limits_w, mechanical_w, aux_w, charging_w)
 
     def headroom_w(self, *, steady: bool = True) -> float:
         """Return how much more IT power fits, see :meth:`it_limit_w`; negative: too much [W]."""
@@ -322,7 +313,7 @@ class Feed(PowerFeed):
         """
         graph = nx.DiGraph()
         for i in reversed(range(len(self._names))):
-            name, rated_w = self._names[i], self._rated_w[i]
+            name, rated_w = self._names[i], self._routes.rated_w[i]
             graph.add_node(
                 name,
                 kind=self.elements[name].type,
@@ -339,7 +330,7 @@ class Feed(PowerFeed):
             )
         for feeder, fed in self._graph.edges:
             graph.add_edge(feeder, fed, load_w=0.0)
-        for i, *_, feeders in self._it_rows + self._other_rows:
+        for i, *_, feeders in self._routes.it_rows + self._routes.other_rows:
             for j, part in feeders:
                 drawn_w = part * (self._load_w[i] + self._loss_w[i] + self._battery_w[i])
                 graph.edges[self._names[j], self._names[i]]["load_w"] = drawn_w
@@ -382,7 +373,7 @@ class Feed(PowerFeed):
 
     def _look(self, i: int, out_w: float) -> None:
         """Keep a new peak of an element, and say once that it is above its rating."""
-        limit_w = self._rated_w[i] * ROUNDING
+        limit_w = self._routes.rated_w[i] * ROUNDING
         self._peak_w[i] = max(self._peak_w[i], out_w)
         self._mark_w[i] = min(self._peak_w[i], limit_w)
         if out_w <= limit_w:
@@ -392,7 +383,7 @@ class Feed(PowerFeed):
             self._told.add(i)
             self.warnings.append(
                 f"power: {self._names[i]} carried {out_w / 1e3:.1f} kW, "
-                f"above its rating of {self._rated_w[i] / 1e3:.1f} kW"
+                f"above its rating of {self._routes.rated_w[i] / 1e3:.1f} kW"
             )
 
     def _recharge(self, dt_s: float) -> tuple[float, float]:
@@ -402,14 +393,14 @@ class Feed(PowerFeed):
             self._battery_w[i] = 0.0
             if self._supply.state[i] != LIVE or battery.missing_j <= 0.0:
                 continue
-            drawn_w = battery.recharge_w(self._rated_w[i], dt_s)
+            drawn_w = battery.recharge_w(self._routes.rated_w[i], dt_s)
             lost_w = battery.store(drawn_w, dt_s)
             self._battery_w[i] = drawn_w  # the loss within is moved to loss_w at the close
             self._charge_loss_w[i] = lost_w
             for j, part in self._supply.draws(i):
                 self._load_w[j] += part * drawn_w
             heat_w += lost_w
-            if self.elements[self._names[i]].heat_to == "outdoor":
+            if self._ordered[i].heat_to == "outdoor":
                 outdoors_w += lost_w
         return heat_w, outdoors_w
 
@@ -419,7 +410,7 @@ class Feed(PowerFeed):
         for i, battery in self._batteries:
             if self._supply.state[i] == BATTERY:
                 power_w = self._load_w[i] + self._loss_w[i]
-                battery.discharge(power_w, self._rated_w[i], dt_s)
+                battery.discharge(power_w, self._routes.rated_w[i], dt_s)
                 self._battery_w[i] = -power_w
             elif self._battery_w[i] > 0.0:
                 self._loss_w[i] += self._charge_loss_w[i]
@@ -431,7 +422,7 @@ class Feed(PowerFeed):
     def _unserved_w(self) -> float:
         """Return what was asked for by loads of which no part has voltage [W]."""
         asked = zip(SINKS.values(), self._asked_w, strict=True)
-        return sum(power_w for load, power_w in asked if not self._sinks[load])
+        return sum(power_w for load, power_w in asked if not self._routes.sinks[load])
 
     def _pass_time(self, dt_s: float) -> None:
         """Let timers, batteries and breakers see that *dt_s* has passed."""
@@ -451,7 +442,7 @@ class Feed(PowerFeed):
         """Heat and cool all breakers; return whether one has opened."""
         opened = False
         for i, breaker in self._breakers.items():
-            rated_w = self._rated_w[i]
+            rated_w = self._routes.rated_w[i]
             if rated_w > 0.0 and breaker.bear(self._load_w[i] / rated_w, dt_s):
                 opened = True
                 self._supply.units[i] = 0
@@ -465,30 +456,12 @@ class Feed(PowerFeed):
 
     def _steady_w(self) -> list[float]:
         """Return what each element may carry for long without giving up its redundancy [W]."""
-        ordered = [self.elements[name] for name in self._names]
+        ordered = self._ordered
         needed = [n - e.spare_units for n, e in zip(self._installed, ordered, strict=True)]
         return [
-            min(e.design_loading * needed[i] * self._unit_w[i], self._rated_w[i])
+            min(e.design_loading * needed[i] * self._unit_w[i], self._routes.rated_w[i])
             for i, e in enumerate(ordered)
         ]
-
-    def _fullest(self, it_w: float, limits_w: Sequence[float]) -> float:
-        """Return the highest load over limit if the IT load were *it_w*, all else as it is."""
-        load_w = [0.0] * len(self._names)
-        for (load, sinks), asked_w in zip(self._sinks.items(), self._asked_w, strict=True):
-            for i, part in sinks:
-                load_w[i] = part * (it_w if load == "it" else asked_w)
-        fullest = 0.0
-        for i, at_rest_w, linear, quadratic, _, feeders in self._it_rows + self._other_rows:
-            out_w = load_w[i]
-            if out_w > 0.0 and "it" in self._carries[i]:
-                fullest = max(fullest, out_w / limits_w[i] if limits_w[i] > 0.0 else inf)
-            drawn_w = out_w + at_rest_w + out_w * (linear + out_w * quadratic)
-            if self._battery_w[i] > 0.0:
-                drawn_w += self._battery_w[i] + self._charge_loss_w[i]
-            for j, part in feeders:
-                load_w[j] += part * drawn_w
-        return fullest
 
     def _backed(self, i: int) -> bool:
         """Return whether element *i* or one it hangs on has a battery with charge."""
@@ -504,62 +477,9 @@ class Feed(PowerFeed):
     # ---- routes, inside ----
 
     def _route(self) -> None:
-        """Flatten who has voltage, and who draws from whom, to rows."""
-        supply, count = self._supply, len(self._names)
-        self._rated_w = [
-            supply.running[i] * self._unit_w[i] if supply.energised(i) else 0.0
-            for i in range(count)
-        ]
+        """Flatten who has voltage, and who draws from whom, anew."""
+        self._routes = flatten(self._ordered, self._it_alone, self._unit_w, self._supply)
         self._mark_w = [
-            min(self._peak_w[i], rated_w * ROUNDING) for i, rated_w in enumerate(self._rated_w)
+            min(peak_w, rated_w * ROUNDING)
+            for peak_w, rated_w in zip(self._peak_w, self._routes.rated_w, strict=True)
         ]
-        rows = [self._row(i) for i in range(count)]
-        alone = [carried == {"it"} for carried in self._carries]
-        self._it_rows = [row for row in rows if alone[row[0]]]
-        self._other_rows = [row for row in rows if not alone[row[0]]]
-        self._sinks = {load: self._energised_sinks(load) for load in SINKS.values()}
-        self._all_fed = all(self._sinks.values())
-
-    def _row(self, i: int) -> Row:
-        element, rated_w = self.elements[self._names[i]], self._rated_w[i]
-        feeders, outdoors = self._supply.draws(i), element.heat_to == "outdoor"
-        if rated_w == 0.0:  # no voltage, or sized for no load at all: nothing to magnetise
-            return i, 0.0, 0.0, 0.0, outdoors, feeders
-        a0, a1, a2 = element.loss
-        return i, rated_w * a0, a1, a2 / rated_w, outdoors, feeders
-
-    def _energised_sinks(self, load: str) -> list[Part]:
-        """Return the sinks of a kind of load that have voltage, and the part drawn at each."""
-        found = [
-            (i, self.elements[name].share)
-            for i, name in enumerate(self._names)
-            if SINKS.get(self.elements[name].type) == load and self._supply.energised(i)
-        ]
-        total = sum(share for _, share in found)
-        return [(i, share / total) for i, share in found]
-
-
-def _highest(fullest: Callable[[float], float], most_w: float) -> float:
-    """Return the largest argument up to *most_w* at which increasing *fullest* is at most 1.
-
-    Regula falsi, the Illinois variant: bracketed like bisection, and quick because
-    loads are almost straight lines.
-    """
-    low_w, high_w = 0.0, most_w
-    under, over = fullest(low_w) - 1.0, fullest(high_w) - 1.0
-    if over <= 1e-12:
-        return high_w
-    if under >= 0.0:
-        return 0.0
-    if over == inf:
-        return 0.0
-    for _ in range(60):
-        middle_w = high_w - over * (high_w - low_w) / (over - under)
-        value = fullest(middle_w) - 1.0
-        if abs(value) < 1e-12 or high_w - low_w < 1e-12 * most_w:
-            return middle_w
-        if value > 0.0:
-            high_w, over, under = middle_w, value, under / 2.0
-        else:
-            low_w, under, over = middle_w, value, over / 2.0
-    return low_w
