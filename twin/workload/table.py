@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from twin.errors import InputFileError, suggest
+from twin.errors import InputFileError
 from twin.units import SECONDS_PER_DAY
 
 
@@ -73,7 +73,7 @@ def positions(header: Sequence[str], wanted: Mapping[str, str], path: Path) -> d
     names = [name.strip() for name in header]
     missing = [column for column in wanted.values() if column not in names]
     if missing:
-        lacks = "; ".join(f"no column '{column}'; {suggest(column, names)}" for column in missing)
+        lacks = "no column " + ", ".join(f"'{column}'" for column in missing)
         mapping = ", ".join(f"{what}: {column}" for what, column in wanted.items())
         raise InputFileError(
             f"{path}: {lacks}\ncolumns seen: {', '.join(names)}\nmapping wanted: {mapping}"
