@@ -170,6 +170,7 @@ def size(design: Design, replication: int = 0) -> None:
             f"{cluster.racks} racks that {facility.gpus} GPUs fill"
         )
     design.network.size(cluster.servers, server.gpus_per_server)
+    design.economics.exchange(design.site.currency)
     rng = rng_for(design.clock.seed, replication)
     design.weather = design.site.weather(design.start, design.duration_s, rng)
     design.context = WorkloadContext(

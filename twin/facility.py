@@ -129,6 +129,7 @@ class Facility:
         carbon_kg_per_s = (
             feed.utility_w * self.site.carbon_kg_per_kwh(from_s) / JOULES_PER_KWH
         )
+        market_kg_per_kwh = self.site.carbon_market_kg_per_kwh(from_s)
         throttled_gpu_s = allocated if limits.throttled else 0.0
 
         totals.seconds += dt_s
@@ -146,6 +147,9 @@ class Facility:
         totals.reused_j += plant.reused_heat_w * dt_s
         totals.water_kg += plant.water_kg_per_s * dt_s
         totals.carbon_kg += carbon_kg_per_s * dt_s
+        if market_kg_per_kwh is not None:
+            market_kg = feed.utility_w * dt_s / JOULES_PER_KWH * market_kg_per_kwh
+            totals.carbon_market_kg = (totals.carbon_market_kg or 0.0) + market_kg
         totals.cost += feed.utility_w * dt_s / JOULES_PER_KWH * price
         totals.free_s += plant.free_fraction * dt_s
         totals.gpu_allocated_s += allocated
