@@ -232,8 +232,7 @@ def _chart(chart: Chart, series: Columns, step_s: float, blob: _Blob) -> dict[st
     lines = [
         _line(line, series[line.column] * line.factor, step_s, blob)
         for line in chart.lines
-        if not np.isnan(series[line.column]).all()
-        and (series[line.column].any() or line.column not in MAY_BE_IDLE)
+        if _says_something(line.column, series)
     ]
     return {
         "id": chart.id,
@@ -245,6 +244,16 @@ def _chart(chart: Chart, series: Columns, step_s: float, blob: _Blob) -> dict[st
         "format": chart.format,
         "series": lines,
     }
+
+
+def _says_something(column: str, series: Columns) -> bool:
+    """Return whether a line would show anything that is not there without it."""
+    values = series[column]
+    if np.isnan(values).all() or (column in MAY_BE_IDLE and not np.nan_to_num(values).any()):
+        return False
+    return column != "utility_power_w" or not np.allclose(
+        values, series["facility_power_w"], rtol=1e-9, equal_nan=True
+    )
 
 
 MAY_BE_IDLE = frozenset({"throttled_gpus", "tokens_per_s", "battery_j"})

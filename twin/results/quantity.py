@@ -24,8 +24,8 @@ _STEPS = {
         (1.0, "s"),
         (1e-3, "ms"),
     ),
-    "tokens": ((1e9, "billion tokens"), (1e6, "million tokens"), (1.0, "tokens")),
-    "requests": ((1e6, "million requests"), (1.0, "requests")),
+    "tokens": ((1e9, "billion"), (1e6, "million"), (1.0, "tokens")),
+    "requests": ((1e9, "billion"), (1e6, "million"), (1.0, "requests")),
 }
 """Larger and smaller units of a unit: the first one whose figure is at least 1 is used."""
 
@@ -80,7 +80,19 @@ def quantity(value: Any, unit: str, currency: str | None = None) -> str:
     for factor, name in _STEPS.get(unit, ()):
         if abs(value) >= factor or (factor, name) == _STEPS[unit][-1]:
             return f"{figure(value / factor)} {name}"
-    return f"{figure(value)} {unit.replace('currency', currency or 'currency')}"
+    return f"{figure(value)} {spoken(unit, currency)}"
+
+
+def spoken(unit: str, currency: str | None = None) -> str:
+    """Return *unit* as people write it.
+
+    Examples
+    --------
+    >>> spoken("kW/m2"), spoken("currency/kWh", "CNY"), spoken("fraction")
+    ('kW/m²', 'CNY/kWh', '%')
+    """
+    unit = unit.replace("currency", currency or "currency")
+    return {"m3": "m³", "kW/m2": "kW/m²", "fraction": "%"}.get(unit, unit)
 
 
 def scorecard(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:

@@ -255,7 +255,7 @@ def _charts(packed: Packed) -> str:
     return (
         '<h2>Over time</h2><p class="soft no-print" id="status">Unpacking the charts …</p>'
         "<noscript><p>The charts need JavaScript; the pictures in plots/ show the same.</p>"
-        f"</noscript>{places}"
+        f'</noscript><div class="charts">{places}</div>'
     )
 
 

@@ -99,13 +99,11 @@
       margin: { l: 62, r: 8, t: 34, b: 32 }, hovermode: "x unified",
       hoverlabel: { bgcolor: css("--panel"), bordercolor: css("--line"), font: { color: css("--ink") } },
       legend: { orientation: "h", x: 1, xanchor: "right", y: 1.0, yanchor: "bottom", font: { size: 11 } },
-      dragmode: "zoom", xaxis, yaxis,
+      showlegend: chart.series.length > 1, dragmode: "zoom", xaxis, yaxis,
     };
   }
 
-  const options = { displaylogo: false, responsive: true, scrollZoom: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-    toImageButtonOptions: { scale: 2 } };
+  const options = { displayModeBar: false, responsive: true };
   const places = meta.charts.map((chart) => document.getElementById(chart.id));
   let range = null;
   let busy = false;

@@ -1,0 +1,315 @@
+"""Many finished runs side by side: what was varied, what came of it, who is best."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twin.errors import InputFileError, TwinError
+from twin.results.quantity import ABSENT, quantity
+from twin.results.report import choices, overrides
+from twin.results.run_folder import Run, find_runs
+from twin.schema import SUMMARY
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
+
+METRICS = (
+    "pue",
+    "facility_energy_gwh",
+    "facility_power_peak_mw",
+    "rack_density_p95_kw",
+    "gpu_allocated_fraction",
+    "goodput_fraction",
+    "wait_p95_s",
+    "electricity_cost",
+    "cost_per_gpu_hour",
+    "carbon_t",
+    "water_m3",
+)
+"""Columns of the table, where any run has them; the CSV holds all."""
+DRAWN = (
+    "pue",
+    "facility_energy_gwh",
+    "electricity_cost",
+    "cost_per_gpu_hour",
+    "carbon_t",
+    "wait_p95_s",
+)
+"""Panels of the figure."""
+MOST_VARIED = 5
+"""Varied keys shown in the table."""
+SETTING_WIDTH, METRIC_WIDTH = 12, 14
+"""Room the table keeps for a setting and for a figure, in characters."""
+MOST_ROWS = 60
+"""Runs shown in the table."""
+QUIET = ("scenario.", "output.")
+"""Keys that name or describe a run; a difference in them explains nothing."""
+SAME = 1e-9
+ERROR_FILE = "error.txt"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One finished run of a comparison."""
+
+    path: Path
+    name: str
+    summary: dict[str, Any]
+    config: dict[str, Any]
+    """The resolved configuration, flat: ``a.b.c`` -> value."""
+    said: dict[str, str]
+    """What was overridden on the command line."""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What :func:`compare` found; prints itself as a table."""
+
+    entries: list[Entry]
+    failures: list[tuple[Path, str]]
+    """Folders without a finished run, and why."""
+    varied: list[str]
+    """Keys that tell the runs apart, the ones the user varied first."""
+    written: list[Path] = field(default_factory=list)
+
+    def value(self, entry: Entry, key: str) -> Any:
+        """Return the setting of *key* in one run; a group's name where *key* is a group."""
+        if key in entry.said:
+            return entry.said[key]
+        if key in entry.config:
+            return entry.config[key]
+        return choices(Run(entry.path, entry.summary)).get(key)
+
+    def label(self, entry: Entry, most_keys: int = 2) -> str:
+        """Return what tells a run apart in a few words: its varied settings, or its name."""
+        words = []
+        for key in self.varied[:most_keys]:
+            value = self.value(entry, key)
+            named = isinstance(value, str) and not _is_number(value)
+            words.append(str(value) if named else f"{key.rsplit('.', 1)[-1]} {_text(value)}")
+        return ", ".join(words) or entry.name
+
+    def best(self, metric: str) -> set[int]:
+        """Return which entries are best in *metric*; none where all are alike."""
+        better = SUMMARY[metric].better
+        values = {k: e.summary.get(metric) for k, e in enumerate(self.entries)}
+        known = {k: float(v) for k, v in values.items() if isinstance(v, (int, float))}
+        if better == "neither" or len(known) < 2 or not self._comparable(metric):
+            return set()
+        top = min(known.values()) if better == "lower" else max(known.values())
+        size = SAME * max(abs(v) for v in known.values())
+        found = {k for k, v in known.items() if abs(v - top) <= size}
+        return found if len(found) < len(known) else set()
+
+    def metrics(self, names: Sequence[str] = METRICS) -> list[str]:
+        """Return those of *names* that any run has."""
+        return [n for n in names if any(e.summary.get(n) is not None for e in self.entries)]
+
+    def _comparable(self, metric: str) -> bool:
+        """Return whether all runs count in one currency, if *metric* is money."""
+        money = SUMMARY[metric].unit.startswith("currency")
+        return not money or len({e.summary.get("currency") for e in self.entries}) == 1
+
+    def table(self, width: int = 200) -> Table:
+        """Return the comparison as a table of at most *width* characters.
+
+        The best of each column is green and starred; columns that do not fit are left
+        out, the least asked for first.
+        """
+        from rich.table import Table
+
+        shown = self.varied[:MOST_VARIED]
+        room = width - max(len(entry.name) for entry in self.entries) - SETTING_WIDTH * len(shown)
+        metrics = self.metrics()[: max(2, room // METRIC_WIDTH)]
+        table = Table(box=None, pad_edge=False, header_style="bold cyan")
+        table.add_column("run", no_wrap=True)
+        for key in shown:
+            table.add_column(_short(key, shown), overflow="fold")
+        for metric in metrics:
+            table.add_column(SUMMARY[metric].label, justify="right")
+        best = {metric: self.best(metric) for metric in metrics}
+        for k, entry in enumerate(self.entries[:MOST_ROWS]):
+            cells = [_text(self.value(entry, key)) for key in shown]
+            for metric in metrics:
+                unit, currency = SUMMARY[metric].unit, entry.summary.get("currency")
+                text = quantity(entry.summary.get(metric), unit.split("/")[0], currency)
+                cells.append(f"[bold green]{text} *[/]" if k in best[metric] else text)
+            table.add_row(entry.name, *cells)
+        return table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Print the table, and below it whatever must be said about the runs."""
+        from rich.text import Text
+
+        yield self.table(options.max_width)
+        if len(self.entries) > MOST_ROWS:
+            yield Text(f"The first {MOST_ROWS} of {len(self.entries):,} runs.")
+        hidden = len(self.varied) - MOST_VARIED
+        if hidden > 0:
+            yield Text(f"{hidden} more keys differ; compare.csv holds them.")
+        for path, why in self.failures:
+            yield Text(f"{path}: {why}", style="red")
+        for entry in self.entries:
+            for note in entry.notes:
+                yield Text(f"{entry.name}: {note}", style="yellow")
+
+    def write_csv(self, path: Path) -> Path:
+        """Write every varied key and every summary key of every run, failed ones included."""
+        part = path.with_name(path.name + ".part")
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["run", "status", *self.varied, *SUMMARY])
+            for entry in self.entries:
+                settings = [_text(self.value(entry, key), "") for key in self.varied]
+                figures = [_cell(entry.summary.get(name)) for name in SUMMARY]
+                writer.writerow([entry.path, "finished", *settings, *figures])
+            for failed, why in self.failures:
+                writer.writerow([failed, why])
+        part.replace(path)
+        return path
+
+
+def compare(paths: Iterable[str | Path], folder: Path | None = None) -> Comparison:
+    """Compare all runs at or below *paths*; write table and figure into *folder* if given.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Run folders, sweep folders, or folders above them.
+    folder : Path, optional
+        Where ``compare.csv`` and ``compare.png`` go.
+
+    Raises
+    ------
+    InputFileError
+        If a folder is missing or no finished run is found.
+    """
+    entries: list[Entry] = []
+    failures: list[tuple[Path, str]] = []
+    for path in _unique(paths):
+        try:
+            run = Run.open(path)
+            entries.append(_entry(run))
+        except TwinError as error:
+            failures.append((path, _reason(path) or str(error).removeprefix(f"{path}: ")))
+    if not entries:
+        why = "".join(f"\n{path}: {reason}" for path, reason in failures)
+        raise InputFileError(f"no finished run to compare{why}")
+    _name(entries)
+    found = Comparison(entries, failures, _varied(entries))
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        from twin.plot.comparison import draw
+
+        found.written = [found.write_csv(folder / "compare.csv"), draw(found, folder)]
+    return found
+
+
+def flatten(config: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return nested mappings as one: ``a.b.c`` -> value; lists stay whole.
+
+    Examples
+    --------
+    >>> flatten({"a": {"b": 1, "c": [2, 3]}})
+    {'a.b': 1, 'a.c': [2, 3]}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        where = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, where))
+        else:
+            flat[where] = value
+    return flat
+
+
+def _unique(paths: Iterable[str | Path]) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for path in paths:
+        below = list(find_runs(path)) or [Path(path)]
+        for run in below:
+            found.setdefault(run.resolve(), run)
+    return list(found.values())
+
+
+def _entry(run: Run) -> Entry:
+    said = dict(word.split("=", 1) for word in overrides(run) if "=" in word)
+    return Entry(run.path, run.path.name, run.summary, flatten(run.config()), said, run.notes)
+
+
+def _reason(path: Path) -> str:
+    """Return the last line of what a failed run left behind."""
+    error = path / ERROR_FILE
+    if not error.is_file():
+        return ""
+    lines = error.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f"failed: {lines[-1]}" if lines else "failed"
+
+
+def _name(entries: Sequence[Entry]) -> None:
+    """Name each run by the shortest path that tells them all apart."""
+    full = [str(entry.path.resolve()) for entry in entries]
+    common = os.path.commonpath(full) if len(full) > 1 else str(Path(full[0]).parent)
+    for entry, path in zip(entries, full, strict=True):
+        entry.name = os.path.relpath(path, common)
+
+
+def _varied(entries: Sequence[Entry]) -> list[str]:
+    """Return the keys whose values differ: those said on the command line first.
+
+    Where a group was chosen on the command line, the keys that come with it explain
+    nothing more and stand last.
+    """
+    said = {key: None for entry in entries for key in entry.said}
+    first = [
+        key
+        for key in said
+        if not key.startswith(("hydra.", *QUIET))
+        and len({_text(entry.said.get(key, entry.config.get(key))) for entry in entries}) > 1
+    ]
+    keys = {key: None for entry in entries for key in entry.config}
+    differ = [
+        key
+        for key in keys
+        if key not in first
+        and not key.startswith(QUIET)
+        and len({_text(entry.config.get(key)) for entry in entries}) > 1
+    ]
+    if any(len({_text(e.config.get(k)) for e in entries}) > 1 for k in ("scenario.name",)):
+        first.insert(0, "scenario.name")
+    groups = tuple(f"{key}." for key in first if "." not in key)
+    rest = [key for key in differ if not (groups and key.startswith(groups))]
+    last = [key for key in differ if key not in rest]
+    return [*first, *rest, *last]
+
+
+def _short(key: str, keys: Sequence[str]) -> str:
+    """Return the last part of a key, the whole key where that is not unique."""
+    last = key.rsplit(".", 1)[-1]
+    return last if sum(k.rsplit(".", 1)[-1] == last for k in keys) == 1 else key
+
+
+def _text(value: Any, absent: str = ABSENT) -> str:
+    if value is None:
+        return absent
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else value
