@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twin.errors import ParameterError, RunError
 from twin.power.base import FeedDesign
 from twin.power.battery import backup_s
+from twin.power.diagram import Element
 
 SURE = {"generator": {"start": {"start_s": 10, "failure_fraction": 0}}}
 DUD = {"generator": {"start": {"start_s": 10, "failure_fraction": 1}}}
@@ -273,3 +274,26 @@ def test_faults_in_any_order_lose_no_watt_and_all_comes_back(ready, drive, name,
     for _, node in feed.one_line().nodes(data=True):
         assert node["state"] == ("standby" if node["kind"] == "generator" else "live")
         assert node["battery_w"] == 0.0
+
+
+def test_an_overloaded_ups_turns_to_bypass_and_stands_bare_until_mended(ready, drive):
+    feed = ready("n", FeedDesign(it_w=1.9e6, mechanical_w=7e5, aux_w=2e4), **SURE)
+    run = drive(feed, it_w=1.8e6).run(60)
+    units = feed.units("ups")[1]
+    run.set("ups", units - 1).run(3600)
+    assert run.when("bypass", "ups") != []
+    assert feed.fed_fraction("it") == 1.0
+    assert feed.backed_fraction("it") == 0.0
+    node = feed.one_line().nodes["ups"]
+    assert node["bypassed"]
+    assert node["loss_w"] < 0.005 * node["load_w"]
+    run.set("utility", 0)
+    assert feed.fed_fraction("it") == 0.0
+    run.run(3600).set("utility", 1).set("ups", units).run(3600)
+    assert feed.backed_fraction("it") == 1.0
+    assert run.residual_j < 1e-9
+
+
+def test_a_bypass_needs_to_know_when(ready):
+    with pytest.raises(ParameterError, match="breaker"):
+        Element(type="ups", heat_to="hall", loss=(0, 0, 0), fed_by="a", bypass=(0.0, 0.0, 0.003))

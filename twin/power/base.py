@@ -105,6 +105,10 @@ class PowerFeed(Component):
         """Return how much more IT power fits; *steady* keeps the redundancy [W]."""
         return inf
 
+    def installed(self) -> dict[str, int]:
+        """Return the units installed of each thing that can break, by name."""
+        return {}
+
     def set_available(self, element: str, units: int) -> None:
         """Let *units* of *element* be in service from now on (a trip, a fault or a repair)."""
         raise NotImplementedError(element)

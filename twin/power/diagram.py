@@ -85,6 +85,9 @@ class Element:
     start: Start | None = None
     battery: Battery | None = None
     breaker: Breaker | None = None
+    bypass: tuple[NonNegative, NonNegative, NonNegative] | None = None
+    """Loss coefficients of a static bypass: what an overload sets off puts the load on the
+    bypass, with no battery behind it, instead of dropping it. [-]"""
 
     def __post_init__(self) -> None:
         self._check_backup()
@@ -108,6 +111,8 @@ class Element:
         hangs = self.type not in SOURCES and self.type not in SINKS
         ok = hangs or self.battery is None
         require(ok, "battery", "given", f"left out for a {self.type}")
+        ok = self.bypass is None or self.breaker is not None
+        require(ok, "breaker", None, "given where there is a bypass: it says when to turn to it")
         ok = self.draw == "first" or self.retransfer_s == 0.0
         require(ok, "retransfer_s", self.retransfer_s, "left out where draw is not 'first'")
 

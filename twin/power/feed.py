@@ -255,7 +255,8 @@ class Feed(PowerFeed):
     def set_available(self, element: str, units: int) -> None:
         """Let *units* of *element* be in service from now on; load finds the surviving paths.
 
-        Also closes a breaker that has tripped, cold. Batteries are thought of as alike
+        Call it between beats. It also closes a breaker that has tripped, cold, and turns a
+        bypassed UPS back to its inverters. Batteries are thought of as alike
         in all units: one charge for those in service, one store of energy for all.
 
         Parameters
@@ -275,6 +276,7 @@ class Feed(PowerFeed):
         ok = 0 <= units <= installed
         require(ok, f"{element}.units", units, f"0 to {installed} installed")
         self._supply.units[i] = units
+        self._supply.bypassed[i] = False
         if i in self._breakers:
             self._breakers[i].reset()
         self._supply.settle()
@@ -295,6 +297,10 @@ class Feed(PowerFeed):
         self._supply.settle()
         self._route()
 
+    def installed(self) -> dict[str, int]:
+        """Return the units installed of each element: what can break, and how far."""
+        return {name: self._installed[self._index[name]] for name in self.elements}
+
     def units(self, element: str) -> tuple[int, int]:
         """Return (in service, installed) of *element*."""
         i = self._find(element)
@@ -305,7 +311,7 @@ class Feed(PowerFeed):
     def one_line(self) -> nx.DiGraph:
         """Return the diagram with what each element is, may carry, carries and loses.
 
-        Node attributes: ``kind``, ``state`` (see supply.py), ``units`` (in service),
+        Node attributes: ``kind``, ``state`` (see supply.py), ``bypassed``, ``units`` (in service),
         ``installed``, ``rated_w`` (of units with voltage), ``load_w`` (output),
         ``peak_w`` (highest so far), ``loss_w`` (recharging included), ``battery_w``
         (into the battery, negative out of it), ``x`` (load over rating; None without
@@ -318,6 +324,7 @@ class Feed(PowerFeed):
                 name,
                 kind=self.elements[name].type,
                 state=self._supply.state[i],
+                bypassed=self._supply.bypassed[i],
                 units=self._supply.units[i],
                 installed=self._installed[i],
                 rated_w=rated_w,
@@ -391,7 +398,8 @@ class Feed(PowerFeed):
         heat_w = outdoors_w = 0.0
         for i, battery in self._batteries:
             self._battery_w[i] = 0.0
-            if self._supply.state[i] != LIVE or battery.missing_j <= 0.0:
+            charging = self._supply.state[i] == LIVE and not self._supply.bypassed[i]
+            if not charging or battery.missing_j <= 0.0:
                 continue
             drawn_w = battery.recharge_w(self._routes.rated_w[i], dt_s)
             lost_w = battery.store(drawn_w, dt_s)
@@ -445,12 +453,21 @@ class Feed(PowerFeed):
             rated_w = self._routes.rated_w[i]
             if rated_w > 0.0 and breaker.bear(self._load_w[i] / rated_w, dt_s):
                 opened = True
-                self._supply.units[i] = 0
-                detail = f"{self._load_w[i] / 1e3:.0f} kW on {rated_w / 1e3:.0f} kW"
-                self._supply.changes.append(Change("trip", self._names[i], detail))
+                self._open(i, f"{self._load_w[i] / 1e3:.0f} kW on {rated_w / 1e3:.0f} kW")
         self._overloaded.clear()
         self._hot = any(breaker.heat > 0.0 for breaker in self._breakers.values())
         return opened
+
+    def _open(self, i: int, why: str) -> None:
+        """Open the breaker of an element, or turn it to its bypass."""
+        kind = "trip"
+        if self._ordered[i].bypass is not None and not self._supply.bypassed[i]:
+            kind = "bypass"
+            self._supply.bypassed[i] = True
+            self._breakers[i].reset()
+        else:
+            self._supply.units[i] = 0
+        self._supply.changes.append(Change(kind, self._names[i], why))
 
     # ---- limits, inside ----
 
@@ -465,7 +482,7 @@ class Feed(PowerFeed):
 
     def _backed(self, i: int) -> bool:
         """Return whether element *i* or one it hangs on has a battery with charge."""
-        if not self._supply.empty[i]:
+        if not (self._supply.empty[i] or self._supply.bypassed[i]):
             return True
         return any(self._backed(j) for j, _ in self._supply.draws(i))
 

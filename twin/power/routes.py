@@ -53,7 +53,7 @@ def flatten(
         Rows with the losses of the units in service.
     """
     rated_w = [
-        supply.running[i] * each_w if supply.energised(i) else 0.0
+        supply.carrying(i) * each_w if supply.energised(i) else 0.0
         for i, each_w in enumerate(unit_w)
     ]
     rows = [_row(i, element, rated_w[i], supply) for i, element in enumerate(elements)]
@@ -71,7 +71,7 @@ def _row(i: int, element: Element, rated_w: float, supply: Supply) -> Row:
     feeders, outdoors = supply.draws(i), element.heat_to == "outdoor"
     if rated_w == 0.0:  # no voltage, or sized for no load at all: nothing to magnetise
         return i, 0.0, 0.0, 0.0, outdoors, feeders
-    a0, a1, a2 = element.loss
+    a0, a1, a2 = element.bypass if element.bypass and supply.bypassed[i] else element.loss
     return i, rated_w * a0, a1, a2 / rated_w, outdoors, feeders
 
 

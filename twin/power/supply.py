@@ -22,7 +22,7 @@ from                 when                                                   to
 ===================  =====================================================  =============
 any                  no unit in service                                     DEAD
 LIVE                 input lost, battery charged                            BATTERY
-LIVE                 input lost, no battery or an empty one                 DEAD
+LIVE                 input lost, no battery, an empty one, or on bypass     DEAD
 LIVE (a switch)      it moves to another feeder and ``delay_s`` is not 0    WAITING
 WAITING              input lost (a battery does not start from black)       DEAD
 DEAD                 input back, or a switch has moved to one that is       WAITING
@@ -99,12 +99,15 @@ class Supply:
             if elements[name].type == "generator"
         }
         """Generator -> the switches that call it."""
+        self.installed = list(installed)
         self.units = list(installed)
         """Units in service; a generator has so many sets that may start."""
         self.running = list(installed)
         """Units that carry load: fewer than ``units`` where generator sets did not start."""
         self.empty = [element.battery is None for element in self._elements]
         """Whether nothing is left in an element's battery, or it has none."""
+        self.bypassed = [False] * count
+        """Whether an element passes its input through, its battery out of play."""
         self.stuck = [False] * count
         self.position = [0] * count
         """Which of its feeders a switch is on."""
@@ -123,6 +126,10 @@ class Supply:
     def energised(self, i: int) -> bool:
         """Return whether there is voltage at the output of element *i*."""
         return self.state[i] in ENERGISED
+
+    def carrying(self, i: int) -> int:
+        """Return over how many units the load of element *i* is spread; a bypass has them all."""
+        return self.installed[i] if self.bypassed[i] else self.running[i]
 
     def draws(self, i: int) -> list[Part]:
         """Return which feeders element *i* draws from now, and which part of its input each."""
@@ -180,7 +187,8 @@ class Supply:
             return DEAD
         if not self._chosen(i):
             self._timer_s[i] = inf
-            return DEAD if self.empty[i] or state in (DEAD, WAITING) else BATTERY
+            unbacked = self.empty[i] or self.bypassed[i] or state in (DEAD, WAITING)
+            return DEAD if unbacked else BATTERY
         if state == LIVE:
             self._timer_s[i] = inf
             return LIVE
