@@ -1,5 +1,6 @@
 """Server power at its limits, its fans, its supplies and what heat does to it."""
 
+import gzip
 from functools import cache
 from pathlib import Path
 
@@ -161,6 +162,26 @@ def test_speed_at_power_is_the_median_of_the_measured_v100_jobs(shared_data):
     assert len(heavy) == 21
     for name in NAMES:
         np.testing.assert_allclose(load(name).speed_at_power, points, atol=0.002)
+
+
+def test_h100_host_matches_measured_nodes_in_training(shared_data):
+    """64 nodes in MLPerf GPT-3, immersed: no fans; GPUs at 0.8 of TDP (assumed)."""
+    folder = shared_data / "telemetry/mlperf-training-smc-h100"
+    at = {}
+    for line in (folder / "events_dev.csv").read_text().splitlines():
+        _, benchmark, _, time_ms, key = line.split(",")
+        if benchmark == "gpt3" and key in ("run_start", "run_stop"):
+            at[key] = int(time_ms)
+    with gzip.open(folder / "power_dev.csv.gz", "rt") as lines:
+        rows = (line.split(",") for line in lines)
+        watts = [
+            float(row[5])
+            for row in rows
+            if row[1] == "gpt3" and row[5] and at["run_start"] <= int(row[4]) <= at["run_stop"]
+        ]
+    server = load("h100", fan_full_speed_w=0)
+    drive = (0.8 * server.gpu_max_w - server.gpu_idle_w) / (server.gpu_max_w - server.gpu_idle_w)
+    assert server.power_w(drive)[0] == pytest.approx(sum(watts) / len(watts), rel=0.03)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from twin.config import parse
 from twin.errors import ConfigError
-from twin.storage.parallel import ParallelStorage, shared_fraction
+from twin.storage.parallel import (
+    ParallelStorage,
+    read_bandwidth_bytes_per_s,
+    shared_fraction,
+)
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "storage"
 DEMAND = st.floats(0, 1e15)
@@ -51,6 +55,21 @@ def test_power_at_rest_at_half_and_at_full_bandwidth():
 def test_more_demand_never_draws_less(a, b):
     storage = load()
     assert storage.power_w(min(a, b)) <= storage.power_w(max(a, b))
+
+
+def test_thirty_billion_small_files_are_bound_by_metadata():
+    """3e10 files of 100 kB: 25 min a pass at 2 TB/s needs 2e7 opens a second."""
+    files, file_bytes = 3e10, 1e5
+    assert files * file_bytes / 2e12 / 60 == pytest.approx(25)
+    assert read_bandwidth_bytes_per_s(2e12, 2e7, file_bytes) == 2e12
+    raw = load(file_mb=0.1)
+    assert raw.bandwidth_bytes_per_s == pytest.approx(1e11)
+    assert raw.level(2e12) == pytest.approx(0.05)
+    assert load().bandwidth_bytes_per_s == load().stream_bytes_per_s
+
+
+def test_storage_that_waits_for_metadata_draws_little_more_than_idle():
+    assert load(file_mb=0.1).power_w(2e12) == pytest.approx(50e3 + 0.05 * 40e3)
 
 
 def test_a_wrong_value_is_refused_with_its_key():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from twin.config import Count, NonNegative, Positive
 from twin.errors import require
 from twin.storage.base import Storage
-from twin.units import BYTES_PER_GIGABYTE
+from twin.units import BYTES_PER_GIGABYTE, BYTES_PER_MEGABYTE
 
 
 def shared_fraction(demand_bytes_per_s: float, bandwidth_bytes_per_s: float) -> float:
@@ -35,6 +35,35 @@ def shared_fraction(demand_bytes_per_s: float, bandwidth_bytes_per_s: float) -> 
     return bandwidth_bytes_per_s / demand_bytes_per_s
 
 
+def read_bandwidth_bytes_per_s(
+    stream_bytes_per_s: float, opens_per_s: float, file_bytes: float
+) -> float:
+    """Bandwidth of reading whole files, each of which must be opened first.
+
+    Parameters
+    ----------
+    stream_bytes_per_s : float
+        Bandwidth of large files, > 0. [B/s]
+    opens_per_s : float
+        Files the metadata servers open per second, > 0. [1/s]
+    file_bytes : float
+        Mean size of a file, > 0. [B]
+
+    Returns
+    -------
+    float
+        The smaller of the two limits: opening and streaming go on side by side. [B/s]
+
+    Examples
+    --------
+    Files of 100 kB need 20 million opens a second to fill 2 TB/s:
+
+    >>> read_bandwidth_bytes_per_s(2e12, 1e6, 1e5) / 2e12
+    0.05
+    """
+    return min(stream_bytes_per_s, opens_per_s * file_bytes)
+
+
 @dataclass
 class ParallelStorage(Storage):
     """Storage nodes side by side; a file is spread over all of them."""
@@ -45,6 +74,10 @@ class ParallelStorage(Storage):
     node_idle_w: NonNegative
     node_busy_w: NonNegative
     """One node at full bandwidth. [W]"""
+    metadata_opens_per_s: Positive
+    """Files that all metadata servers together open per second. [1/s]"""
+    file_mb: Positive
+    """Mean size of the files as stored; small files are metadata-bound. [MB]"""
     capacity_pb: Positive | None
     """Usable capacity; None where it is not known. [PB]"""
 
@@ -54,9 +87,17 @@ class ParallelStorage(Storage):
         require(enough, "node_busy_w", self.node_busy_w, f">= node_idle_w={self.node_idle_w}")
 
     @property
-    def bandwidth_bytes_per_s(self) -> float:
-        """Return the bandwidth of all nodes together [B/s]."""
+    def stream_bytes_per_s(self) -> float:
+        """Return the bandwidth of large files, all nodes together [B/s]."""
         return self.nodes * self.node_gb_per_s * BYTES_PER_GIGABYTE
+
+    @property
+    def bandwidth_bytes_per_s(self) -> float:
+        """Return the bandwidth of files as they are stored [B/s]."""
+        file_bytes = self.file_mb * BYTES_PER_MEGABYTE
+        return read_bandwidth_bytes_per_s(
+            self.stream_bytes_per_s, self.metadata_opens_per_s, file_bytes
+        )
 
     def level(self, demand_bytes_per_s: float) -> float:
         """Return the fraction 0-1 of its demand every reader gets at this total demand."""
@@ -64,5 +105,6 @@ class ParallelStorage(Storage):
 
     def power_w(self, demand_bytes_per_s: float) -> float:
         """Return the power at this total demand [W]: idle to busy with what is really read."""
-        load = min(1.0, demand_bytes_per_s / self.bandwidth_bytes_per_s)
+        read_bytes_per_s = min(demand_bytes_per_s, self.bandwidth_bytes_per_s)
+        load = read_bytes_per_s / self.stream_bytes_per_s
         return self.nodes * (self.node_idle_w + (self.node_busy_w - self.node_idle_w) * load)
