@@ -191,6 +191,8 @@ class AirServer(GpuServer):
     peak_flops: float = field(init=False)
     _idle_dc_w: float = field(init=False, repr=False)
     _dynamic_dc_w: float = field(init=False, repr=False)
+    _fan_speed_rise: float = field(init=False, repr=False)
+    _psu_rated_w: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Derive SI values and check the keys against each other."""
@@ -201,6 +203,8 @@ class AirServer(GpuServer):
         self._dynamic_dc_w = (
             gpus * (self.gpu_max_w - self.gpu_idle_w) + self.host_busy_w - self.host_idle_w
         )
+        self._fan_speed_rise = self.fan_full_load_speed - self.fan_idle_speed
+        self._psu_rated_w = self.psu_rated_kw * 1e3
         self._check_order()
         self._check_points()
         full_w, fan_w = self.power_w(1.0)
@@ -254,11 +258,11 @@ class AirServer(GpuServer):
         The fans' part carries its share of the supplies' loss. Both are whole
         multiples of 2**-10 W, see :data:`STEPS_PER_W`.
         """
-        speed = self.fan_idle_speed + (self.fan_full_load_speed - self.fan_idle_speed) * drive
+        speed = self.fan_idle_speed + self._fan_speed_rise * drive
         fan_w = self.fan_full_speed_w * speed * speed * speed
         output_w = self._idle_dc_w + self._dynamic_dc_w * drive + fan_w
         steps_per_output_w = STEPS_PER_W / piecewise_linear(
-            output_w / (self.psu_rated_kw * 1e3), self.psu_efficiency
+            output_w / self._psu_rated_w, self.psu_efficiency
         )
         return (
             round(output_w * steps_per_output_w) / STEPS_PER_W,
