@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.config import parse
-from twin.errors import ParameterError
+from twin.errors import ConfigError, ParameterError
 from twin.power.base import FeedDesign
 from twin.power.elements import efficiency, loss_w
 from twin.power.feed import Feed
@@ -19,9 +19,11 @@ DESIGN = FeedDesign(it_w=1.9e6, mechanical_w=0.7e6, aux_w=0.02e6)
 BEAT_S = 60.0
 
 
-def ready(name, design=DESIGN):
+def ready(name, design=DESIGN, **bess):
     """Return the feed of a file in conf/power, sized."""
     data = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    if bess:
+        data["bess"] |= bess
     feed = parse(Feed, data, "power")
     feed.size(design)
     return feed
@@ -41,7 +43,8 @@ def assert_nodes_balance(feed):
         if graph.out_degree(name):
             assert node["load_w"] == pytest.approx(leaving, rel=1e-9, abs=1e-6)
         if graph.in_degree(name):
-            assert node["load_w"] + node["loss_w"] == pytest.approx(entering, rel=1e-9, abs=1e-6)
+            taken_w = node["load_w"] + node["loss_w"] + node["battery_w"]
+            assert taken_w == pytest.approx(entering, rel=1e-9, abs=1e-6)
 
 
 @st.composite
@@ -205,6 +208,42 @@ def test_every_ready_design_balances(path):
     assert state.unserved_w == 0.0
     assert state.utility_w == pytest.approx(1.12e6 + state.loss_w, rel=1e-12)
     assert_nodes_balance(feed)
+
+
+def test_storage_at_the_meter_holds_the_limit_and_closes_the_ledger():
+    feed = ready("n_plus_1_bess")
+    limit_w = 0.85 * feed.one_line().nodes["utility"]["rated_w"]
+    for it_w in [0.9e6] * 3 + [1.9e6] * 60 + [0.5e6] * 200:
+        heat_w, state = serve(feed, it_w, 0.6e6, 0.02e6)
+        given_w = state.utility_w - state.stored_j / BEAT_S
+        taken_w = it_w + 0.62e6 + heat_w + state.ambient_heat_w
+        assert given_w == pytest.approx(taken_w, rel=1e-9)
+        assert state.utility_w <= limit_w * (1 + 1e-9)
+        assert_nodes_balance(feed)
+    assert state.battery_j == pytest.approx(ready("n_plus_1_bess")._energy_j)  # full again
+    assert feed.one_line().nodes["utility"]["peak_w"] == pytest.approx(limit_w)
+    assert feed.warnings == []
+
+
+def test_storage_trades_when_told_prices():
+    feed = ready("n_plus_1_bess", charge_below_price=0.4, discharge_above_price=0.9)
+    plain = serve(ready("n_plus_1"), 0.9e6)[1].utility_w
+    feed.tell_price(1.0)
+    assert serve(feed, 0.9e6)[1].utility_w < plain - 1e5
+    feed.tell_price(0.3)
+    assert serve(feed, 0.9e6)[1].utility_w > plain
+
+
+@pytest.mark.parametrize(
+    ("element", "change", "said"),
+    [("utilty", {}, "did you mean 'utility'"), ("utility", {"loss": [0.1, 0, 0]}, "0 with a bess")],
+)
+def test_storage_in_the_wrong_place_is_refused(element, change, said):
+    data = yaml.safe_load((CONF / "n_plus_1_bess.yaml").read_text())
+    data["bess"]["at"] = element
+    data["elements"]["utility"] |= change
+    with pytest.raises(ConfigError, match=said):
+        parse(Feed, data, "power")
 
 
 def test_a_load_that_was_not_designed_for_has_no_rating():

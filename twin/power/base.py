@@ -89,6 +89,9 @@ class PowerFeed(Component):
     def one_line(self) -> Any:
         """Return the one-line diagram, a ``networkx.DiGraph`` with load and rating per node."""
 
+    def tell_price(self, price_per_kwh: float) -> None:
+        """Take the price of the beat to come; a feed that does not trade ignores it."""
+
     def until_change_s(self) -> float:
         """Return how long a beat may be before something changes by itself; ``inf`` at rest."""
         return inf

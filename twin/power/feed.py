@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import networkx as nx
 
@@ -23,6 +24,7 @@ from twin.errors import require, suggest
 from twin.power import sizing
 from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
 from twin.power.battery import Battery
+from twin.power.bess import Bess
 from twin.power.breaker import Breaker
 from twin.power.diagram import SINKS, Element, diagram
 from twin.power.routes import Routes, Row, flatten, highest_it_w
@@ -38,6 +40,7 @@ class Feed(PowerFeed):
     """A diagram of any shape without circles; see the files in ``conf/power``."""
 
     elements: dict[str, Element]
+    bess: Bess | None = None
 
     # ---- fixed by the diagram ----
     _names: list[str] = field(init=False, repr=False)
@@ -81,6 +84,10 @@ class Feed(PowerFeed):
     """Part of what recharging drew that became heat, by element."""
     _energy_j: float = field(init=False, default=0.0)
     """In all batteries at the end of the last beat."""
+    _bess_at: int = field(init=False, default=-1)
+    _bess_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
+    """(into storage at the meter, of which heat)."""
+    _price_per_kwh: float | None = field(init=False, default=None)
     _hot: bool = field(init=False, default=False)
     """Whether a breaker remembers an overload."""
     _released_j: float = field(init=False, default=0.0)
@@ -98,6 +105,15 @@ class Feed(PowerFeed):
         self._batteries = [(i, e.battery) for i, e in enumerate(ordered) if e.battery]
         self._breakers = {i: e.breaker for i, e in enumerate(ordered) if e.breaker}
         require(bool(self._utilities), "elements", sorted(self._names), "with a utility")
+        if self.bess is not None:
+            self._check_bess(self.bess)
+
+    def _check_bess(self, bess: Bess) -> None:
+        names = [self._names[i] for i in self._utilities]
+        require(bess.at in names, "bess.at", bess.at, f"a utility; {suggest(bess.at, names)}")
+        lossless = max(self.elements[bess.at].loss) == 0.0
+        require(lossless, f"elements.{bess.at}.loss", self.elements[bess.at].loss, "0 with a bess")
+        require("bess" not in self.elements, "elements.bess", "an element", "named otherwise")
 
     def _kinds_below(self, name: str) -> set[str]:
         """Return the kinds of sink that hang on an element, or that it is."""
@@ -126,6 +142,10 @@ class Feed(PowerFeed):
         self._supply = Supply(self.elements, self._graph, self._names, self._installed)
         self._supply.draw_die = self._draw_die
         self._sized = True
+        if self.bess is not None:
+            self._bess_at = i = self._index[self.bess.at]
+            self.bess.size(self._installed[i] * self._unit_w[i])
+            self._energy_j += self.bess.stored_j
         self._route()
 
     def seed(self, rng: RngFor) -> None:
@@ -136,6 +156,10 @@ class Feed(PowerFeed):
             self._supply.draw_die = self._draw_die
 
     # ---- each beat ----
+
+    def tell_price(self, price_per_kwh: float) -> None:
+        """Take the price of the beat to come, for storage that trades."""
+        self._price_per_kwh = price_per_kwh
 
     def serve_it(self, it_w: float, dt_s: float) -> float:
         """Carry *it_w* to the racks; return the heat released into cooled space [W]."""
@@ -165,14 +189,15 @@ class Feed(PowerFeed):
         self._asked_w = (it_w, mechanical_w, aux_w)
         self._held_j = (lost_w - ambient_w) * dt_s
         stored_j, battery_j = self._held_j - self._released_j, None
-        if self._batteries:
+        bess_heat_w = self._use_bess(dt_s) if self.bess else 0.0  # outdoors
+        if self._batteries or self.bess:
             delta_j, battery_j = self._discharge(dt_s)
             stored_j += delta_j
         state = FeedState(
             utility_w=self._drawn_w(self._utilities),
-            loss_w=self._it_losses_w[0] + lost_w,
+            loss_w=self._it_losses_w[0] + lost_w + bess_heat_w,
             it_loss_w=self._it_losses_w[0] + it_lost_w,
-            ambient_heat_w=self._it_losses_w[1] + ambient_w,
+            ambient_heat_w=self._it_losses_w[1] + ambient_w + bess_heat_w,
             stored_j=stored_j,
             battery_j=battery_j,
             unserved_w=0.0 if self._routes.all_fed else self._unserved_w(),
@@ -315,7 +340,8 @@ class Feed(PowerFeed):
         ``installed``, ``rated_w`` (of units with voltage), ``load_w`` (output),
         ``peak_w`` (highest so far), ``loss_w`` (recharging included), ``battery_w``
         (into the battery, negative out of it), ``x`` (load over rating; None without
-        rating), ``heat_to``. Edge attribute: ``load_w``, what flows along it.
+        rating), ``heat_to``. Edge attribute: ``load_w``, what flows along it. Storage at
+        the meter is a node of its own, with ``kind``, ``load_w`` 0, ``loss_w``, ``battery_w``.
         """
         graph = nx.DiGraph()
         for i in reversed(range(len(self._names))):
@@ -341,6 +367,11 @@ class Feed(PowerFeed):
             for j, part in feeders:
                 drawn_w = part * (self._load_w[i] + self._loss_w[i] + self._battery_w[i])
                 graph.edges[self._names[j], self._names[i]]["load_w"] = drawn_w
+        if self.bess is not None:
+            drawn_w, heat_w = self._bess_w
+            graph.add_node("bess", kind="bess", load_w=0.0, loss_w=heat_w, heat_to="outdoor")
+            graph.nodes["bess"]["battery_w"] = drawn_w - heat_w
+            graph.add_edge(self.bess.at, "bess", load_w=drawn_w)
         return graph
 
     # ---- one beat, inside ----
@@ -414,7 +445,7 @@ class Feed(PowerFeed):
 
     def _discharge(self, dt_s: float) -> tuple[float, float]:
         """Let batteries carry their elements; return (change of energy, energy) of all [J]."""
-        energy_j = 0.0
+        energy_j = self.bess.stored_j if self.bess else 0.0
         for i, battery in self._batteries:
             if self._supply.state[i] == BATTERY:
                 power_w = self._load_w[i] + self._loss_w[i]
@@ -426,6 +457,18 @@ class Feed(PowerFeed):
             energy_j += battery.energy_j()
         delta_j, self._energy_j = energy_j - self._energy_j, energy_j
         return delta_j, energy_j
+
+    def _use_bess(self, dt_s: float) -> float:
+        """Let storage at the meter act on what its utility carries; return its heat [W]."""
+        i, bess = self._bess_at, self.bess
+        self._bess_w = (0.0, 0.0)
+        if bess is not None and self._supply.energised(i):
+            self._bess_w = bess.step(self._load_w[i], self._price_per_kwh, dt_s)
+            self._load_w[i] += self._bess_w[0]
+            if self._load_w[i] > min(self._peak_w[i], self._routes.rated_w[i] * ROUNDING):
+                self._look(i, self._load_w[i])
+                self._mark_w[i] = inf
+        return self._bess_w[1]
 
     def _unserved_w(self) -> float:
         """Return what was asked for by loads of which no part has voltage [W]."""
@@ -500,3 +543,5 @@ class Feed(PowerFeed):
             min(peak_w, rated_w * ROUNDING)
             for peak_w, rated_w in zip(self._peak_w, self._routes.rated_w, strict=True)
         ]
+        if self.bess is not None:
+            self._mark_w[self._bess_at] = inf  # looked at after storage has done its part
