@@ -8,6 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from twin.errors import ConfigError
+from twin.sweep import PoolLauncher, combinations
 
 FAKE = Path(__file__).with_name("with_fake_run.py")
 COMMAND = [sys.executable, str(FAKE)]
@@ -34,6 +38,7 @@ def finished(folder):
     return sorted(int(path.parent.name) for path in folder.glob("sweep/*/summary.json"))
 
 
+@pytest.mark.slow
 def test_every_combination_runs_and_is_compared(sweep, tmp_path):
     done = sweep("clock.seed=0,1", "scheduling=easy,fcfs")
 
@@ -43,7 +48,7 @@ def test_every_combination_runs_and_is_compared(sweep, tmp_path):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_designs_that_raise_exit_or_are_killed_stop_no_other(sweep, tmp_path, workers):
     done = sweep("clock.seed=0,11,12,13,1", f"hydra.launcher.workers={workers}")
 
@@ -58,6 +63,7 @@ def test_designs_that_raise_exit_or_are_killed_stop_no_other(sweep, tmp_path, wo
         assert trace in (tmp_path / f"sweep/{number}/error.txt").read_text()
 
 
+@pytest.mark.slow
 def test_the_basic_launcher_works_too(sweep, tmp_path):
     done = sweep("clock.seed=0,11,12,1", "hydra/launcher=basic")
 
@@ -66,6 +72,7 @@ def test_the_basic_launcher_works_too(sweep, tmp_path):
     assert "2 of 4 designs failed" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_design_over_the_time_limit_is_stopped(sweep, tmp_path):
     done = sweep("clock.seed=14,0", "hydra.launcher.time_limit_s=2")
 
@@ -89,25 +96,37 @@ def test_all_problems_of_all_designs_are_told_and_nothing_is_started(sweep, tmp_
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("workers=0", "hydra.launcher.workers=0: must be a whole number >= 1"),
-        ("time_limit_s=-1", "hydra.launcher.time_limit_s=-1: must be a number > 0"),
+        ({"workers": 0}, "hydra.launcher.workers=0: must be a whole number >= 1"),
+        ({"workers": "all"}, "hydra.launcher.workers=all: must be a whole number >= 1"),
+        ({"time_limit_s": -1}, "hydra.launcher.time_limit_s=-1: must be a number > 0"),
     ],
 )
-def test_a_wrong_setting_of_the_launcher_is_refused(sweep, tmp_path, setting, message):
-    done = sweep("clock.seed=0,1", f"hydra.launcher.{setting}")
-
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert list(tmp_path.iterdir()) == []
+def test_a_wrong_setting_of_the_launcher_is_refused(setting, message):
+    launcher = PoolLauncher(**setting)
+    with pytest.raises(ConfigError, match=message):
+        launcher.setup(hydra_context=None, task_function=None, config=None)
 
 
-def test_a_sweep_without_an_end_is_refused(sweep, tmp_path):
-    done = sweep("clock.seed=interval(0,1)")
-
-    assert done.returncode == 2
-    assert "has no end" in done.stderr
+def parsed(*overrides):
+    return OverridesParser.create().parse_overrides(list(overrides))
 
 
+def test_designs_are_all_combinations_and_the_later_override_counts():
+    designs = combinations(parsed("a.b=1,2", "c=x", "++d.e=range(2)", "a.b=3,4"))
+    assert designs == [
+        ["a.b=3", "c=x", "++d.e=0"],
+        ["a.b=3", "c=x", "++d.e=1"],
+        ["a.b=4", "c=x", "++d.e=0"],
+        ["a.b=4", "c=x", "++d.e=1"],
+    ]
+
+
+def test_a_sweep_without_an_end_is_refused():
+    with pytest.raises(ConfigError, match="has no end"):
+        combinations(parsed("clock.seed=interval(0,1)"))
+
+
+@pytest.mark.slow
 def test_a_scenario_can_carry_the_axes_and_the_command_line_replaces_one(sweep, tmp_path):
     (tmp_path / "scenarios").mkdir()
     (tmp_path / "scenarios/study.yaml").write_text(
@@ -142,6 +161,7 @@ def test_ctrl_c_stops_every_design_and_says_what_is_kept(tmp_path):
     assert finished(tmp_path) == [0]
 
 
+@pytest.mark.slow
 def test_no_design_outlives_a_sweep_that_is_killed(tmp_path):
     words = ["--multirun", "hydra.sweep.dir=sweep", "clock.seed=14,14", "hydra.launcher.workers=2"]
     with subprocess.Popen([*COMMAND, *words], cwd=tmp_path, env=HERE) as process:
@@ -166,6 +186,7 @@ def wait_for(condition, seconds=30):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_two_sweeps_in_one_second_do_not_collide(tmp_path):
     words = [*COMMAND, "-m", "clock.seed=0,1"]
     both = [subprocess.Popen(words, cwd=tmp_path, env=HERE) for _ in range(2)]

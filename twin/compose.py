@@ -37,7 +37,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
-from twin.catalogue import GROUPS, data_dir, scenario_folders
+from twin.catalogue import GROUPS, choices, data_dir, scenario_files, scenario_folders
 from twin.errors import ConfigError, TwinError, suggest
 
 RESOLVERS = (
@@ -366,9 +366,12 @@ def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
 
 def _explain_missing(error: MissingConfigException) -> str:
     group, _, name = str(error.missing_cfg_file).rpartition("/")
-    if error.options:
-        return f"{group}={name}: there is no such choice; {suggest(name, error.options)}"
-    return str(error).splitlines()[0]
+    said = str(error).splitlines()[0]
+    where = f"{said.split(': ')[0]}: " if said.startswith("In 'scenario/") else ""
+    options = list(scenario_files()) if group == "scenario" else choices(group)
+    if not options:
+        return said
+    return f"{where}{group}={name}: there is no such choice; {suggest(name, options)}"
 
 
 def _explain_unknown(key: str) -> str:

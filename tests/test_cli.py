@@ -1,0 +1,316 @@
+"""The commands as a user meets them: what they print, how they end, what they leave."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from twin import cli
+from twin.__main__ import main
+
+ROOT = Path(__file__).resolve().parent.parent
+FAKE = Path(__file__).with_name("with_fake_run.py")
+HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """Each test starts in an empty folder, and leaves the interpreter as it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["twin"])
+    monkeypatch.delenv("TWIN_SCENARIOS", raising=False)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    return tmp_path
+
+
+@pytest.fixture
+def twin(capsys):
+    """Run ``twin`` in this process; return its exit status and what it said."""
+
+    def run(*words):
+        status = main(words)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def scenario(folder, name, text):
+    (folder / "scenarios").mkdir(exist_ok=True)
+    (folder / f"scenarios/{name}.yaml").write_text(text)
+
+
+# ---- bad input: exit 2, one clear message, no traceback, nothing left ---------
+
+REFUSED = {
+    "unknown key": (["facility.gpsu=3"], r"facility\.gpsu=3: unknown key; did you mean 'gpus'\?"),
+    "unknown key smuggled in by +": (["+facility.gpsu=3"], r"facility\.gpsu=3: unknown key"),
+    "unknown part": (["coolng=chilled_air"], r"coolng: unknown key; did you mean 'cooling'\?"),
+    "unknown part smuggled in by +": (["+coolng.x=1"], r"coolng=.*unknown key; did you mean 'coo"),
+    "unknown choice": (["scheduling=eassy"], r"scheduling=eassy: .*did you mean 'easy'\?.*fcfs"),
+    "unknown scenario": (["scenario=mana_oasi"], r"scenario=mana_oasi: .*'mana_oasis'\?.*philly"),
+    "unknown model": (["cooling.kind=magic.Box"], r"cooling\.kind='magic\.Box': no such model"),
+    "code as a model": (["cooling.kind=os.system"], r"cooling\.kind='os\.system': no such model"),
+    "code by Hydra": (["+cooling._target_=os.system"], r"cooling\._target_=.*is data"),
+    "code by a callback": (["+hydra.callbacks.x._target_=os.system"], r"hydra\.callbacks"),
+    "code by logging": (
+        ["+hydra.job_logging.handlers={x:{class:os.system}}"],
+        r"hydra\.job_logging\.handlers\.x\.class='os\.system': not allowed",
+    ),
+    "the environment": (["clock.start=${oc.env:HOME}"], r"clock\.start=\$\{oc\.env:.*not availab"),
+    "a missing reference": (["clock.seed=${clock.sed}"], r"clock\.seed: .*'clock\.sed' not found"),
+    "wrong type": (["clock.seed=abc"], r"clock\.seed='abc': must be a whole number"),
+    "nothing": (["facility.gpus=null"], r"facility\.gpus=None: must be a whole number"),
+    "out of range": (["clock.duration_days=-1"], r"clock\.duration_days=-1: must be > 0"),
+    "negative power": (["gpu.gpu_idle_w=-5"], r"gpu\.gpu_idle_w=-5: must be"),
+    "not a date": (["clock.start=soon"], r"clock\.start='soon': must be a date and time"),
+    "rack over its rating": (["rack.rated_kw=5"], r"rack\.rated_kw=5: must be >= 13"),
+    "uneven interval": (["output.interval_s=100"], r"output\.interval_s=100: must be a multiple"),
+    "missing weather file": (["site.weather_path=/nope.epw"], r"/nope\.epw"),
+    "missing trace": (["scenario=philly_replay", "workload.path=/nope.csv"], r"/nope\.csv"),
+    "no trace": (["scenario=philly_replay"], r"workload\.path: is required"),
+    "no equals sign": (["clock"], r"'clock': cannot be read; write key=value"),
+    "several values": (["clock.seed=1,2"], r"clock\.seed=1,2: several values; add --multirun"),
+    "a part removed": (["~cooling"], r"cooling=None: must be a mapping"),
+    "unknown key of Hydra": (["hydra.run.dri=x"], r"hydra\.run\.dri: unknown key"),
+    "a folder of choices": (["--config-dir=/tmp"], r"--config-dir: not available"),
+    "a pickled run": (["--experimental-rerun=x"], r"--experimental-rerun: not available"),
+    "several problems": (
+        ["clock.seed=abc", "facility.gpsu=3"],
+        r"(?s)facility\.gpsu.*clock\.seed|clock\.seed.*facility\.gpsu",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_wrong_configuration_is_refused_with_one_clear_message(twin, own_folder, words, message):
+    status, out, err = twin(*words)
+
+    assert status == 2
+    assert re.search(message, err), err
+    assert "Traceback" not in err
+    assert out == ""
+    assert list(own_folder.iterdir()) == []
+
+
+def test_an_unknown_option_is_refused(twin):
+    with pytest.raises(SystemExit) as ended:
+        twin("--fast")
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scenario: {question: [}\n", r"bad\.yaml:1:\d+: malformed YAML"),
+        ("clock:\n  seed: 1\n seed: 2\n", r"bad\.yaml:3:\d+: malformed YAML"),
+        ("clock: {seed: 1}\nclock: {seed: 2}\n", r"bad\.yaml:2:1: malformed YAML.*duplicate"),
+        ("- mana_oasis\n", r"bad\.yaml:1: must be a mapping"),
+        ("just words\n", r"just words=None: unknown key"),
+        ("scenario: 3\n", r"scenario=3: must be a mapping"),
+        ("scenario: {qestion: why}\n", r"scenario\.qestion='why': unknown key; .*'question'"),
+        ("clok: {seed: 1}\n", r"clok=.*unknown key; did you mean 'clock'"),
+        ("clock: {sed: 1}\n", r"clock\.sed=1: unknown key; did you mean 'seed'"),
+        ("defaults: [override /coolng: x]\n", r"coolng"),
+        ("defaults: [override /cooling: magic]\n", r"cooling=magic: .*chilled_air"),
+        (
+            "defaults: [mana_oasi]\n",
+            r"'scenario/bad': scenario=mana_oasi: .*did you mean 'mana_oasis'",
+        ),
+        ("hydra: {callbacks: {x: {_target_: os.system}}}\n", r"hydra\.callbacks: not allowed"),
+        ("gpu: {_target_: os.system}\n", r"gpu\._target_='os\.system'.*is data"),
+    ],
+)
+def test_a_wrong_scenario_file_is_refused(twin, own_folder, text, message):
+    scenario(own_folder, "bad", text)
+
+    status, _, err = twin("scenario=bad")
+
+    assert status == 2
+    assert re.search(message, err), err
+    assert "Traceback" not in err
+    assert [path.name for path in own_folder.iterdir()] == ["scenarios"]
+
+
+def test_a_missing_folder_of_scenarios_is_refused(twin, monkeypatch):
+    monkeypatch.setenv("TWIN_SCENARIOS", "/no/such/folder")
+    status, _, err = twin()
+    assert status == 2
+    assert "TWIN_SCENARIOS=/no/such/folder" in err
+
+
+# ---- help ----------------------------------------------------------------------
+
+
+def test_help_teaches_scenarios_groups_and_examples(twin, own_folder):
+    scenario(own_folder, "mine", "scenario:\n  question: Is it mine?\n")
+    scenario(own_folder, "broken", "scenario: [\n")
+
+    status, out, _ = twin("--help")
+
+    assert status == 0
+    assert "mana_oasis" in out
+    assert "Is it mine?" in out
+    assert "cannot be read" in out
+    assert re.search(r"scheduling +easy, fcfs", out)
+    assert "twin --multirun" in out
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from twin.__main__ import main; main(['--help'])",
+        "from twin import sweep; sweep.compose.load()",
+    ],
+)
+def test_help_and_composing_load_no_numerics(code):
+    heavy = "{'numpy', 'matplotlib', 'pyarrow', 'simpy', 'networkx'} & set(sys.modules)"
+    code = f"import sys; {code}; sys.exit(', '.join({heavy}) or 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=HERE, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_configuration_can_be_shown_without_a_run(twin, own_folder):
+    status, out, _ = twin("--cfg", "job", "clock.seed=5")
+    assert status == 0
+    assert "seed: 5" in out
+    assert list(own_folder.iterdir()) == []
+
+
+# ---- runs (the simulation itself is a fake here) ---------------------------------
+
+
+def fake(folder, *words):
+    return subprocess.run(
+        [sys.executable, str(FAKE), *words],
+        cwd=folder,
+        env=HERE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_run_prints_its_summary_the_boundary_and_its_folder(own_folder):
+    done = fake(own_folder, "clock.seed=3")
+
+    (folder,) = own_folder.glob("outputs/mana_oasis/*")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "the table" in done.stdout
+    assert "PUE = facility energy / IT energy" in done.stdout
+    assert str(folder.relative_to(own_folder)) in done.stdout
+    assert json.loads((folder / "summary.json").read_text()) == {"seed": 3}
+    assert (folder / ".hydra/overrides.yaml").is_file()
+    assert list(folder.glob("*.log")) == []
+
+
+def test_a_run_goes_where_it_is_told_and_forgets_the_one_before(own_folder):
+    assert fake(own_folder, "hydra.run.dir=here/there").returncode == 0
+    assert (own_folder / "here/there/summary.json").is_file()
+
+    done = fake(own_folder, "hydra.run.dir=here/there", "clock.seed=11")
+
+    assert done.returncode == 1
+    assert "the ledger does not close" in done.stderr
+    assert not (own_folder / "here/there/summary.json").exists()
+    assert "the ledger does not close" in (own_folder / "here/there/error.txt").read_text()
+
+
+def test_ctrl_c_says_what_is_kept(own_folder):
+    with subprocess.Popen(
+        [sys.executable, str(FAKE), "hydra.run.dir=run", "clock.seed=14"],
+        cwd=own_folder,
+        env=HERE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        end = time.monotonic() + 30
+        while not (own_folder / "run/hanging").exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        message = process.communicate(timeout=30)[1]
+
+    assert process.returncode == 130
+    assert "Kept in run: config.yaml, hanging; without summary.json it is not a finished" in message
+    assert "Traceback" not in message
+
+
+# ---- the other commands -----------------------------------------------------------
+
+
+def refused(capsys, command, *words):
+    status = command(words)
+    said = capsys.readouterr()
+    assert status == 2
+    assert "Traceback" not in said.err
+    return said.err
+
+
+def half_a_run(folder):
+    (folder / "run").mkdir()
+    (folder / "run/config.yaml").write_text("clock: {start: '2023-07-03 00:00'}\n")
+    return str(folder / "run")
+
+
+def a_run(folder):
+    name = half_a_run(folder)
+    (folder / "run/summary.json").write_text('{"pue": 1.2, "simulated_days": 7.0}')
+    return name
+
+
+@pytest.mark.parametrize("command", [cli.plot, cli.compare])
+def test_a_folder_without_a_finished_run_is_refused(capsys, own_folder, command):
+    assert "nope" in refused(capsys, command, "nope")
+    assert "summary.json" in refused(capsys, command, half_a_run(own_folder))
+
+
+def test_plot_names_the_nearest_column(capsys, own_folder):
+    message = refused(capsys, cli.plot, a_run(own_folder), "--series", "pue,it_power")
+    assert "--series it_power: no such column; did you mean 'it_power_w'?" in message
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--from", "noon"], "--from noon: must be a time as"),
+        (["--to", "2023-07-01"], "--to 2023-07-01: must not be before the run starts"),
+        (["--from", "2d", "--to", "36h"], "--to 36h: must be after --from 2d"),
+    ],
+)
+def test_plot_refuses_a_time_that_is_none(capsys, own_folder, words, message):
+    assert message in refused(capsys, cli.plot, a_run(own_folder), *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90min", 5400.0),
+        ("36h", 129600.0),
+        ("2d", 172800.0),
+        ("1.5 h", 5400.0),
+        ("2023-07-03 12:00", 43200.0),
+        ("2023-07-04", 86400.0),
+    ],
+)
+def test_a_time_is_local_or_elapsed(own_folder, text, seconds):
+    from twin.results.run_folder import Run
+
+    assert cli.instant_s(text, "--from", Run.open(a_run(own_folder))) == seconds
+
+
+@pytest.mark.parametrize("command", [cli.plot, cli.compare])
+def test_a_command_without_its_folder_is_wrong_use(command):
+    with pytest.raises(SystemExit) as ended:
+        command([])
+    assert ended.value.code == 2

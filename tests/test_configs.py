@@ -1,0 +1,86 @@
+"""Every configuration file and every scenario there is, built as a run would."""
+
+import functools
+import re
+
+import pytest
+from omegaconf import OmegaConf
+
+from twin import build, catalogue, compose, run
+from twin.config import parse
+from twin.errors import ConfigError
+from twin.scenario import ScenarioConfig
+from twin.validation import find_probe
+
+CONF = catalogue.data_dir("conf")
+CHOICES = [(group, name) for group in catalogue.GROUPS for name in catalogue.choices(group)]
+SCENARIOS = list(catalogue.scenario_files())
+COOLINGS = catalogue.choices("cooling")
+
+MISFIT = re.compile(r"^(rack\.|workload\.path: is required|workload\..*what the facility has)")
+"""How a choice that is right in itself may be refused beside the others: a rack too small for
+its servers or too dense for its cooling, a trace that was not named, jobs too large."""
+
+
+@functools.cache
+def default():
+    return compose.load()
+
+
+def chosen(group, name):
+    """Return the default configuration with another choice in one group."""
+    content = OmegaConf.load(CONF / group / f"{name}.yaml")
+    if "defaults" in content:
+        return compose.load([f"{group}={name}"])
+    return {**default(), group: OmegaConf.to_container(content, resolve=True)}
+
+
+def fits_or_says_why(config):
+    """Build *config*; it must fit together or be refused for not fitting."""
+    try:
+        run.check(config)
+    except ConfigError as error:
+        assert MISFIT.match(str(error)), str(error)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: p.stem)
+def test_every_file_explains_itself(path):
+    assert "# " in path.read_text()
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+def test_every_choice_fills_its_model_and_fits_or_says_why(group, name):
+    config = chosen(group, name)
+    build.read(config)
+    fits_or_says_why(config)
+
+
+@pytest.mark.parametrize("cooling", COOLINGS)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_works_with_every_cooling(scenario, cooling):
+    config = compose.load([f"scenario={scenario}", f"cooling={cooling}"])
+    assert config["scenario"]["name"] == scenario.rpartition("/")[2]
+    fits_or_says_why(config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_scenario_works_with_every_choice(scenario, group, name):
+    fits_or_says_why(compose.load([f"scenario={scenario}", f"{group}={name}"]))
+
+
+@pytest.mark.parametrize("path", catalogue.scenario_files().values(), ids=lambda p: p.stem)
+def test_every_scenario_asks_a_question(path):
+    assert not catalogue.question(path).startswith("(")
+    assert path.read_text().startswith("# ")
+    assert not re.search(r"(?i)todo|fixme", path.read_text())
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_published_row_is_well_formed_and_its_probe_exists(name):
+    config = compose.load([f"scenario={name}"])
+    about = parse(ScenarioConfig, config["scenario"], "scenario")
+    for row in about.published:
+        if row.probe is not None:
+            assert callable(find_probe(row.probe))
