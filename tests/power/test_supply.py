@@ -227,6 +227,27 @@ def test_sets_that_do_not_start_are_missing_from_the_rating(ready, drive):
     assert 0.0 < node["rated_w"] < 8 * 2e6
 
 
+def test_too_few_sets_trip_unless_load_is_shed(ready, drive):
+    def outage(shed):
+        feed = ready("n", **{"generator": {**SURE["generator"], "unit_max_kw": 500}})
+        feed.set_available("generator", 3)  # of seven or so
+        run = drive(feed, 1.5e6, 0.6e6, 0.02e6, beat_s=5.0).run(60).set("utility", 0).run(20)
+        for _ in range(600):
+            if shed:
+                run.it_w += min(0.0, feed.headroom_w(steady=False))
+            run.run(5)
+        assert run.residual_j < 1e-9
+        return feed, run
+
+    feed, run = outage(shed=False)
+    assert run.when("trip", "generator") != []
+    assert feed.fed_fraction("it") == 0.0
+    feed, run = outage(shed=True)
+    assert run.when("trip", "generator") == []
+    assert feed.fed_fraction("it") == 1.0
+    assert 0.0 < run.it_w < 0.5e6
+
+
 def test_dice_are_needed_only_where_there_is_chance(ready):
     feed = ready("n")
     feed._supply.draw_die = None

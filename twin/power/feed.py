@@ -37,7 +37,29 @@ ROUNDING = 1.0 + 1e-9
 
 @dataclass(kw_only=True)
 class Feed(PowerFeed):
-    """A diagram of any shape without circles; see the files in ``conf/power``."""
+    """A diagram of any shape without circles; see the files in ``conf/power``.
+
+    Examples
+    --------
+    >>> nothing = {"heat_to": "hall", "loss": (0.0, 0.0, 0.0)}
+    >>> feed = Feed(
+    ...     elements={
+    ...         "grid": Element(type="utility", **nothing),
+    ...         "ups": Element(type="ups", fed_by="grid", heat_to="hall", loss=(0.01, 0, 0.02)),
+    ...         "racks": Element(type="racks", fed_by="ups", **nothing),
+    ...         "chillers": Element(type="mechanical", fed_by="grid", **nothing),
+    ...         "offices": Element(type="auxiliary", fed_by="grid", **nothing),
+    ...     }
+    ... )
+    >>> feed.size(FeedDesign(it_w=1e6, mechanical_w=3e5, aux_w=1e4))
+    >>> round(feed.serve_it(5e5, dt_s=60.0))  # heat for the cooling plant
+    15000
+    >>> round(feed.serve_all(1e5, 1e4, dt_s=60.0).utility_w)
+    625000
+    >>> feed.set_available("ups", 0)
+    >>> feed.fed_fraction("it")
+    0.0
+    """
 
     elements: dict[str, Element]
     bess: Bess | None = None
@@ -169,7 +191,7 @@ class Feed(PowerFeed):
         for i, part in self._routes.sinks["it"]:
             load_w[i] = part * it_w
         charge_w, charge_outdoors_w = self._recharge(dt_s) if self._batteries else (0.0, 0.0)
-        lost_w, ambient_w, _ = self._walk(self._routes.it_rows, None)
+        lost_w, ambient_w = self._walk_it(self._routes.it_rows)
         lost_w, ambient_w = lost_w + charge_w, ambient_w + charge_outdoors_w
         self._asked_w = (it_w, 0.0, 0.0)
         self._it_losses_w = (lost_w, ambient_w)
@@ -184,7 +206,7 @@ class Feed(PowerFeed):
             load_w[i] = part * mechanical_w
         for i, part in self._routes.sinks["aux"]:
             load_w[i] = part * aux_w
-        lost_w, ambient_w, it_lost_w = self._walk(self._routes.other_rows, it_load_w)
+        lost_w, ambient_w, it_lost_w = self._walk_shared(self._routes.other_rows, it_load_w)
         it_w = self._asked_w[0]
         self._asked_w = (it_w, mechanical_w, aux_w)
         self._held_j = (lost_w - ambient_w) * dt_s
@@ -376,30 +398,43 @@ class Feed(PowerFeed):
 
     # ---- one beat, inside ----
 
-    def _walk(self, rows: list[Row], it_load_w: list[float] | None) -> tuple[float, float, float]:
-        """Add loads up along *rows*; return (all losses, those outdoors, those owed to IT) [W].
-
-        A loss shared by IT and other loads is owed to IT in proportion to its output.
-        """
+    def _walk_it(self, rows: list[Row]) -> tuple[float, float]:
+        """Add loads up along *rows* of IT alone; return (all losses, those outdoors) [W]."""
         load_w, loss_w, mark_w = self._load_w, self._loss_w, self._mark_w
-        lost_w = ambient_w = it_lost_w = 0.0
+        lost_w = ambient_w = 0.0
         for i, at_rest_w, linear, quadratic, outdoors, feeders in rows:
             out_w = load_w[i]
-            loss = at_rest_w + out_w * (linear + out_w * quadratic)
-            loss_w[i] = loss
+            loss_w[i] = loss = at_rest_w + out_w * (linear + out_w * quadratic)
             lost_w += loss
             if outdoors:
                 ambient_w += loss
             if out_w > mark_w[i]:
                 self._look(i, out_w)
-            drawn_w = out_w + loss
             for j, part in feeders:
-                load_w[j] += part * drawn_w
-            if it_load_w is not None and out_w > 0.0:
-                it_part = it_load_w[i] / out_w
-                it_lost_w += it_part * loss
-                for j, part in feeders:
-                    it_load_w[j] += part * it_part * drawn_w
+                load_w[j] += part * (out_w + loss)
+        return lost_w, ambient_w
+
+    def _walk_shared(self, rows: list[Row], it_load_w: list[float]) -> tuple[float, float, float]:
+        """Do the same where IT meets other loads; return also the losses owed to IT [W].
+
+        A shared loss is owed to IT in proportion to its output.
+        """
+        load_w, loss_w, mark_w = self._load_w, self._loss_w, self._mark_w
+        lost_w = ambient_w = it_lost_w = 0.0
+        for i, at_rest_w, linear, quadratic, outdoors, feeders in rows:
+            out_w = load_w[i]
+            loss_w[i] = loss = at_rest_w + out_w * (linear + out_w * quadratic)
+            lost_w += loss
+            if outdoors:
+                ambient_w += loss
+            if out_w > mark_w[i]:
+                self._look(i, out_w)
+            it_part = it_load_w[i] / out_w if out_w > 0.0 else 0.0
+            it_lost_w += it_part * loss
+            for j, part in feeders:
+                flow_w = part * (out_w + loss)
+                load_w[j] += flow_w
+                it_load_w[j] += it_part * flow_w
         return lost_w, ambient_w, it_lost_w
 
     def _drawn_w(self, sources: Sequence[int]) -> float:
