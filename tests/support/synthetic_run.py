@@ -49,7 +49,7 @@ def make_run(
     fan_w = 268 * 320.0 * np.ones(n)
     server_w = 268 * (1500 + 3300 * active) + fan_w
     trip = (at_s > 4.55 * 86400) & (at_s < 4.60 * 86400)
-    supply = config.get("supply_c", 20.0) + np.convolve(trip * 9.0, np.ones(20) / 20, "same")
+    supply = config.get("supply_c", 20.0) + np.convolve(trip * 9.0, np.ones(20) / 20)[:n]
     network_w, storage_w = np.full(n, 62e3), np.full(n, 21e3)
     it_w = server_w + network_w + storage_w
     loss_w = 0.012 * 1.6e6 + 0.05 * it_w

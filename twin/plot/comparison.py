@@ -10,7 +10,7 @@ import numpy as np
 from twin.plot import style
 from twin.results.compare import DRAWN, Comparison
 from twin.results.quantity import figure as digits
-from twin.results.quantity import spoken
+from twin.results.quantity import scale, spoken
 from twin.schema import SUMMARY
 
 if TYPE_CHECKING:
@@ -36,25 +36,34 @@ def draw(comparison: Comparison, folder: Path) -> Path:
         (_bars if bars else _dots)(axes, comparison, metric)
     for axes in panels[len(metrics) :]:
         axes.set_axis_off()
+    if bars and runs > 1:
+        figure.text(
+            0.995, 0.01, "green: best of its panel", ha="right", fontsize=8, color=style.INK
+        )
     return style.save(figure, folder, "compare")
 
 
-def _values(comparison: Comparison, metric: str) -> style.Floats:
+def _values(comparison: Comparison, metric: str) -> tuple[style.Floats, str]:
+    """Return the values of all runs and the unit in which they read well."""
     found = [entry.summary.get(metric) for entry in comparison.entries]
-    values = [np.nan if value is None else float(value) for value in found]
-    return np.array(values) * (100.0 if SUMMARY[metric].unit == "fraction" else 1.0)
-
-
-def _title(axes: Axes, comparison: Comparison, metric: str) -> None:
+    values = np.array([np.nan if value is None else float(value) for value in found])
     key = SUMMARY[metric]
+    if key.unit == "fraction":
+        return 100.0 * values, "%"
+    largest = float(np.nanmax(np.abs(values))) if not np.isnan(values).all() else 0.0
+    factor, unit = scale(key.unit, largest)
     currencies = {str(entry.summary.get("currency")) for entry in comparison.entries}
-    unit = spoken(key.unit, "/".join(sorted(currencies)))
-    text = key.label if unit == "-" else f"{key.label} [{unit}]"
+    return values / factor, spoken(unit, "/".join(sorted(currencies)))
+
+
+def _title(axes: Axes, metric: str, unit: str) -> None:
+    label = SUMMARY[metric].label
+    text = label if unit == "-" else f"{label} [{unit}]"
     axes.set_title(text, loc="left", fontsize=10, fontweight="bold", color=style.INK)
 
 
 def _bars(axes: Axes, comparison: Comparison, metric: str) -> None:
-    values = _values(comparison, metric)
+    values, unit = _values(comparison, metric)
     best = comparison.best(metric)
     colours = [style.COLOURS["cooling" if k in best else "server"] for k in range(len(values))]
     at = np.arange(len(values))
@@ -70,16 +79,17 @@ def _bars(axes: Axes, comparison: Comparison, metric: str) -> None:
     axes.set_yticks(at, [_name(comparison, k) for k in range(len(values))])
     axes.set_ylim(len(values) - 0.5, -0.5)
     axes.tick_params(axis="x", labelsize=8)
-    _title(axes, comparison, metric)
+    axes.locator_params(axis="x", nbins=5)
+    _title(axes, metric, unit)
 
 
 def _dots(axes: Axes, comparison: Comparison, metric: str) -> None:
-    values = np.sort(_values(comparison, metric))
-    known = values[~np.isnan(values)]
+    values, unit = _values(comparison, metric)
+    known = np.sort(values[~np.isnan(values)])
     axes.plot(np.arange(1, len(known) + 1), known, ".", color=style.COLOURS["server"], markersize=4)
     style.dress(axes, "")
     axes.set_xlabel("runs, sorted", fontsize=9, color=style.INK)
-    _title(axes, comparison, metric)
+    _title(axes, metric, unit)
 
 
 def _digits(metric: str, value: float) -> str:

@@ -55,7 +55,8 @@ def _distribution(axes: Axes, run: Run, racks: Columns) -> None:
         label = f"rating {quantity(highest, 'kW')}"
         axes.axvline(highest, color=style.COLOURS["aux"], linewidth=2.5, label=label)
     axes.set_xlim(left=0.0)
-    axes.legend(frameon=False, fontsize=9, labelcolor=style.INK)
+    axes.set_ylim(top=1.25 * axes.get_ylim()[1])  # room for the legend
+    axes.legend(loc="upper left", ncols=2, frameon=False, fontsize=9, labelcolor=style.INK)
 
 
 def _histogram(axes: Axes, seconds: style.Floats, rated_kw: float) -> None:

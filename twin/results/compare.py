@@ -63,7 +63,7 @@ class Entry:
     name: str
     summary: dict[str, Any]
     config: dict[str, Any]
-    """The resolved configuration, flat: ``a.b.c`` -> value."""
+    """The resolved configuration, flat: ``a.b.c`` -> value as written."""
     said: dict[str, str]
     """What was overridden on the command line."""
     notes: list[str] = field(default_factory=list)
@@ -82,11 +82,10 @@ class Comparison:
 
     def value(self, entry: Entry, key: str) -> Any:
         """Return the setting of *key* in one run; a group's name where *key* is a group."""
-        if key in entry.said:
-            return entry.said[key]
-        if key in entry.config:
-            return entry.config[key]
-        return choices(Run(entry.path, entry.summary)).get(key)
+        found = _setting(entry, key)
+        if found is None and "." not in key:
+            return choices(Run(entry.path, entry.summary)).get(key)
+        return found
 
     def label(self, entry: Entry, most_keys: int = 2) -> str:
         """Return what tells a run apart in a few words: its varied settings, or its name."""
@@ -242,7 +241,9 @@ def _unique(paths: Iterable[str | Path]) -> list[Path]:
 
 def _entry(run: Run) -> Entry:
     said = dict(word.split("=", 1) for word in overrides(run) if "=" in word)
-    return Entry(run.path, run.path.name, run.summary, flatten(run.config()), said, run.notes)
+    return Entry(
+        run.path, run.path.name, run.summary, flatten(run.config(typed=False)), said, run.notes
+    )
 
 
 def _reason(path: Path) -> str:
@@ -268,27 +269,23 @@ def _varied(entries: Sequence[Entry]) -> list[str]:
     Where a group was chosen on the command line, the keys that come with it explain
     nothing more and stand last.
     """
-    said = {key: None for entry in entries for key in entry.said}
-    first = [
-        key
-        for key in said
-        if not key.startswith(("hydra.", *QUIET))
-        and len({_text(entry.said.get(key, entry.config.get(key))) for entry in entries}) > 1
-    ]
-    keys = {key: None for entry in entries for key in entry.config}
-    differ = [
-        key
-        for key in keys
-        if key not in first
-        and not key.startswith(QUIET)
-        and len({_text(entry.config.get(key)) for entry in entries}) > 1
-    ]
-    if any(len({_text(e.config.get(k)) for e in entries}) > 1 for k in ("scenario.name",)):
-        first.insert(0, "scenario.name")
+
+    def differs(key: str) -> bool:
+        return len({_text(_setting(entry, key)) for entry in entries}) > 1
+
+    said = dict.fromkeys(key for entry in entries for key in entry.said)
+    keys = dict.fromkeys(key for entry in entries for key in entry.config)
+    first = ["scenario.name"] if differs("scenario.name") else []
+    first += [k for k in said if not k.startswith(("hydra.", *QUIET)) and differs(k)]
+    rest = [k for k in keys if k not in first and not k.startswith(QUIET) and differs(k)]
     groups = tuple(f"{key}." for key in first if "." not in key)
-    rest = [key for key in differ if not (groups and key.startswith(groups))]
-    last = [key for key in differ if key not in rest]
-    return [*first, *rest, *last]
+    explained = [key for key in rest if groups and key.startswith(groups)]
+    return [*first, *(key for key in rest if key not in explained), *explained]
+
+
+def _setting(entry: Entry, key: str) -> Any:
+    """Return a setting as the run used it; the name that was said where *key* is a group."""
+    return entry.config[key] if key in entry.config else entry.said.get(key)
 
 
 def _short(key: str, keys: Sequence[str]) -> str:

@@ -77,10 +77,21 @@ def quantity(value: Any, unit: str, currency: str | None = None) -> str:
         return ABSENT
     if unit in _PLAIN:
         return _PLAIN[unit](value)
-    for factor, name in _STEPS.get(unit, ()):
-        if abs(value) >= factor or (factor, name) == _STEPS[unit][-1]:
-            return f"{figure(value / factor)} {name}"
-    return f"{figure(value)} {spoken(unit, currency)}"
+    factor, name = scale(unit, value)
+    return f"{figure(value / factor)} {spoken(name, currency)}"
+
+
+def scale(unit: str, value: float) -> tuple[float, str]:
+    """Return (factor, unit) in which *value* reads well: divide by the factor.
+
+    Examples
+    --------
+    >>> scale("kWh", 2e6), scale("s", 0.0), scale("L/kWh", 1.8)
+    ((1000000.0, 'GWh'), (1.0, 's'), (1.0, 'L/kWh'))
+    """
+    steps = _STEPS.get(unit, ((1.0, unit),))
+    smallest = steps[-1] if value else (1.0, unit)
+    return next((step for step in steps if abs(value) >= step[0]), smallest)
 
 
 def spoken(unit: str, currency: str | None = None) -> str:

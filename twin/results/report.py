@@ -177,7 +177,8 @@ def _scorecard(run: Run) -> str:
     note = ""
     if missing:
         note = f'<p class="soft">Not modelled in this run: {escape(", ".join(missing))}.</p>'
-    return f'<h2>Scorecard</h2><div class="groups">{"".join(groups)}</div>{note}'
+    hover = '<p class="soft no-print">Rest on a name to read its formula and source.</p>'
+    return f'<h2>Scorecard</h2>{hover}<div class="groups">{"".join(groups)}</div>{note}'
 
 
 def _boundary_and_nameplate(run: Run) -> str:
@@ -335,9 +336,8 @@ def _provenance(run: Run) -> str:
         ("packages", packages or ABSENT),
         ("simulated in", f"{wall} wall, {cpu} CPU"),
         ("events processed", f"{info.get('events', 0):,}"),
-        ("PUE and all other definitions", "schema of the twin; hover over a figure"),
     ]
-    rows += [(f"choice: {group}", name) for group, name in choices(run).items()]
+    rows += [(f"choice: {group}", name) for group, name in sorted(choices(run).items())]
     table = _table(("", ""), [[escape(str(a)), escape(str(b))] for a, b in rows])
     changed = "".join(f"<li><code>{escape(word)}</code></li>" for word in overrides(run))
     config = run.path / "config.yaml"

@@ -1,0 +1,108 @@
+"""Comparing runs: what was varied, who is best, who failed."""
+
+import csv
+import io
+import json
+import shutil
+
+import pytest
+from rich.console import Console
+
+from tests.support.synthetic_run import make_run
+from twin.errors import InputFileError
+from twin.results.compare import compare
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    for k, supply in enumerate((18.0, 22.0, 26.0)):
+        run = make_run(folder / str(k), days=0.25, beat_s=300.0, seed=k, supply_c=supply)
+        (run / ".hydra").mkdir()
+        said = f"- cooling.supply_c={supply:g}\n- ++output.plots=false\n"
+        (run / ".hydra" / "overrides.yaml").write_text(said)
+    failed = folder / "3"
+    failed.mkdir()
+    (failed / "config.yaml").write_text("a: 1\n")
+    (failed / "error.txt").write_text("Traceback ...\nRunError: it burnt\n")
+    return folder
+
+
+def printed(thing, width=160):
+    out = io.StringIO()
+    Console(file=out, width=width).print(thing)
+    return out.getvalue()
+
+
+def test_it_finds_what_was_varied_and_tells_of_failures(sweep):
+    found = compare([sweep])
+    assert [entry.name for entry in found.entries] == ["0", "1", "2"]
+    assert found.varied == ["cooling.supply_c"]
+    assert found.failures == [(sweep / "3", "failed: RunError: it burnt")]
+    text = printed(found)
+    assert "supply_c" in text and "it burnt" in text and "*" in text
+
+
+def test_a_run_is_counted_once_however_often_it_is_named(sweep):
+    assert len(compare([sweep, sweep / "0", sweep / "1"]).entries) == 3
+
+
+def test_best_marks_follow_what_is_better_and_spare_ties(sweep):
+    found = compare([sweep])
+    for entry, pue, allocated in zip(found.entries, (1.3, 1.2, 1.2), (0.5, 0.9, 0.7), strict=True):
+        entry.summary |= {"pue": pue, "gpu_allocated_fraction": allocated, "goodput_fraction": 1.0}
+    assert found.best("pue") == {1, 2}
+    assert found.best("gpu_allocated_fraction") == {1}
+    assert found.best("goodput_fraction") == set()
+    assert found.best("jobs_submitted") == set()
+
+
+def test_money_of_two_currencies_has_no_best(sweep):
+    found = compare([sweep])
+    for k, entry in enumerate(found.entries):
+        entry.summary |= {"electricity_cost": float(k), "currency": "EUR" if k else "CNY"}
+    assert found.best("electricity_cost") == set()
+
+
+def test_table_csv_and_figure_are_written(sweep, tmp_path):
+    found = compare([sweep], tmp_path)
+    assert found.written == [tmp_path / "compare.csv", tmp_path / "compare.png"]
+    with (tmp_path / "compare.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["finished"] * 3 + ["failed: RunError: it burnt"]
+    assert [float(row["cooling.supply_c"]) for row in rows[:3]] == [18.0, 22.0, 26.0]
+    summary = json.loads((sweep / "0" / "summary.json").read_text())
+    assert float(rows[0]["pue"]) == summary["pue"]
+    assert (tmp_path / "compare.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_group_chosen_stands_before_the_keys_that_come_with_it(sweep, tmp_path):
+    folder = shutil.copytree(sweep, tmp_path / "copy")
+    shutil.rmtree(folder / "3")
+    for k, name in enumerate(("chilled_air", "rear_door", "rear_door")):
+        (folder / str(k) / ".hydra" / "overrides.yaml").write_text(f"- cooling={name}\n")
+    found = compare([folder])
+    assert found.varied == ["cooling", "cooling.supply_c"]
+    assert found.label(found.entries[1], 1) == "rear_door"
+
+
+def test_the_table_keeps_within_the_terminal(sweep):
+    for width in (60, 80, 120, 200):
+        assert max(len(line) for line in printed(compare([sweep]), width).splitlines()) <= width
+
+
+def test_nothing_to_compare_is_said_with_the_reasons(sweep, tmp_path):
+    with pytest.raises(InputFileError, match="it burnt"):
+        compare([sweep / "3"])
+    with pytest.raises(InputFileError, match="not a run folder"):
+        compare([tmp_path])
+    with pytest.raises(InputFileError, match="no such folder"):
+        compare([tmp_path / "nowhere"])
+
+
+def test_many_runs_are_drawn_as_dots(sweep, tmp_path):
+    found = compare([sweep])
+    found.entries = found.entries * 12
+    from twin.plot.comparison import draw
+
+    assert draw(found, tmp_path).stat().st_size > 10_000
