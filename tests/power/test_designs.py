@@ -116,3 +116,15 @@ def test_every_design_rides_through_a_ten_second_outage_or_says_it_does_not(read
     assert direct.backed_fraction("it") == 0.0
     direct.set_available("utility", 0)
     assert direct.fed_fraction("it") == 0.0
+
+
+def test_an_oversubscribed_feed_is_smaller_and_says_what_does_not_fit(ready):
+    full, small = ready("n_plus_1"), ready("n_plus_1")
+    small.oversubscription = 1.25
+    small.size(FeedDesign(it_w=1.9e6, mechanical_w=0.7e6, aux_w=0.02e6))
+    for feed in (full, small):
+        feed.serve_it(1.0e6, 60.0)
+        feed.serve_all(0.7e6, 0.02e6, 60.0)
+    assert full.it_limit_w(steady=True) == pytest.approx(1.9e6)
+    assert small.it_limit_w(steady=True) == pytest.approx(1.9e6 / 1.25)
+    assert small.one_line().nodes["racks"]["rated_w"] == pytest.approx(1.9e6)

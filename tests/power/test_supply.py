@@ -248,6 +248,16 @@ def test_too_few_sets_trip_unless_load_is_shed(ready, drive):
     assert 0.0 < run.it_w < 0.5e6
 
 
+def test_a_set_fails_when_its_die_is_below_the_failure_fraction(ready, drive):
+    feed = ready("n", generator={"unit_max_kw": 1000})
+    sets = feed.units("generator")[1]
+    feed._supply.draw_die = lambda n: [0.0074, *[0.0076] * (n - 1)]
+    run = drive(feed).run(60).set("utility", 0).run(60)
+    node = feed.one_line().nodes["generator"]
+    assert node["rated_w"] == pytest.approx((sets - 1) * feed._unit_w[feed._index["generator"]])
+    assert run.when("start_failure", "generator") == [70.0]
+
+
 def test_dice_are_needed_only_where_there_is_chance(ready):
     feed = ready("n")
     feed._supply.draw_die = None

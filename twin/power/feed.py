@@ -20,6 +20,7 @@ from math import inf
 
 import networkx as nx
 
+from twin.config import AtLeastOne
 from twin.errors import require, suggest
 from twin.power import sizing
 from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
@@ -62,6 +63,8 @@ class Feed(PowerFeed):
     """
 
     elements: dict[str, Element]
+    oversubscription: AtLeastOne = 1.0
+    """Nameplate IT power over the IT power that everything above the racks is built for. [-]"""
     bess: Bess | None = None
 
     # ---- fixed by the diagram ----
@@ -146,7 +149,7 @@ class Feed(PowerFeed):
 
     def size(self, design: FeedDesign) -> None:
         """Fix ratings leaf to root, each element for the design load and losses below it."""
-        built = sizing.build(self.elements, self._names, design)
+        built = sizing.build(self.elements, self._names, design, self.oversubscription)
         self._installed = [built[name][0] for name in self._names]
         self._unit_w = [built[name][1] for name in self._names]
         count = len(self._names)

@@ -23,7 +23,10 @@ class _Duty:
 
 
 def build(
-    elements: Mapping[str, Element], order: Sequence[str], design: FeedDesign
+    elements: Mapping[str, Element],
+    order: Sequence[str],
+    design: FeedDesign,
+    oversubscription: float = 1.0,
 ) -> dict[str, tuple[int, float]]:
     """Return name -> (units installed, rating of one [W]), each sized for what is below it.
 
@@ -34,7 +37,9 @@ def build(
     order : sequence of str
         All names, leaf to root.
     design : FeedDesign
-        Loads at the sinks.
+        Loads at the sinks, by nameplate.
+    oversubscription : float
+        Nameplate IT power over what everything above the racks is built for, >= 1. [-]
 
     Returns
     -------
@@ -60,6 +65,8 @@ def build(
             duty.reserve_w = 0.0
         carried_w = duty.normal_w + duty.outage_w + duty.reserve_w
         units, unit_w = built[name] = element.build(carried_w)
+        if element.type == "racks":
+            duty.normal_w /= oversubscription
         _pass_on(element, duty, units * unit_w, duties)
     return built
 
