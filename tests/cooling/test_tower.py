@@ -18,6 +18,12 @@ def tower(**changes):
     return parse(CoolingTower, plant_keys("chilled_air")["tower"] | changes, "cooling.tower")
 
 
+def supplied(cells, wetbulb_c, range_k):
+    """Leaving water and air flow at the condensers' set point and design water flow."""
+    terms, wanted_c = cells.terms(wetbulb_c), cells.set_point_c(wetbulb_c)
+    return cells.supply_c(wetbulb_c, terms, range_k, 1.0, wanted_c)
+
+
 @pytest.mark.parametrize(
     ("wetbulb_c", "full_k", "half_k"),
     [
@@ -71,7 +77,7 @@ def test_a_wet_bulb_off_the_correlation_is_held_and_said_once():
 def test_minimum_supply_is_held_by_bypass_with_the_fans_off():
     cells = tower(least_supply_c=32.0)
     cells.size(2, 1e6, 0.0)
-    supply_c, air = cells.supply_c(-5.0, cells.terms(-5.0), 1.1, 1.0)
+    supply_c, air = cells.supply_c(-5.0, cells.terms(-5.0), 1.1, 1.0, cells.set_point_c(-5.0))
 
     assert supply_c == cells.least_supply_c
     assert cells.fan_w(2, air) == 0.0
@@ -80,9 +86,9 @@ def test_minimum_supply_is_held_by_bypass_with_the_fans_off():
 @given(st.floats(-25, 28), st.floats(0, 10), st.floats(1.2, 9.0))
 def test_wetter_air_never_cools_the_water_more(wetbulb_c, wetter_k, range_k):
     cells = tower()
-    low, _ = cells.supply_c(wetbulb_c, cells.terms(wetbulb_c), range_k, 1.0)
+    low, _ = supplied(cells, wetbulb_c, range_k)
     high_c = wetbulb_c + wetter_k
-    high, _ = cells.supply_c(high_c, cells.terms(high_c), range_k, 1.0)
+    high, _ = supplied(cells, high_c, range_k)
 
     assert high >= low - 1e-9
 

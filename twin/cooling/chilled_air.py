@@ -8,7 +8,6 @@ it takes short steps, the shorter the faster temperatures move.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -81,8 +80,12 @@ class ChilledAir(CoolingPlant):
             self.supply_c,
             f"above chilled_water_c={self.chilled_water_c:g} degC, the water that cools it",
         )
-        self._rejection = HeatRejection(self.chillers, self.condenser_water, self.tower)
+        self._rejection = self._heat_rejection()
         self.chillers.warnings = self.tower.warnings = self.warnings
+
+    def _heat_rejection(self) -> HeatRejection:
+        """Return what takes the heat out of the chilled water; an economizer replaces it."""
+        return HeatRejection(self.chillers, self.condenser_water, self.tower)
 
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set points."""
@@ -143,12 +146,16 @@ class ChilledAir(CoolingPlant):
         durations_s: list[float] = []
         left_s = dt_s
         while True:
-            step_s = self.chillers.until_restart_s(left_s)
-            state = self._hold(heat_w, drybulb_c, wetbulb_c, step_s)
+            step_s = self.chillers.until_restart_s(min(left_s, self._rejection.longest_step_s))
+            floor_c = self._rejection.coldest_c(self.chilled_water, wetbulb_c)
+            state = None
+            if floor_c <= self.chilled_water_c:
+                state = self._hold(heat_w, drybulb_c, wetbulb_c, step_s)
             if state is None:
                 step_s = min(step_s, self._short_step_s)
-                state = self._move(heat_w, drybulb_c, wetbulb_c, step_s)
-            self.chillers.pass_time(step_s)
+                target_c = max(self.chilled_water_c, floor_c)
+                state = self._move(heat_w, (drybulb_c, wetbulb_c), target_c, step_s)
+            self._rejection.pass_time(step_s)
             left_s -= step_s
             if left_s <= 0.0 and not states:
                 return state
@@ -184,16 +191,19 @@ class ChilledAir(CoolingPlant):
         hall = _AirSide(air, fan_w, return_c, supply_c, stored_j)
         return self._record(hall, pump_w, 0.0, done, dt_s)
 
-    def _move(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
+    def _move(
+        self, heat_w: float, weather_c: tuple[float, float], target_c: float, dt_s: float
+    ) -> PlantState:
         """One short step away from the set points: coil first, then loop, then chillers."""
+        drybulb_c, wetbulb_c = weather_c
         water, room = self.chilled_water, self.room
         air, fan_w = self._air(heat_w)
         valve, supply = self._valve(heat_w, air, fan_w)
         return_c, supply_c, stored_j = room.solve(heat_w, air, supply, dt_s)
         coil_w = air * (return_c - supply_c) + fan_w
-        pump_w = water.pump_w(math.inf if valve == _OPEN else coil_w)
+        pump_w = water.pump_w(coil_w, valve == _OPEN)
         before_c = water.water_c
-        excess_w = water.heat_j_per_k * (before_c - self.chilled_water_c) / dt_s
+        excess_w = water.heat_j_per_k * (before_c - target_c) / dt_s
         wanted_w = max(0.0, coil_w + pump_w + excess_w)
         most_w = self._rejection.most_w(before_c) if water.flow > 0.0 else 0.0
         load_w = min(wanted_w, most_w)

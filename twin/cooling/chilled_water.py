@@ -32,12 +32,18 @@ class ChilledWater:
     heat_j_per_k: float = field(init=False, default=0.0)
     flow: float = field(init=False, default=1.0)
     """Most flow the pumps in service give, as a fraction of design. [-]"""
+    return_c: float = field(init=False, default=0.0)
+    """Water back from the coils. [degC]"""
+    flow_w_per_k: float = field(init=False, default=0.0)
+    """Water moved, as a heat capacity rate. [W/K]"""
     _full_pump_w: float = field(init=False, default=0.0)
     _design_w: float = field(init=False, default=0.0)
 
     def size(self, heat_w: float, racks: int) -> None:
         """Fix the pump for *heat_w* and the volume for the hall."""
         self._design_w = heat_w
+        self.return_c = self.water_c + self.rise_k
+        self.flow_w_per_k = heat_w / self.rise_k
         volume_m3_per_s = heat_w / (self.rise_k * WATER_CP * WATER_DENSITY)
         self._full_pump_w = moving_power_w(
             self.pump_head_kpa * 1e3, volume_m3_per_s, self.pump_efficiency
@@ -48,11 +54,13 @@ class ChilledWater:
         """Let a fraction of the pumps be in service; spares cover their share."""
         self.flow = min(1.0, fraction * (self.duty_pumps + self.spare_pumps) / self.duty_pumps)
 
-    def pump_w(self, heat_w: float) -> float:
-        """Pump power while the coils take *heat_w*. [W]."""
+    def pump_w(self, heat_w: float, valves_open: bool = False) -> float:
+        """Pump power while the coils take *heat_w*; with the valves open, all the flow. [W]."""
         if self.flow <= 0.0:
+            self.return_c, self.flow_w_per_k = self.water_c, 0.0
             return 0.0
         wanted = heat_w / self._design_w
-        return affinity_power_w(
-            self._full_pump_w, min(max(wanted, self.min_flow), self.flow), self.pump_exponent
-        )
+        flow = self.flow if valves_open else min(max(wanted, self.min_flow), self.flow)
+        self.flow_w_per_k = flow * self._design_w / self.rise_k
+        self.return_c = self.water_c + heat_w / self.flow_w_per_k
+        return affinity_power_w(self._full_pump_w, flow, self.pump_exponent)

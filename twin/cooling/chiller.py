@@ -7,12 +7,48 @@ temperatures outside, and the bank of chillers holds them at the bound and says 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from twin.config import Fraction, Positive
 from twin.errors import require
 
 Biquadratic = tuple[float, float, float, float, float, float]
 Quadratic = tuple[float, float, float]
+
+
+class Machine(Protocol):
+    """What a bank of chillers asks of one unit; the kinds of machine differ only in this."""
+
+    @property
+    def name(self) -> str:
+        """Name in the catalogue."""
+
+    @property
+    def part_load(self) -> Quadratic:
+        """Power over full-load power, a quadratic in the part load."""
+
+    @property
+    def part_load_min(self) -> float:
+        """Part load below which the machine cycles."""
+
+    @property
+    def part_load_max(self) -> float:
+        """Greatest part load."""
+
+    @property
+    def chilled_range_c(self) -> tuple[float, float]:
+        """Leaving chilled water the machine is known for. [degC]."""
+
+    @property
+    def condenser_range_c(self) -> tuple[float, float]:
+        """Entering condenser water, or air, the machine is known for. [degC]."""
+
+    @property
+    def doubtful_below(self) -> float:
+        """Part load below which the curves contradict physics."""
+
+    def full_load_w(self, chilled_c: float, condenser_c: float) -> tuple[float, float]:
+        """Return ``(capacity_w, power_w)`` at full load, inside the ranges."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +130,7 @@ def full_load_w(
     >>> from twin.cooling.machines import MACHINES
     >>> capacity_w, power_w = full_load_w(MACHINES["carrier_19xr"], 7.0, 29.4)
     >>> round(capacity_w / power_w, 2)
-    6.03
+    6.02
     """
     low, high = curves.chilled_range_c
     if not low <= leaving_chilled_c <= high:
@@ -110,7 +146,7 @@ def full_load_w(
     return capacity_w, capacity_w * eir / curves.cop
 
 
-def part_load_power(curves: ChillerCurves, part_load: float) -> float:
+def part_load_power(curves: Machine, part_load: float) -> float:
     """Compressor power as a fraction of its full-load power at the same temperatures. [-].
 
     Below the least part load the machine cycles: it runs at that load for a share
@@ -118,7 +154,7 @@ def part_load_power(curves: ChillerCurves, part_load: float) -> float:
 
     Parameters
     ----------
-    curves : ChillerCurves
+    curves : Machine
         The machine.
     part_load : float
         Heat over capacity, 0..``part_load_max``. [-]

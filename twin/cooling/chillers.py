@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from twin.config import AtLeastOne, CountOrZero, NonNegative, PositiveFraction
-from twin.cooling.chiller import ChillerCurves, part_load_power
+from twin.cooling.chiller import ChillerCurves, Machine, part_load_power
 from twin.cooling.machines import MACHINES
 from twin.errors import ParameterError, require, suggest
 
@@ -37,7 +37,7 @@ def running_units(load_w: float, unit_w: float, fill: float, available: int) -> 
 
 @dataclass(slots=True, kw_only=True)
 class Chillers:
-    """Equal water-cooled units, as many as the load needs, with spares and a restart time.
+    """Equal units, as many as the load needs, with spares and a restart time.
 
     Units are the catalogue machine scaled to the plant, all with the same curves.
     They start one after another when the running ones are full.
@@ -53,7 +53,7 @@ class Chillers:
     restart_s: NonNegative
     """From power back to chilled water, after a trip. [s]"""
 
-    curves: ChillerCurves = field(init=False)
+    curves: Machine = field(init=False)
     duty_units: int = field(init=False, default=0)
     scale: float = field(init=False, default=1.0)
     """Size of one unit over the catalogue machine. [-]"""
@@ -124,13 +124,17 @@ class Chillers:
                 self.starting = 0
 
     def unit_w(self, chilled_c: float, condenser_c: float) -> tuple[float, float]:
-        """Capacity and full-load power of one unit; a temperature off the curve is held."""
+        """Capacity and full-load power of one unit; a temperature off the curve is held.
+
+        A condenser colder than the curve is held by its own controls (a bypass, head
+        pressure), so nothing is gained and nothing need be said; anything else is said.
+        """
         curves = self.curves
         low, high = curves.chilled_range_c
         cold_c = chilled_c if low <= chilled_c <= high else min(max(chilled_c, low), high)
         low, high = curves.condenser_range_c
         warm_c = condenser_c if low <= condenser_c <= high else min(max(condenser_c, low), high)
-        if (cold_c != chilled_c or warm_c != condenser_c) and not self._left_range:
+        if (cold_c != chilled_c or condenser_c > high) and not self._left_range:
             self._say_range_left(chilled_c, condenser_c)
         capacity_w, power_w = curves.full_load_w(cold_c, warm_c)
         return self.scale * capacity_w, self.scale * power_w

@@ -1,4 +1,4 @@
-"""Catalogue of real water-cooled chillers, as published curve sets.
+"""Catalogue of chillers: real water-cooled ones as published curve sets, and two others.
 
 A curve set is data with a source, shared by every plant that has a compressor.
 Any plant's YAML may give its own set in place of a name.
@@ -6,10 +6,12 @@ Any plant's YAML may give its own set in place of a name.
 
 from __future__ import annotations
 
-from twin.cooling.chiller import ChillerCurves
+from twin.cooling.air_cooled import AirCooledMachine
+from twin.cooling.chiller import ChillerCurves, Machine
+from twin.cooling.warm_water import WarmWaterMachine
 
-# Source of all four: EnergyPlus datasets/Chillers.idf (CoolTools measurements, 1991-2001).
-MACHINES = {
+# Source of the first four: EnergyPlus datasets/Chillers.idf (CoolTools measurements, 1991-2001).
+MACHINES: dict[str, Machine] = {
     "carrier_19xr": ChillerCurves(
         name="carrier_19xr",
         reference_w=1406.6e3,
@@ -61,5 +63,40 @@ MACHINES = {
         input_ratio=(0.7382162, -5.847442e-2, 1.117191e-3, 2.168089e-2, -2.189722e-4, 1.036877e-3),
         part_load=(0.2259512, 0.2320151, 0.5423771),
         doubtful_below=0.5,
+    ),
+    # No curve: 0.575 of Carnot, the middle of 0.55-0.60 at 60-90 % load, with the part-load
+    # shape of the Carrier machine. Gives 11.9 at 18 degC chilled / 24 degC condenser water and
+    # 8.4 at 20 / 32 degC. Least lift assumed: no compressor runs against less than about 10 K.
+    "warm_water": WarmWaterMachine(
+        name="warm_water",
+        reference_w=1500.0e3,
+        carnot_fraction=0.575,
+        pinch_k=1.5,
+        condenser_rise_k=5.0,
+        least_lift_k=10.0,
+        part_load_min=0.20,
+        part_load_max=1.04,
+        part_load=(0.118888, 0.6723542, 0.2068754),
+        chilled_range_c=(10.0, 32.0),
+        condenser_range_c=(12.0, 50.0),
+    ),
+    # EnergyPlus Chiller:Electric example (COP 3.0 at 35 degC air, 6.67 degC water), rating fans
+    # assumed 0.04 kW/kW. Below 22 degC air its power would rise again, so condensing pressure
+    # is held there, as head-pressure control does.
+    "air_cooled": AirCooledMachine(
+        name="air_cooled",
+        reference_w=1000.0e3,
+        cop=3.0,
+        fan_kw_per_kw=0.04,
+        rated_air_c=35.0,
+        rated_chilled_c=6.67,
+        rise_coefficient=2.778,
+        capacity=(0.944836, -0.0570088, 0.00185486),
+        power=(2.333, -1.975, 0.6121),
+        part_load=(0.03303, 0.6852, 0.2818),
+        part_load_min=0.10,
+        part_load_max=1.0,
+        chilled_range_c=(5.0, 10.0),
+        condenser_range_c=(22.0, 46.0),
     ),
 }

@@ -9,9 +9,11 @@ not touch the ledger: the last round's heat, and no other, goes into the basin.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from twin.config import Positive, PositiveFraction
+from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
 from twin.cooling.tower import CoolingTower
 from twin.physics.flow import moving_power_w
@@ -67,24 +69,63 @@ IDLE = Rejected()
 
 
 @dataclass(slots=True)
+class Exchange:
+    """A heat exchanger that lets tower water cool the chilled water directly."""
+
+    return_c: float
+    """Chilled water coming back from the hall. [degC]"""
+    approach_k: float
+    wanted_c: float
+    """Tower water asked for: colder would cool the chilled water too far. [degC]"""
+
+
+@dataclass(slots=True)
+class Running:
+    """What runs in a step."""
+
+    units: int
+    """Chillers."""
+    cells: int
+    """Tower cells, each with its condenser pump's design flow or its share of it."""
+    flows: int
+    """Condenser pumps."""
+
+
+@dataclass(slots=True)
 class HeatRejection:
     """Chillers, condenser water and tower working as one."""
 
     chillers: Chillers
     condenser: CondenserWater
     tower: CoolingTower
+    longest_step_s: float = field(init=False, default=math.inf)
+    """Longest step in which nothing here decides anew. [s]"""
     _supply_c: float = field(init=False, default=0.0)
     """Water leaving the tower in the last step, where the next search starts. [degC]"""
 
     def size(self, load_w: float, chilled_c: float, wetbulb_c: float, altitude_m: float) -> None:
         """Size everything for an evaporator load at the design wet bulb."""
         tower, chillers, condenser = self.tower, self.chillers, self.condenser
-        entering_c, _ = tower.supply_c(wetbulb_c, tower.terms(wetbulb_c), condenser.range_k, 1.0)
+        entering_c, _ = tower.supply_c(
+            wetbulb_c,
+            tower.terms(wetbulb_c),
+            condenser.range_k,
+            1.0,
+            tower.set_point_c(wetbulb_c),
+        )
         chillers.size(load_w, chilled_c, entering_c)
         unit_w, power_w = chillers.unit_w(chilled_c, entering_c)
         condenser.size(unit_w + power_w, chillers.duty_units)
         tower.size(chillers.duty_units, unit_w + power_w, altitude_m)
         condenser.water_c = self._supply_c = entering_c
+
+    def coldest_c(self, water: ChilledWater, wetbulb_c: float) -> float:
+        """Coldest chilled water that can be made in the coming step: chillers know no floor."""
+        return -math.inf
+
+    def pass_time(self, dt_s: float) -> None:
+        """Let *dt_s* of a restart pass."""
+        self.chillers.pass_time(dt_s)
 
     def most_w(self, chilled_c: float) -> float:
         """Most heat that chillers and towers in service can take now. [W]."""
@@ -110,34 +151,42 @@ class HeatRejection:
         if load_w > limit * unit_w * chillers.curves.part_load_max:
             return None
         units = min(chillers.staged(load_w, unit_w), limit)
-        return self._run(load_w, units, chilled_c, wetbulb_c, drybulb_c, dt_s)
+        running = Running(units, min(units, self.tower.in_service), units)
+        return self._run(load_w, running, chilled_c, (drybulb_c, wetbulb_c), dt_s, None)
 
     def _run(
         self,
         load_w: float,
-        units: int,
+        running: Running,
         chilled_c: float,
-        wetbulb_c: float,
-        drybulb_c: float,
+        weather_c: tuple[float, float],
         dt_s: float,
+        exchange: Exchange | None,
     ) -> Rejected:
         """Close the ring between compressor, condenser water and tower."""
         condenser, tower, chillers = self.condenser, self.tower, self.chillers
-        flow = units * condenser.unit_flow_w_per_k
-        pump_w = units * condenser.unit_pump_w
-        cells = min(units, tower.in_service)
-        water_fraction = units / cells
+        drybulb_c, wetbulb_c = weather_c
+        flow = running.flows * condenser.unit_flow_w_per_k
+        pump_w = running.flows * condenser.unit_pump_w
+        cells, units = running.cells, running.units
+        water_fraction = running.flows / cells
         terms = tower.terms(wetbulb_c)
+        wanted_c = exchange.wanted_c if exchange else tower.set_point_c(wetbulb_c)
         steps = dt_s * flow / condenser.heat_j_per_k
         weight = steps * ramp_factor(-steps)
         basin_c = condenser.water_c
         found_c = self._supply_c
+        chiller_w = 0.0
         for _ in range(_MOST_ROUNDS):
             supply_c = found_c
             entering_c = basin_c + weight * (supply_c - basin_c)
-            chiller_w = chillers.power_w(load_w, units, chilled_c, entering_c)
+            lifted_w = load_w
+            if exchange:
+                lifted_w -= exchanged_w(load_w, chilled_c, entering_c, exchange)
+            if units:
+                chiller_w = chillers.power_w(lifted_w, units, chilled_c, entering_c)
             heat_w = load_w + chiller_w + pump_w
-            found_c, air = tower.supply_c(wetbulb_c, terms, heat_w / flow, water_fraction)
+            found_c, air = tower.supply_c(wetbulb_c, terms, heat_w / flow, water_fraction, wanted_c)
             if -_TOLERANCE_K < found_c - supply_c < _TOLERANCE_K:
                 break
         self._supply_c = supply_c
@@ -151,4 +200,35 @@ class HeatRejection:
             tower_w + fan_w,
             condenser.heat_j_per_k * (condenser.water_c - basin_c),
             tower.water_kg_per_s(max(tower_w, 0.0), drybulb_c, flow),
+            0.0 if units else 1.0,
         )
+
+
+def exchanged_w(load_w: float, chilled_c: float, tower_water_c: float, exchange: Exchange) -> float:
+    """Share of a chilled-water load that tower water takes before the chillers. [W].
+
+    The chilled water comes back at ``exchange.return_c`` and must leave at *chilled_c*;
+    the exchanger brings it down to the tower water plus its approach, or as far as wanted.
+
+    Parameters
+    ----------
+    load_w : float
+        Heat to take out of the chilled water, >= 0. [W]
+    chilled_c : float
+        Chilled water wanted, below the return. [degC]
+    tower_water_c : float
+        Water from the tower. [degC]
+    exchange : Exchange
+        The heat exchanger.
+
+    Examples
+    --------
+    >>> exchange = Exchange(return_c=22.0, approach_k=2.0, wanted_c=14.0)
+    >>> exchanged_w(6e5, 16.0, 17.0, exchange)
+    300000.0
+    """
+    full_k = exchange.return_c - chilled_c
+    if full_k <= 0.0:
+        return 0.0
+    reached_k = exchange.return_c - (tower_water_c + exchange.approach_k)
+    return load_w * min(max(reached_k / full_k, 0.0), 1.0)

@@ -230,20 +230,30 @@ class CoolingTower:
         """Chillers whose water the cells in service can take, at 1.25 of design flow each."""
         return math.floor(self.in_service * WATER_FRACTION_RANGE[1] + 1e-9)
 
+    def set_point_c(self, wetbulb_c: float) -> float:
+        """Return what the fans hold for the condensers: the approach, or the least supply."""
+        return max(self.least_supply_c, wetbulb_c + self.approach_k)
+
     def supply_c(
-        self, wetbulb_c: float, terms: WetbulbTerms, range_k: float, water_fraction: float
+        self,
+        wetbulb_c: float,
+        terms: WetbulbTerms,
+        range_k: float,
+        water_fraction: float,
+        wanted_c: float,
     ) -> tuple[float, float]:
         """Leaving water, and air flow as a fraction of design. [degC], [-].
 
-        *terms* are those of the held wet bulb; *water_fraction* is the flow per cell.
+        *terms* are those of the held wet bulb; *water_fraction* is the flow per cell;
+        *wanted_c* is what the fans hold if the tower can, and full speed if not.
         """
         quadratic = approach_quadratic(terms, self._held_range(range_k))
         p0, p1, p2 = quadratic
         best_k = max(p0 + water_fraction * (p1 + p2 * water_fraction), APPROACH_RANGE_K[0])
-        wanted_k = max(self.approach_k, self.least_supply_c - wetbulb_c)
+        wanted_k = wanted_c - wetbulb_c
         if wanted_k <= best_k:
             return wetbulb_c + best_k, 1.0
-        return wetbulb_c + wanted_k, water_fraction / liquid_to_gas_for(quadratic, wanted_k)
+        return wanted_c, water_fraction / liquid_to_gas_for(quadratic, wanted_k)
 
     def terms(self, wetbulb_c: float) -> WetbulbTerms:
         """Return the wet-bulb terms; a wet bulb off the correlation is held at its bound."""

@@ -1,0 +1,202 @@
+"""Chilled air with a waterside economizer: towers that cool the chilled water themselves.
+
+Three modes, after Stein (2009):
+
+==== ============ ========= ==================================================
+mode economizer   chillers  the tower holds
+==== ============ ========= ==================================================
+FMC  off          on        the condensers' set point
+PMC  on           on        as cold as the exchanger can use: full speed, mostly
+FC   on           off       what the exchanger needs for the chilled-water set point
+==== ============ ========= ==================================================
+
+Each of the two, economizer and chillers, stays on or off for a least time, so the
+chilled water may miss its set point by a kelvin or so for some minutes. It then
+follows what the tower can give, and the run shows it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from twin.config import NonNegative, Positive
+from twin.cooling.chilled_air import ChilledAir
+from twin.cooling.chilled_water import ChilledWater
+from twin.cooling.chillers import running_units
+from twin.cooling.rejection import IDLE, Exchange, HeatRejection, Rejected, Running
+from twin.errors import require
+
+_LONGEST_STEP_S = 60.0
+"""A mode is looked at once a minute, however long the beat. [s]"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Economizer:
+    """The heat exchanger and when it is used."""
+
+    approach_k: Positive
+    """Chilled water leaving above tower water entering. [K]"""
+    on_margin_k: Positive
+    """On when the return is this far above the water the tower could give. [K]"""
+    off_margin_k: NonNegative
+    """Off when the exchanger cools the return by less than this. [K]"""
+    chiller_on_margin_k: Positive
+    """Chillers on when the exchanger leaves the water this far above its set point. [K]"""
+    chiller_off_margin_k: NonNegative
+    """Chillers off when it leaves it at most this far above. [K]"""
+    least_minutes: NonNegative
+    """Least time on, and least time off. [min]"""
+
+    on: bool = field(init=False, default=False)
+    chillers_on: bool = field(init=False, default=True)
+    on_for_s: float = field(init=False, default=math.inf)
+    """Time since the economizer last changed. [s]"""
+    chillers_for_s: float = field(init=False, default=math.inf)
+
+    def __post_init__(self) -> None:
+        """Keep each pair of thresholds apart, or the plant would chatter."""
+        require(
+            self.on_margin_k > self.approach_k + self.off_margin_k,
+            "on_margin_k",
+            self.on_margin_k,
+            f"> approach_k + off_margin_k = {self.approach_k + self.off_margin_k:g}",
+        )
+        require(
+            self.chiller_on_margin_k > self.chiller_off_margin_k,
+            "chiller_on_margin_k",
+            self.chiller_on_margin_k,
+            f"> chiller_off_margin_k={self.chiller_off_margin_k}",
+        )
+
+    def decide(self, return_c: float, tower_c: float, set_point_c: float) -> None:
+        """Choose the mode from the water the tower could give now."""
+        least_s = 60.0 * self.least_minutes
+        made_c = tower_c + self.approach_k
+        if self.on_for_s >= least_s:
+            threshold_c = made_c + self.off_margin_k if self.on else tower_c + self.on_margin_k
+            on = return_c > threshold_c
+            if on != self.on:
+                self.on, self.on_for_s = on, 0.0
+        wanted = not self.on
+        if self.on:
+            margin_k = self.chiller_off_margin_k if self.chillers_on else self.chiller_on_margin_k
+            wanted = made_c > set_point_c + margin_k
+        # Without the economizer there is no choice; with it, the least times hold.
+        if wanted != self.chillers_on and (not self.on or self.chillers_for_s >= least_s):
+            self.chillers_on, self.chillers_for_s = wanted, 0.0
+
+    def pass_time(self, dt_s: float) -> None:
+        """Let *dt_s* of the least times pass."""
+        self.on_for_s += dt_s
+        self.chillers_for_s += dt_s
+
+    @property
+    def mode(self) -> str:
+        """FMC, PMC or FC."""
+        if not self.on:
+            return "FMC"
+        return "PMC" if self.chillers_on else "FC"
+
+
+@dataclass(slots=True)
+class EconomizedRejection(HeatRejection):
+    """Chillers and towers with an exchanger between condenser and chilled water."""
+
+    economizer: Economizer
+    _set_point_c: float = field(init=False, default=0.0)
+    _return_c: float = field(init=False, default=0.0)
+    _range_k: float = field(init=False, default=0.0)
+    """Range of the tower in the last step. [K]"""
+    _free_most_w: float = field(init=False, default=0.0)
+    _tower_c: float = field(init=False, default=0.0)
+    """Water the tower could give at full fan speed. [degC]"""
+
+    def size(self, load_w: float, chilled_c: float, wetbulb_c: float, altitude_m: float) -> None:
+        """Size chillers for the whole load: on a hot day the economizer gives nothing."""
+        HeatRejection.size(self, load_w, chilled_c, wetbulb_c, altitude_m)
+        self._set_point_c = chilled_c
+        self._range_k = self.condenser.range_k
+        self.longest_step_s = _LONGEST_STEP_S
+
+    def coldest_c(self, water: ChilledWater, wetbulb_c: float) -> float:
+        """Choose the mode; without chillers the tower is the floor."""
+        tower, economizer = self.tower, self.economizer
+        if tower.in_service == 0:
+            economizer.on = False
+            return -math.inf
+        terms = tower.terms(wetbulb_c)
+        self._tower_c, _ = tower.supply_c(wetbulb_c, terms, self._range_k, 1.0, -math.inf)
+        economizer.decide(water.return_c, self._tower_c, self._set_point_c)
+        self._return_c = water.return_c
+        if not self._free():
+            return -math.inf
+        made_c = self._tower_c + economizer.approach_k
+        self._free_most_w = max(0.0, water.flow_w_per_k * (water.return_c - made_c))
+        return made_c
+
+    def pass_time(self, dt_s: float) -> None:
+        """Let *dt_s* of restart and least times pass."""
+        HeatRejection.pass_time(self, dt_s)
+        self.economizer.pass_time(dt_s)
+
+    def most_w(self, chilled_c: float) -> float:
+        """Most heat that can be taken now; in FC, what brings the return down to the tower. [W]."""
+        if self._free():
+            return self._free_most_w
+        return HeatRejection.most_w(self, chilled_c)
+
+    def step(
+        self, load_w: float, chilled_c: float, wetbulb_c: float, drybulb_c: float, dt_s: float
+    ) -> Rejected | None:
+        """Take *load_w* out of the chilled water in the mode chosen by :meth:`coldest_c`."""
+        if load_w <= 0.0:
+            return IDLE
+        if not self.economizer.on:
+            done = HeatRejection.step(self, load_w, chilled_c, wetbulb_c, drybulb_c, dt_s)
+        elif load_w > self.most_w(chilled_c):
+            return None
+        else:
+            done = self._exchange(load_w, chilled_c, (drybulb_c, wetbulb_c), dt_s)
+        if done is not None and done.pump_w > 0.0:
+            flow = self.condenser.unit_flow_w_per_k * done.pump_w / self.condenser.unit_pump_w
+            heat_w = load_w + done.chiller_w + done.pump_w
+            self._range_k = heat_w / flow
+        return done
+
+    def _free(self) -> bool:
+        """Whether the exchanger carries everything, by choice or because no chiller can run."""
+        economizer = self.economizer
+        return economizer.on and (not economizer.chillers_on or self.chillers.can_run == 0)
+
+    def _exchange(
+        self, load_w: float, chilled_c: float, weather_c: tuple[float, float], dt_s: float
+    ) -> Rejected:
+        """Run PMC or FC: exchanger first, chillers for what is left."""
+        chillers, tower, economizer = self.chillers, self.tower, self.economizer
+        unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
+        flows = chillers.fixed_units or running_units(
+            load_w, unit_w, chillers.stage_up_plr, chillers.installed
+        )
+        flows = max(1, min(flows, tower.units_served()))
+        units = 0
+        if not self._free():
+            left = self._tower_c + economizer.approach_k - chilled_c
+            share = min(max(left / max(self._return_c - chilled_c, 1e-9), 0.0), 1.0)
+            units = max(1, min(chillers.staged(load_w * share, unit_w), chillers.can_run))
+            flows = max(flows, min(units, tower.units_served()))
+        exchange = Exchange(
+            self._return_c, economizer.approach_k, self._set_point_c - economizer.approach_k
+        )
+        running = Running(units, min(flows, tower.in_service), flows)
+        return self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
+
+
+@dataclass(kw_only=True)
+class WatersideEconomizer(ChilledAir):
+    """Chilled air whose towers take over from the chillers when it is cold enough."""
+
+    economizer: Economizer
+
+    def _heat_rejection(self) -> HeatRejection:
+        return EconomizedRejection(self.chillers, self.condenser_water, self.tower, self.economizer)
