@@ -59,13 +59,12 @@ def flows(run: Run) -> list[Node]:
     """Return the boxes of the figure; those fed by one box add up to it."""
     series = run.series()
     use = run.summary
-    length_s = float(use["simulated_days"]) * 86400.0
 
     def kwh(column: str) -> float:
         at_s, watts = series["at_s"], series[column]
         if not len(at_s):
             return 0.0
-        lengths = np.diff(np.append(at_s, length_s))
+        lengths = np.diff(np.append(at_s, style.length_s(run)))
         return float(np.nansum(watts * lengths)) / JOULES_PER_KWH
 
     colour = style.COLOURS

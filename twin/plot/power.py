@@ -55,7 +55,7 @@ def draw(run: Run, folder: Path) -> Path:
             fontsize=9,
             va="center",
         )
-    style.time_axis(bottom, run, at_s[0], at_s[-1])
+    style.time_axis(bottom, run, 0.0, style.length_s(run))
     return style.save(figure, folder, "power_and_pue")
 
 

@@ -11,7 +11,6 @@ from twin.errors import ConfigError, require
 from twin.plot import style
 from twin.results.run_folder import Run
 from twin.schema import SERIES
-from twin.units import SECONDS_PER_DAY
 
 CYCLE = ("server", "hot", "cooling", "loss", "network", "fan", "storage", "facility")
 SCALES = ((1e6, "MW"), (1e3, "kW"), (1.0, "W"))
@@ -29,7 +28,7 @@ def draw_series(
     """
     require(bool(names), "series", list(names), "at least one column of series.parquet")
     series = run.series(["at_s", *dict.fromkeys(names)])
-    end_s = float(run.summary["simulated_days"]) * SECONDS_PER_DAY
+    end_s = style.length_s(run)
     to_s = end_s if to_s is None else min(to_s, end_s)
     inside = (series["at_s"] >= from_s) & (series["at_s"] < to_s)
     if not inside.any():

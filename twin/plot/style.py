@@ -103,6 +103,11 @@ def start_of(run: Run) -> datetime | None:
         return None
 
 
+def length_s(run: Run) -> float:
+    """Return how long the run was [s]."""
+    return float(run.summary["simulated_days"]) * SECONDS_PER_DAY
+
+
 def time_axis(axes: Axes, run: Run, from_s: float, to_s: float) -> None:
     """Label the x axis in dates of the site, or in days where the start is not known."""
     start = start_of(run)

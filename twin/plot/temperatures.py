@@ -49,7 +49,7 @@ def draw(run: Run, folder: Path) -> Path:
     style.line(bottom, x, series["wetbulb_c"], style.COLOURS["fan"], "wet bulb")
     style.dress(bottom, "outdoors [°C]")
     style.legend(bottom)
-    style.time_axis(bottom, run, at_s[0], at_s[-1])
+    style.time_axis(bottom, run, 0.0, style.length_s(run))
     return style.save(figure, folder, "temperatures")
 
 

@@ -33,7 +33,7 @@ def draw(run: Run, folder: Path) -> Path:
     bottom.set_ylim(bottom=0.0)
     style.dress(bottom, "jobs")
     style.legend(bottom)
-    style.time_axis(bottom, run, at_s[0], at_s[-1])
+    style.time_axis(bottom, run, 0.0, style.length_s(run))
     return style.save(figure, folder, "utilization")
 
 
