@@ -106,3 +106,11 @@ def test_many_runs_are_drawn_as_dots(sweep, tmp_path):
     from twin.plot.comparison import draw
 
     assert draw(found, tmp_path).stat().st_size > 10_000
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(sweep):
+    found = compare([sweep])
+    found.entries[0].name = "[bold]x[/]"
+    found.entries[0].config["cooling.supply_c"] = "[red]18"
+    text = printed(found)
+    assert "[bold]x[/]" in text and "[red]18" in text

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 METRICS = (
     "pue",
     "facility_energy_gwh",
-    "facility_power_peak_mw",
-    "rack_density_p95_kw",
-    "gpu_allocated_fraction",
-    "goodput_fraction",
-    "wait_p95_s",
     "electricity_cost",
     "cost_per_gpu_hour",
+    "wait_p95_s",
     "carbon_t",
+    "facility_power_peak_mw",
+    "gpu_allocated_fraction",
+    "goodput_fraction",
+    "rack_density_p95_kw",
     "water_m3",
 )
-"""Columns of the table, where any run has them; the CSV holds all."""
+"""Columns of the table, most asked for first; the CSV holds all."""
 DRAWN = (
     "pue",
     "facility_energy_gwh",
@@ -123,6 +123,7 @@ class Comparison:
         The best of each column is green and starred; columns that do not fit are left
         out, the least asked for first.
         """
+        from rich.markup import escape
         from rich.table import Table
 
         shown = self.varied[:MOST_VARIED]
@@ -136,12 +137,12 @@ class Comparison:
             table.add_column(SUMMARY[metric].label, justify="right")
         best = {metric: self.best(metric) for metric in metrics}
         for k, entry in enumerate(self.entries[:MOST_ROWS]):
-            cells = [_text(self.value(entry, key)) for key in shown]
+            cells = [escape(_text(self.value(entry, key))) for key in shown]
             for metric in metrics:
                 unit, currency = SUMMARY[metric].unit, entry.summary.get("currency")
                 text = quantity(entry.summary.get(metric), unit.split("/")[0], currency)
                 cells.append(f"[bold green]{text} *[/]" if k in best[metric] else text)
-            table.add_row(entry.name, *cells)
+            table.add_row(escape(entry.name), *cells)
         return table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
