@@ -220,7 +220,7 @@ def test_storage_at_the_meter_holds_the_limit_and_closes_the_ledger():
         assert given_w == pytest.approx(taken_w, rel=1e-9)
         assert state.utility_w <= limit_w * (1 + 1e-9)
         assert_nodes_balance(feed)
-    assert state.battery_j == pytest.approx(ready("n_plus_1_bess")._energy_j)  # full again
+    assert state.battery_j == pytest.approx(ready("n_plus_1_bess")._stores.energy_j)  # full again
     assert feed.one_line().nodes["utility"]["peak_w"] == pytest.approx(limit_w)
     assert feed.warnings == []
 

@@ -24,12 +24,12 @@ from twin.config import AtLeastOne
 from twin.errors import require, suggest
 from twin.power import sizing
 from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
-from twin.power.battery import Battery
 from twin.power.bess import Bess
 from twin.power.breaker import Breaker
 from twin.power.diagram import SINKS, Element, diagram
 from twin.power.routes import Routes, Row, flatten, highest_it_w
-from twin.power.supply import BATTERY, LIVE, Supply
+from twin.power.stores import Stores
+from twin.power.supply import Supply
 from twin.rng import RngFor
 
 ROUNDING = 1.0 + 1e-9
@@ -77,13 +77,13 @@ class Feed(PowerFeed):
     """Whether nothing but IT load hangs below an element."""
     _utilities: list[int] = field(init=False, repr=False)
     _generators: list[int] = field(init=False, repr=False)
-    _batteries: list[tuple[int, Battery]] = field(init=False, repr=False)
     _breakers: dict[int, Breaker] = field(init=False, repr=False)
 
     # ---- fixed by size() ----
     _unit_w: list[float] = field(init=False, repr=False)
     _installed: list[int] = field(init=False, repr=False)
     _supply: Supply = field(init=False, repr=False)
+    _stores: Stores = field(init=False, repr=False)
     _sized: bool = field(init=False, repr=False, default=False)
     _draw_die: Callable[[int], Sequence[float]] | None = field(init=False, default=None, repr=False)
 
@@ -93,8 +93,6 @@ class Feed(PowerFeed):
     # ---- of the present beat ----
     _load_w: list[float] = field(init=False, repr=False)
     _loss_w: list[float] = field(init=False, repr=False)
-    _battery_w: list[float] = field(init=False, repr=False)
-    """Into an element's battery; negative out of it."""
     _peak_w: list[float] = field(init=False, repr=False)
     _mark_w: list[float] = field(init=False, repr=False)
     """Load from which an element must be looked at: a new peak, or above its rating."""
@@ -105,13 +103,6 @@ class Feed(PowerFeed):
     """The loads asked for last: IT, mechanical, auxiliary."""
     _it_losses_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
     """Of the IT rows and of recharging: (all, those outdoors)."""
-    _charge_loss_w: list[float] = field(init=False, repr=False)
-    """Part of what recharging drew that became heat, by element."""
-    _energy_j: float = field(init=False, default=0.0)
-    """In all batteries at the end of the last beat."""
-    _bess_at: int = field(init=False, default=-1)
-    _bess_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
-    """(into storage at the meter, of which heat)."""
     _price_per_kwh: float | None = field(init=False, default=None)
     _hot: bool = field(init=False, default=False)
     """Whether a breaker remembers an overload."""
@@ -127,7 +118,6 @@ class Feed(PowerFeed):
         self._it_alone = [self._kinds_below(name) == {"racks"} for name in self._names]
         self._utilities = [i for i, e in enumerate(ordered) if e.type == "utility"]
         self._generators = [i for i, e in enumerate(ordered) if e.type == "generator"]
-        self._batteries = [(i, e.battery) for i, e in enumerate(ordered) if e.battery]
         self._breakers = {i: e.breaker for i, e in enumerate(ordered) if e.breaker}
         require(bool(self._utilities), "elements", sorted(self._names), "with a utility")
         if self.bess is not None:
@@ -155,22 +145,17 @@ class Feed(PowerFeed):
         count = len(self._names)
         self.warnings.clear()
         self._load_w, self._loss_w = [0.0] * count, [0.0] * count
-        self._battery_w, self._peak_w = [0.0] * count, [0.0] * count
-        self._charge_loss_w = [0.0] * count
+        self._peak_w = [0.0] * count
         self._overloaded, self._told, self._hot = [], set(), False
         self._held_j = 0.0
-        for i, battery in self._batteries:
-            battery.size(self._installed[i] * self._unit_w[i])
-        self._energy_j = sum(battery.energy_j() for _, battery in self._batteries)
+        rated_w = [units * w for units, w in zip(self._installed, self._unit_w, strict=True)]
+        bess_at = self._index[self.bess.at] if self.bess else -1
+        self._stores = Stores(self._ordered, rated_w, self.bess, bess_at)
         for breaker in self._breakers.values():
             breaker.reset()
         self._supply = Supply(self.elements, self._graph, self._names, self._installed)
         self._supply.draw_die = self._draw_die
         self._sized = True
-        if self.bess is not None:
-            self._bess_at = i = self._index[self.bess.at]
-            self.bess.size(self._installed[i] * self._unit_w[i])
-            self._energy_j += self.bess.stored_j
         self._route()
 
     def seed(self, rng: RngFor) -> None:
@@ -193,9 +178,9 @@ class Feed(PowerFeed):
             load_w[i] = 0.0
         for i, part in self._routes.sinks["it"]:
             load_w[i] = part * it_w
-        charge_w, charge_outdoors_w = self._recharge(dt_s) if self._batteries else (0.0, 0.0)
+        heat_w, outdoors_w = self._stores.recharge(load_w, self._routes, self._supply, dt_s)
         lost_w, ambient_w = self._walk_it(self._routes.it_rows)
-        lost_w, ambient_w = lost_w + charge_w, ambient_w + charge_outdoors_w
+        lost_w, ambient_w = lost_w + heat_w, ambient_w + outdoors_w
         self._asked_w = (it_w, 0.0, 0.0)
         self._it_losses_w = (lost_w, ambient_w)
         self._released_j = self._held_j
@@ -214,10 +199,11 @@ class Feed(PowerFeed):
         self._asked_w = (it_w, mechanical_w, aux_w)
         self._held_j = (lost_w - ambient_w) * dt_s
         stored_j, battery_j = self._held_j - self._released_j, None
-        bess_heat_w = self._use_bess(dt_s) if self.bess else 0.0  # outdoors
-        if self._batteries or self.bess:
-            delta_j, battery_j = self._discharge(dt_s)
-            stored_j += delta_j
+        bess_heat_w = 0.0  # outdoors
+        if self._stores.exist:
+            bess_heat_w = self._use_stores(dt_s)
+            stored_j += self._stores.close()
+            battery_j = self._stores.energy_j
         state = FeedState(
             utility_w=self._drawn_w(self._utilities),
             loss_w=self._it_losses_w[0] + lost_w + bess_heat_w,
@@ -239,11 +225,8 @@ class Feed(PowerFeed):
         A timer of a transfer or a start, an empty battery, a breaker that opens; ``inf``
         where nothing is under way.
         """
-        soonest_s = self._supply.until_change_s()
-        for i, battery in self._batteries:
-            if self._supply.state[i] == BATTERY:
-                power_w = self._load_w[i] + self._loss_w[i]
-                soonest_s = min(soonest_s, battery.lasts_s(power_w, self._routes.rated_w[i]))
+        empty_s = self._stores.lasts_s(self._load_w, self._loss_w, self._routes, self._supply)
+        soonest_s = min(self._supply.until_change_s(), empty_s)
         for i, breaker in self._breakers.items():
             if self._load_w[i] > self._routes.rated_w[i] > 0.0:
                 x = self._load_w[i] / self._routes.rated_w[i]
@@ -290,9 +273,10 @@ class Feed(PowerFeed):
         """
         limits_w = self._steady_w() if steady else self._routes.rated_w
         _, mechanical_w, aux_w = self._asked_w
+        stores = self._stores
         charging_w = [
-            into_w + heat_w if into_w > 0.0 else 0.0
-            for into_w, heat_w in zip(self._battery_w, self._charge_loss_w, strict=True)
+            max(0.0, into_w) + heat_w
+            for into_w, heat_w in zip(stores.into_w, stores.heat_w, strict=True)
         ]
         return highest_it_w(self._routes, limits_w, mechanical_w, aux_w, charging_w)
 
@@ -368,7 +352,7 @@ class Feed(PowerFeed):
         rating), ``heat_to``. Edge attribute: ``load_w``, what flows along it. Storage at
         the meter is a node of its own, with ``kind``, ``load_w`` 0, ``loss_w``, ``battery_w``.
         """
-        graph = nx.DiGraph()
+        graph, stores = nx.DiGraph(), self._stores
         for i in reversed(range(len(self._names))):
             name, rated_w = self._names[i], self._routes.rated_w[i]
             graph.add_node(
@@ -381,8 +365,8 @@ class Feed(PowerFeed):
                 rated_w=rated_w,
                 load_w=self._load_w[i],
                 peak_w=self._peak_w[i],
-                loss_w=self._loss_w[i],
-                battery_w=self._battery_w[i],
+                loss_w=self._loss_w[i] + stores.heat_w[i],
+                battery_w=stores.into_w[i],
                 x=self._load_w[i] / rated_w if rated_w else None,
                 heat_to=self.elements[name].heat_to,
             )
@@ -390,10 +374,12 @@ class Feed(PowerFeed):
             graph.add_edge(feeder, fed, load_w=0.0)
         for i, *_, feeders in self._routes.it_rows + self._routes.other_rows:
             for j, part in feeders:
-                drawn_w = part * (self._load_w[i] + self._loss_w[i] + self._battery_w[i])
+                drawn_w = part * (
+                    self._load_w[i] + self._loss_w[i] + stores.heat_w[i] + stores.into_w[i]
+                )
                 graph.edges[self._names[j], self._names[i]]["load_w"] = drawn_w
         if self.bess is not None:
-            drawn_w, heat_w = self._bess_w
+            drawn_w, heat_w = stores.bess_w
             graph.add_node("bess", kind="bess", load_w=0.0, loss_w=heat_w, heat_to="outdoor")
             graph.nodes["bess"]["battery_w"] = drawn_w - heat_w
             graph.add_edge(self.bess.at, "bess", load_w=drawn_w)
@@ -462,51 +448,18 @@ class Feed(PowerFeed):
                 f"above its rating of {self._routes.rated_w[i] / 1e3:.1f} kW"
             )
 
-    def _recharge(self, dt_s: float) -> tuple[float, float]:
-        """Refill batteries of fed elements; return heat made of it (all, outdoors) [W]."""
-        heat_w = outdoors_w = 0.0
-        for i, battery in self._batteries:
-            self._battery_w[i] = 0.0
-            charging = self._supply.state[i] == LIVE and not self._supply.bypassed[i]
-            if not charging or battery.missing_j <= 0.0:
-                continue
-            drawn_w = battery.recharge_w(self._routes.rated_w[i], dt_s)
-            lost_w = battery.store(drawn_w, dt_s)
-            self._battery_w[i] = drawn_w  # the loss within is moved to loss_w at the close
-            self._charge_loss_w[i] = lost_w
-            for j, part in self._supply.draws(i):
-                self._load_w[j] += part * drawn_w
-            heat_w += lost_w
-            if self._ordered[i].heat_to == "outdoor":
-                outdoors_w += lost_w
-        return heat_w, outdoors_w
-
-    def _discharge(self, dt_s: float) -> tuple[float, float]:
-        """Let batteries carry their elements; return (change of energy, energy) of all [J]."""
-        energy_j = self.bess.stored_j if self.bess else 0.0
-        for i, battery in self._batteries:
-            if self._supply.state[i] == BATTERY:
-                power_w = self._load_w[i] + self._loss_w[i]
-                battery.discharge(power_w, self._routes.rated_w[i], dt_s)
-                self._battery_w[i] = -power_w
-            elif self._battery_w[i] > 0.0:
-                self._loss_w[i] += self._charge_loss_w[i]
-                self._battery_w[i] -= self._charge_loss_w[i]
-            energy_j += battery.energy_j()
-        delta_j, self._energy_j = energy_j - self._energy_j, energy_j
-        return delta_j, energy_j
-
-    def _use_bess(self, dt_s: float) -> float:
-        """Let storage at the meter act on what its utility carries; return its heat [W]."""
-        i, bess = self._bess_at, self.bess
-        self._bess_w = (0.0, 0.0)
-        if bess is not None and self._supply.energised(i):
-            self._bess_w = bess.step(self._load_w[i], self._price_per_kwh, dt_s)
-            self._load_w[i] += self._bess_w[0]
-            if self._load_w[i] > min(self._peak_w[i], self._routes.rated_w[i] * ROUNDING):
-                self._look(i, self._load_w[i])
-                self._mark_w[i] = inf
-        return self._bess_w[1]
+    def _use_stores(self, dt_s: float) -> float:
+        """Let batteries carry and storage at the meter trade; return the heat of the latter."""
+        stores, load_w = self._stores, self._load_w
+        stores.carry(load_w, self._loss_w, self._routes, self._supply, dt_s)
+        if self.bess is None:
+            return 0.0
+        heat_w = stores.trade(load_w, self._supply, self._price_per_kwh, dt_s)
+        i = stores.bess_at
+        if load_w[i] > min(self._peak_w[i], self._routes.rated_w[i] * ROUNDING):
+            self._look(i, load_w[i])
+            self._mark_w[i] = inf
+        return heat_w
 
     def _unserved_w(self) -> float:
         """Return what was asked for by loads of which no part has voltage [W]."""
@@ -517,11 +470,7 @@ class Feed(PowerFeed):
         """Let timers, batteries and breakers see that *dt_s* has passed."""
         supply = self._supply
         changed = bool(self._overloaded or self._hot) and self._bear_overloads(dt_s)
-        for i, battery in self._batteries:
-            empty = battery.charge <= 0.0
-            if empty != supply.empty[i]:
-                supply.empty[i] = empty
-                changed = True
+        changed = self._stores.tell(supply) or changed
         if changed:
             supply.settle()
         if supply.advance(dt_s) or changed:
@@ -582,4 +531,4 @@ class Feed(PowerFeed):
             for peak_w, rated_w in zip(self._peak_w, self._routes.rated_w, strict=True)
         ]
         if self.bess is not None:
-            self._mark_w[self._bess_at] = inf  # looked at after storage has done its part
+            self._mark_w[self._stores.bess_at] = inf  # looked at after storage has done its part
