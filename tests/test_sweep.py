@@ -54,7 +54,7 @@ def test_designs_that_raise_exit_or_are_killed_stop_no_other(sweep, tmp_path, wo
 
     assert done.returncode == 1
     assert finished(tmp_path) == [0, 4]
-    assert "compared 2 runs" in done.stdout
+    assert "compared 5 runs" in done.stdout
     assert "3 of 5 designs failed" in done.stderr
     assert "design 1 (clock.seed=11) failed: the ledger does not close" in done.stderr
     assert "design 2 (clock.seed=12) failed: exited with status 3" in done.stderr

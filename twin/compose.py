@@ -53,7 +53,9 @@ RESOLVERS = (
 )
 """What ``${name:...}`` may call in a file: nothing that reads the environment or runs code."""
 
-_REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, OSError)
+REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, OSError)
+"""What reading and composing raise where a file or an override is wrong; see :func:`explain`."""
+
 _TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 _TRUSTED_HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
 _TRUSTED_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
@@ -75,7 +77,7 @@ class ScenarioSource(ConfigSource):
         return "scenarios"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Read one scenario and give it its file's name if it gives itself none."""
+        """Read one scenario; its name is its file's, if it gives itself none."""
         path = self._file(config_path)
         if path is None or not path.is_file():
             raise ConfigLoadError(f"scenario not found: {config_path}")
@@ -83,11 +85,11 @@ class ScenarioSource(ConfigSource):
             content = OmegaConf.load(file)
         if not isinstance(content, DictConfig):
             raise ConfigError(f"{path}:1: must be a mapping of keys, as 'scenario: {{...}}'")
-        about = content.get("scenario")
-        if about is None:
-            content["scenario"] = {"name": path.stem}
-        elif isinstance(about, DictConfig) and "name" not in about:
-            about["name"] = path.stem
+        content.setdefault("scenario", {})
+        about = content["scenario"]
+        if isinstance(about, DictConfig):  # what it does not say, it does not inherit
+            about.setdefault("name", path.stem)
+            about.setdefault("published", [])
         return ConfigResult(
             provider=self.provider,
             path=self.full_path(),
@@ -187,7 +189,7 @@ def hand_over(words: Sequence[str], task: Callable[[DictConfig], Any]) -> None:
     run = hydra.main(config_path=str(data_dir("conf")), config_name="config", **version_base())
     try:
         run(task)()
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise ConfigError(explain(error)) from error
 
 
@@ -225,7 +227,7 @@ def compose(overrides: Sequence[str], *, sweep: bool = False) -> DictConfig:
                 run_mode=RunMode.MULTIRUN,
                 with_log_configuration=False,
             )
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise ConfigError(explain(error)) from error
 
 

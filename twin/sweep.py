@@ -318,10 +318,9 @@ def finish(sweep_dir: Path, outcomes: Sequence[Outcome]) -> None:
     ]
     if problems:
         problems.insert(0, f"{len(problems)} of {len(outcomes)} designs failed:")
-    finished = [outcome.folder for outcome in outcomes if outcome.error is None]
     try:
-        if finished:
-            show.comparison(finished, sweep_dir)
+        if any(outcome.error is None for outcome in outcomes):
+            show.comparison([outcome.folder for outcome in outcomes], sweep_dir)
     except TwinError as error:
         problems.append(f"the comparison failed: {error}")
     if problems:

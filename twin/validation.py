@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import importlib
 import inspect
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from twin.config import parse
 from twin.errors import ConfigError, suggest
 from twin.identity import code_hash, identity
 from twin.pool import Ended, Tell, run_forked
+from twin.results.run_folder import Run
 from twin.scenario import Published, ScenarioConfig
 
 TYPES = {"A": "arithmetic", "C": "calibrated", "V": "predicted"}
@@ -42,7 +42,8 @@ COLUMNS = (
 )
 _PROBE = re.compile(r"^[a-z]\w*\.[a-z]\w*$")
 
-Probe = Callable[[Mapping[str, Any]], float]
+Probe = Callable[..., float]
+"""Called by name with ``config``, ``run`` and the row's inputs, as far as it asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ def find_cases(names: Sequence[str] = (), *, slow: bool = False) -> list[Case]:
         If a name is neither a scenario nor a row, or a scenario publishes nothing.
     """
     cases, known = [], set()
-    for scenario in catalogue.scenario_files():
-        about = _about(scenario)
+    for scenario, path in catalogue.scenario_files().items():
+        about = _about(scenario, path)
         known |= {scenario, *(row.row for row in about.published)}
         chosen = [
             row
@@ -112,11 +113,19 @@ def find_cases(names: Sequence[str] = (), *, slow: bool = False) -> list[Case]:
     return cases
 
 
-def _about(scenario: str) -> ScenarioConfig:
+def _about(scenario: str, path: Path) -> ScenarioConfig:
+    """Return what the file itself says; published outcomes are never inherited."""
+    from omegaconf import OmegaConf
+
     from twin import compose
 
-    config = compose.load([f"scenario={scenario}"])
-    return parse(ScenarioConfig, config["scenario"], f"{scenario}: scenario")
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except compose.REFUSALS as error:
+        raise ConfigError(compose.explain(error)) from error
+    about = content.get("scenario") if isinstance(content, dict) else None
+    about = about if isinstance(about, dict) else {}
+    return parse(ScenarioConfig, {"name": scenario, **about}, f"{path}: scenario")
 
 
 def check_all(
@@ -151,29 +160,56 @@ def check_case(case: Case, folder: Path, code: str, tell: Tell) -> list[Checked]
     from twin import compose
 
     config = compose.load(case.words())
-    summary: dict[str, Any] | None = None
+    run: Run | None = None
     checked = []
     for row in case.rows:
-        if row.metric is not None and summary is None:
-            summary = run_once(config, folder, code, tell, " ".join(["twin", *case.words()]))
-        checked.append(_check(case.scenario, row, config, summary or {}))
+        if run is None and needs_run(row):
+            run = run_once(config, folder, code, tell, " ".join(["twin", *case.words()]))
+        checked.append(_check(case.scenario, row, config, run))
     return checked
 
 
-def _check(
-    scenario: str, row: Published, config: Mapping[str, Any], summary: Mapping[str, Any]
-) -> Checked:
+def needs_run(row: Published) -> bool:
+    """Return whether *row* is answered by a finished run and not by its inputs alone."""
+    return row.probe is None or "run" in inspect.signature(find_probe(row.probe)).parameters
+
+
+def _check(scenario: str, row: Published, config: Mapping[str, Any], run: Run | None) -> Checked:
     if row.probe is not None:
-        return Checked(scenario, row, float(find_probe(row.probe)(config)))
+        return Checked(scenario, row, ask_probe(row, config, run))
     assert row.metric is not None
-    if row.metric not in summary:
+    assert run is not None
+    if row.metric not in run.summary:
         raise ConfigError(
-            f"metric={row.metric}: no key of a summary; {suggest(row.metric, summary)}"
+            f"metric={row.metric}: no key of a summary; {suggest(row.metric, run.summary)}"
         )
-    value = summary[row.metric]
+    value = run.summary[row.metric]
     if not isinstance(value, (int, float)):
         return Checked(scenario, row, None, f"{row.metric} is not modelled here")
     return Checked(scenario, row, float(value))
+
+
+def ask_probe(row: Published, config: Mapping[str, Any], run: Run | None = None) -> float:
+    """Return the figure of the probe of *row*, called with what its parameters name.
+
+    Raises
+    ------
+    ConfigError
+        If the row gives an input the probe does not know, or lacks one.
+    """
+    assert row.probe is not None
+    probe = find_probe(row.probe)
+    wanted = inspect.signature(probe).parameters
+    given = {"config": config, "run": run}
+    for name in row.inputs:
+        if name not in wanted or name in given:
+            known = suggest(name, [key for key in wanted if key not in given])
+            raise ConfigError(f"{row.probe}: inputs.{name}: no such input; {known}")
+    arguments = {**row.inputs, **{key: given[key] for key in given if key in wanted}}
+    for name, parameter in wanted.items():
+        if name not in arguments and parameter.default is inspect.Parameter.empty:
+            raise ConfigError(f"{row.probe}: inputs.{name}: is required")
+    return float(probe(**arguments))
 
 
 def find_probe(name: str) -> Probe:
@@ -202,19 +238,16 @@ def find_probe(name: str) -> Probe:
     return functions[function_name]
 
 
-def run_once(
-    config: dict[str, Any], folder: Path, code: str, tell: Tell, command: str
-) -> dict[str, Any]:
-    """Return the summary of *config*, from an earlier run by the same code if there is one."""
+def run_once(config: dict[str, Any], folder: Path, code: str, tell: Tell, command: str) -> Run:
+    """Return the run of *config*, an earlier one by the same code if there is one."""
     from twin import run
 
     name = f"{config['scenario']['name']}-{identity(config)[:12]}-{code[:8]}"
-    summary = folder / "runs" / name / "summary.json"
-    if not summary.is_file():
+    path = folder / "runs" / name
+    if not (path / "summary.json").is_file():
         lean = {**config, "output": {**config["output"], "plots": False, "report": False}}
-        run.execute(lean, summary.parent, tell, command=command)
-    values: dict[str, Any] = json.loads(summary.read_text(encoding="utf-8"))
-    return values
+        run.execute(lean, path, tell, command=command)
+    return Run.open(path)
 
 
 def tally(checked: Iterable[Checked]) -> dict[str, tuple[int, int]]:

@@ -1,0 +1,37 @@
+"""Arithmetic on nameplates: what is installed, not what it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twin.build import read
+
+
+def servers(config: Mapping[str, Any]) -> float:
+    """Return how many servers the facility's GPUs fill."""
+    design = read(config)
+    return float(-(-design.facility.gpus // design.gpu.gpus_per_server))
+
+
+def servers_mw(config: Mapping[str, Any]) -> float:
+    """Return the nameplate power of all servers, without network and storage [MW]."""
+    return servers(config) * read(config).gpu.nameplate_w / 1e6
+
+
+def pflops(config: Mapping[str, Any]) -> float:
+    """Return the dense FP16/BF16 peak of all GPUs [PFLOPS]."""
+    design = read(config)
+    return design.facility.gpus * design.gpu.peak_flops / 1e15
+
+
+def storage_tb_per_s(config: Mapping[str, Any]) -> float:
+    """Return the bandwidth of the shared storage [TB/s]."""
+    storage = config["storage"]
+    return float(storage["nodes"]) * float(storage["node_gb_per_s"]) / 1e3
+
+
+def server_network_gbps(config: Mapping[str, Any]) -> float:
+    """Return the network bandwidth of one server [Gb/s]."""
+    network = config["network"]
+    return float(network["nics_per_server"]) * float(network["port_gbps"])
