@@ -118,7 +118,7 @@ def test_energy_is_exact_however_often_the_beat_closes():
         total = 0.0
         racks = np.zeros(2)
 
-        def beats(beat_s=beat_s):
+        def beats(desk=desk, beat_s=beat_s):
             nonlocal total, racks
             before = 0.0
             while desk.env.now < 200:

@@ -106,7 +106,7 @@ def resolve(family: str, kind: str, path: str) -> type:
         raise ConfigError(f"{path}={kind!r}: no such model; {suggest(module_name, modules)}")
     module = importlib.import_module(f"twin.{family}.{module_name}")
     base = importlib.import_module(f"twin.{family}.base")
-    models = {
+    models: dict[str, type] = {
         name: value
         for name, value in vars(module).items()
         if isinstance(value, type)
@@ -208,7 +208,7 @@ def _time(design: Design) -> None:
         raise ConfigError(f"clock.start={clock.start!r}: must be site-local, without a time zone")
     design.duration_s = clock.duration_days * SECONDS_PER_DAY
     beats = output.interval_s / clock.heartbeat_s
-    if abs(beats - round(beats)) > 1e-9 or beats < 1:  # noqa: PLR2004 - rounding
+    if abs(beats - round(beats)) > 1e-9 or beats < 1:
         raise ConfigError(
             f"output.interval_s={output.interval_s:g}: must be a multiple of "
             f"clock.heartbeat_s={clock.heartbeat_s:g}"

@@ -12,6 +12,7 @@ Fields with ``init=False`` are state, not configuration, and cannot be set.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -45,7 +46,7 @@ class Range:
 
     def holds(self, value: float) -> bool:
         """Return whether *value* lies inside; NaN never does."""
-        if value != value:
+        if math.isnan(value):
             return False
         if self.low is not None and (value <= self.low if self.open_low else value < self.low):
             return False
@@ -110,10 +111,10 @@ def parse(cls: type[T], data: Mapping[str, Any], path: str, resolve: Resolve | N
     ConfigError
         Listing every unknown or missing key, wrong type and value out of range.
     """
-    problems: list[str] = []
-    value = _dataclass(cls, data, path, resolve, problems)
-    if problems:
-        raise ConfigError("\n".join(problems))
+    reader = _Reader(resolve)
+    value = reader.dataclass(cls, data, path)
+    if reader.problems:
+        raise ConfigError("\n".join(reader.problems))
     return typing.cast(T, value)
 
 
@@ -123,131 +124,136 @@ def config_fields(cls: type) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}
 
 
-def _dataclass(
-    cls: type, data: Any, path: str, resolve: Resolve | None, problems: list[str]
-) -> Any:
-    if not isinstance(data, Mapping):
-        problems.append(f"{path}={data!r}: must be a mapping of keys")
-        return None
-    allowed = config_fields(cls)
-    before = len(problems)
-    values: dict[str, Any] = {}
-    for key, raw in data.items():
-        where = f"{path}.{key}" if path else str(key)
-        if key == "kind":
-            continue
-        if key not in allowed:
-            problems.append(f"{where}={raw!r}: unknown key; {suggest(str(key), allowed)}")
-        else:
-            values[key] = _value(allowed[key], raw, where, resolve, problems)
-    for f in dataclasses.fields(cls):
-        absent = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if f.init and absent and f.name not in data:
-            problems.append(f"{path}.{f.name}: is required")
-    if len(problems) > before:
-        return None
-    try:
-        return cls(**values)
-    except ParameterError as error:
-        problems.append(f"{path}.{error}")
-        return None
+class _Reader:
+    """Fills fields by their types and notes every problem on the way."""
 
+    def __init__(self, resolve: Resolve | None) -> None:
+        self.resolve = resolve
+        self.problems: list[str] = []
 
-def _value(kind: Any, raw: Any, path: str, resolve: Resolve | None, problems: list[str]) -> Any:
-    origin = get_origin(kind)
-    if origin is Annotated:
-        base, *notes = get_args(kind)
-        before = len(problems)
-        value = _value(base, raw, path, resolve, problems)
-        for note in notes:
-            if isinstance(note, Range) and len(problems) == before and not note.holds(value):
-                problems.append(f"{path}={raw!r}: must be {note.describe()}")
-        return value
-    if origin in (Union, types.UnionType):
-        return _union(kind, raw, path, resolve, problems)
-    if origin is Literal:
-        if raw not in get_args(kind):
-            problems.append(f"{path}={raw!r}: {suggest(str(raw), map(str, get_args(kind)))}")
-        return raw
-    if origin in (list, tuple):
-        return _sequence(kind, raw, path, resolve, problems)
-    if origin in (dict, Mapping):
-        if not isinstance(raw, Mapping):
-            problems.append(f"{path}={raw!r}: must be a mapping of keys")
+    def dataclass(self, cls: type, data: Any, path: str) -> Any:
+        """Return *cls* filled from *data*, or None after noting why not."""
+        if not isinstance(data, Mapping):
+            return self._refuse(path, data, "a mapping of keys")
+        allowed = config_fields(cls)
+        before = len(self.problems)
+        values: dict[str, Any] = {}
+        for key, raw in data.items():
+            where = f"{path}.{key}" if path else str(key)
+            if key == "kind":
+                continue
+            if key not in allowed:
+                self.problems.append(f"{where}={raw!r}: unknown key; {suggest(str(key), allowed)}")
+            else:
+                values[key] = self.value(allowed[key], raw, where)
+        for f in dataclasses.fields(cls):
+            absent = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+            if f.init and absent and f.name not in data:
+                self.problems.append(f"{path}.{f.name}: is required")
+        if len(self.problems) > before:
             return None
+        try:
+            return cls(**values)
+        except ParameterError as error:
+            self.problems.append(f"{path}.{error}")
+            return None
+
+    def value(self, kind: Any, raw: Any, path: str) -> Any:
+        """Return *raw* as the type *kind* wants it."""
+        origin = get_origin(kind)
+        if origin in self._BY_ORIGIN:
+            return self._BY_ORIGIN[origin](self, kind, raw, path)
+        if isinstance(kind, type) and issubclass(kind, Component):
+            return self._component(kind, raw, path)
+        if dataclasses.is_dataclass(kind):
+            return self.dataclass(typing.cast(type, kind), raw, path)
+        return self._scalar(kind, raw, path)
+
+    def _refuse(self, path: str, raw: Any, allowed: str) -> None:
+        self.problems.append(f"{path}={raw!r}: must be {allowed}")
+
+    def _annotated(self, kind: Any, raw: Any, path: str) -> Any:
+        base, *notes = get_args(kind)
+        before = len(self.problems)
+        value = self.value(base, raw, path)
+        for note in notes:
+            if isinstance(note, Range) and len(self.problems) == before and not note.holds(value):
+                self._refuse(path, raw, note.describe())
+        return value
+
+    def _literal(self, kind: Any, raw: Any, path: str) -> Any:
+        if raw not in get_args(kind):
+            near = suggest(str(raw), map(str, get_args(kind)))
+            self.problems.append(f"{path}={raw!r}: {near}")
+        return raw
+
+    def _mapping(self, kind: Any, raw: Any, path: str) -> Any:
+        if not isinstance(raw, Mapping):
+            return self._refuse(path, raw, "a mapping of keys")
         inner = get_args(kind)[1]
-        return {str(k): _value(inner, v, f"{path}.{k}", resolve, problems) for k, v in raw.items()}
-    if isinstance(kind, type) and issubclass(kind, Component):
-        return _component(kind, raw, path, resolve, problems)
-    if dataclasses.is_dataclass(kind):
-        return _dataclass(typing.cast(type, kind), raw, path, resolve, problems)
-    return _scalar(kind, raw, path, problems)
+        return {str(key): self.value(inner, each, f"{path}.{key}") for key, each in raw.items()}
 
-
-def _union(kind: Any, raw: Any, path: str, resolve: Resolve | None, problems: list[str]) -> Any:
-    options = [option for option in get_args(kind) if option is not type(None)]
-    if raw is None and len(options) < len(get_args(kind)):
+    def _union(self, kind: Any, raw: Any, path: str) -> Any:
+        options = [option for option in get_args(kind) if option is not type(None)]
+        if raw is None and len(options) < len(get_args(kind)):
+            return None
+        closest: list[str] = []
+        for option in options:
+            attempt = _Reader(self.resolve)
+            value = attempt.value(option, raw, path)
+            failures = attempt.problems
+            if not failures:
+                return value
+            if not closest or len(_key_of(failures[0])) > len(_key_of(closest[0])):
+                closest = failures  # the option that was understood the furthest
+        self.problems.extend(closest)
         return None
-    closest: list[str] = []
-    for option in options:
-        failures: list[str] = []
-        value = _value(option, raw, path, resolve, failures)
-        if not failures:
-            return value
-        if not closest or len(_key_of(failures[0])) > len(_key_of(closest[0])):
-            closest = failures  # the option that was understood the furthest
-    problems.extend(closest)
-    return None
+
+    def _sequence(self, kind: Any, raw: Any, path: str) -> Any:
+        if isinstance(raw, str) or not isinstance(raw, (list, tuple)):
+            return self._refuse(path, raw, "a list")
+        args = get_args(kind)
+        fixed = get_origin(kind) is tuple and not (len(args) == 2 and args[1] is Ellipsis)
+        if fixed and len(raw) != len(args):
+            return self._refuse(path, raw, f"a list of {len(args)} items, has {len(raw)}")
+        inner = list(args) if fixed else [args[0]] * len(raw)
+        values = [
+            self.value(item, each, f"{path}[{i}]")
+            for i, (item, each) in enumerate(zip(inner, raw, strict=True))
+        ]
+        return tuple(values) if get_origin(kind) is tuple else values
+
+    def _component(self, kind: type[Component], raw: Any, path: str) -> Any:
+        if not isinstance(raw, Mapping) or "kind" not in raw or self.resolve is None:
+            return self._refuse(path, raw, "a mapping with a 'kind'")
+        try:
+            chosen = self.resolve(kind.family, str(raw["kind"]), f"{path}.kind")
+        except ConfigError as error:
+            self.problems.append(str(error))
+            return None
+        return self.dataclass(chosen, raw, path)
+
+    def _scalar(self, kind: Any, raw: Any, path: str) -> Any:
+        if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
+            return float(raw)
+        if kind is int and isinstance(raw, float) and raw.is_integer():
+            return int(raw)
+        if kind is not Any and type(raw) is not kind:
+            names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
+            return self._refuse(path, raw, names.get(kind, str(kind)))
+        return raw
+
+    _BY_ORIGIN: typing.ClassVar[dict[Any, Callable[[_Reader, Any, Any, str], Any]]] = {
+        Annotated: _annotated,
+        Union: _union,
+        types.UnionType: _union,
+        Literal: _literal,
+        list: _sequence,
+        tuple: _sequence,
+        dict: _mapping,
+        Mapping: _mapping,
+    }
 
 
 def _key_of(problem: str) -> str:
     return re.split("[=:]", problem, maxsplit=1)[0]
-
-
-def _sequence(kind: Any, raw: Any, path: str, resolve: Resolve | None, problems: list[str]) -> Any:
-    if isinstance(raw, str) or not isinstance(raw, (list, tuple)):
-        problems.append(f"{path}={raw!r}: must be a list")
-        return None
-    args = get_args(kind)
-    if get_origin(kind) is tuple and not (len(args) == 2 and args[1] is Ellipsis):
-        if len(raw) != len(args):
-            problems.append(f"{path}={raw!r}: must have {len(args)} items, has {len(raw)}")
-            return None
-        inner = list(args)
-    else:
-        inner = [args[0]] * len(raw)
-    values = [
-        _value(item, each, f"{path}[{i}]", resolve, problems)
-        for i, (item, each) in enumerate(zip(inner, raw, strict=True))
-    ]
-    return tuple(values) if get_origin(kind) is tuple else values
-
-
-def _component(
-    kind: type[Component], raw: Any, path: str, resolve: Resolve | None, problems: list[str]
-) -> Any:
-    if not isinstance(raw, Mapping) or "kind" not in raw or resolve is None:
-        problems.append(f"{path}={raw!r}: must be a mapping with a 'kind'")
-        return None
-    try:
-        chosen = resolve(kind.family, str(raw["kind"]), f"{path}.kind")
-    except ConfigError as error:
-        problems.append(str(error))
-        return None
-    return _dataclass(chosen, raw, path, resolve, problems)
-
-
-def _scalar(kind: Any, raw: Any, path: str, problems: list[str]) -> Any:
-    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
-    if kind is int and isinstance(raw, float) and raw.is_integer():
-        return int(raw)
-    if kind is Any:
-        return raw
-    if type(raw) is not kind:
-        names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
-        problems.append(
-            f"{path}={raw!r}: must be {names.get(kind, getattr(kind, '__name__', kind))}"
-        )
-        return None
-    return raw

@@ -13,11 +13,12 @@ from math import nan
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from twin.cluster.cluster import Cluster
-from twin.cooling.base import CoolingPlant
+from twin.cooling.base import CoolingPlant, PlantState
 from twin.jobs import Dispatcher
-from twin.power.base import PowerFeed
+from twin.power.base import FeedState, PowerFeed
 from twin.records import Event
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
@@ -90,120 +91,84 @@ class Facility:
     def close(self) -> None:
         """Close the books of the last moments and hand over the jobs that have not ended."""
         self.catch_up()
-        self.settle_racks()
+        self.settle()
         self.dispatcher.close()
 
     def beat(self, from_s: float, to_s: float) -> None:
         """Close the books of ``from_s..to_s`` and set the limits of what follows."""
         dt_s = to_s - from_s
-        cluster, limits, totals = self.cluster, self.limits, self.totals
-        server_j, fan_j = cluster.take_beat(to_s)
+        server_j, fan_j = self.cluster.take_beat(to_s)
         warm = 1.0
-        if limits.fan_factor != 1.0 and server_j > 0.0:
+        if self.limits.fan_factor != 1.0 and server_j > 0.0:
             # The fans' extra power for warm air, spread over racks as their power is.
-            extra_j = fan_j * (limits.fan_factor - 1.0)
+            extra_j = fan_j * (self.limits.fan_factor - 1.0)
             warm = 1.0 + extra_j / server_j
             server_j += extra_j
             fan_j += extra_j
         allocated, active, running, queued, storage_j, tokens, requests = (
             self.dispatcher.tally.take(to_s)
         )
-        network_w = self.network_w
-        storage_w = storage_j / dt_s
         server_w = server_j / dt_s
-        it_w = server_w + network_w + storage_w
+        storage_w = storage_j / dt_s
+        it_w = server_w + self.network_w + storage_w
 
         heat_w = it_w + self.feed.serve_it(it_w, dt_s)
         drybulb_c, wetbulb_c = self.weather.at(0.5 * (from_s + to_s))
         plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)
         feed = self.feed.serve_all(plant.power_w, self.aux_w, dt_s)
+        self._close_ledger(plant, feed, dt_s)
+        self.totals.requests += requests
 
-        cooling_w = plant.power_w
-        facility_w = it_w + feed.loss_w + cooling_w + self.aux_w
+        row = [
+            it_w,
+            server_w,
+            fan_j / dt_s,
+            self.network_w,
+            storage_w,
+            feed.loss_w,
+            plant.power_w,
+            self.aux_w,
+            it_w + feed.loss_w + plant.power_w + self.aux_w,
+            feed.utility_w,
+            allocated / dt_s,
+            active / dt_s / self.cluster.gpus,
+            running / dt_s,
+            queued / dt_s,
+            nan,  # the fullest rack: see settle
+            plant.inlet_max_c,
+            plant.supply_c,
+            drybulb_c,
+            wetbulb_c,
+            plant.water_kg_per_s,
+            feed.utility_w * self.site.carbon_kg_per_kwh(from_s) / JOULES_PER_KWH,
+            self.site.price_per_kwh(from_s),
+            plant.unmet_w,
+            allocated / dt_s if self.limits.throttled else 0.0,
+            nan if feed.battery_j is None else feed.battery_j,
+            tokens / dt_s,
+        ]
+        self.pending.append((from_s, dt_s, warm, row))
+        if len(self.pending) == BEATS_PER_BLOCK:
+            self.settle()
+        self._limit(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
+
+    def _close_ledger(self, plant: PlantState, feed: FeedState, dt_s: float) -> None:
+        """Add up what each component says of itself, and note by how much it does not close."""
         # Auxiliaries (lighting, offices) give their heat to the outdoors.
         out_w = plant.ambient_heat_w + plant.reused_heat_w + feed.ambient_heat_w + self.aux_w
         out_w += (plant.stored_j + feed.stored_j) / dt_s
         residual = abs(feed.utility_w - out_w) / max(feed.utility_w, 1000.0)
-
-        price = self.site.price_per_kwh(from_s)
-        carbon_kg_per_s = (
-            feed.utility_w * self.site.carbon_kg_per_kwh(from_s) / JOULES_PER_KWH
-        )
-        market_kg_per_kwh = self.site.carbon_market_kg_per_kwh(from_s)
-        throttled_gpu_s = allocated if limits.throttled else 0.0
-
-        totals.seconds += dt_s
-        totals.it_j += it_w * dt_s
-        totals.server_j += server_j
-        totals.fan_j += fan_j
-        totals.network_j += network_w * dt_s
-        totals.storage_j += storage_j
-        totals.loss_j += feed.loss_w * dt_s
-        totals.it_loss_j += feed.it_loss_w * dt_s
-        totals.cooling_j += cooling_w * dt_s
-        totals.aux_j += self.aux_w * dt_s
-        totals.facility_j += facility_w * dt_s
-        totals.utility_j += feed.utility_w * dt_s
-        totals.reused_j += plant.reused_heat_w * dt_s
-        totals.water_kg += plant.water_kg_per_s * dt_s
-        totals.carbon_kg += carbon_kg_per_s * dt_s
-        if market_kg_per_kwh is not None:
-            market_kg = feed.utility_w * dt_s / JOULES_PER_KWH * market_kg_per_kwh
-            totals.carbon_market_kg = (totals.carbon_market_kg or 0.0) + market_kg
-        totals.cost += feed.utility_w * dt_s / JOULES_PER_KWH * price
-        totals.free_s += plant.free_fraction * dt_s
-        totals.gpu_allocated_s += allocated
-        totals.gpu_active_s += active
-        totals.throttled_gpu_s += throttled_gpu_s
-        totals.tokens += tokens
-        totals.requests += requests
-        totals.it_peak_w = max(totals.it_peak_w, it_w)
-        totals.facility_peak_w = max(totals.facility_peak_w, facility_w)
+        totals = self.totals
         totals.residual_max = max(totals.residual_max, residual)
+        totals.it_loss_j += feed.it_loss_w * dt_s
+        totals.reused_j += plant.reused_heat_w * dt_s
+        totals.free_s += plant.free_fraction * dt_s
+        parts_j = totals.cooling_parts_j
         for part, part_w in plant.parts_w.items():
-            totals.cooling_parts_j[part] = totals.cooling_parts_j.get(part, 0.0) + part_w * dt_s
+            parts_j[part] = parts_j.get(part, 0.0) + part_w * dt_s
 
-        self.pending.append(
-            (
-                from_s,
-                dt_s,
-                warm,
-                [
-                    it_w,
-                    server_w,
-                    fan_j / dt_s,
-                    network_w,
-                    storage_w,
-                    feed.loss_w,
-                    cooling_w,
-                    self.aux_w,
-                    facility_w,
-                    feed.utility_w,
-                    allocated / dt_s,
-                    active / dt_s / cluster.gpus,
-                    running / dt_s,
-                    queued / dt_s,
-                    nan,  # the fullest rack: see settle_racks
-                    plant.inlet_max_c,
-                    plant.supply_c,
-                    drybulb_c,
-                    wetbulb_c,
-                    plant.water_kg_per_s,
-                    carbon_kg_per_s,
-                    price,
-                    plant.unmet_w,
-                    throttled_gpu_s / dt_s,
-                    nan if feed.battery_j is None else feed.battery_j,
-                    tokens / dt_s,
-                ],
-            )
-        )
-        if len(self.pending) == BEATS_PER_BLOCK:
-            self.settle_racks()
-        self._limit(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
-
-    def settle_racks(self) -> None:
-        """Make up the books of the racks for all pending beats, and record those beats."""
+    def settle(self) -> None:
+        """Make up the books of racks and totals for all pending beats, and record those beats."""
         if not self.pending:
             return
         rack_w = self.cluster.take_racks()
@@ -213,15 +178,48 @@ class Facility:
             row[RACK_POWER_MAX] = fullest_w[beat]
             self.racks.beat(rack_w[beat], dt_s)
             self.recorder.beat(at_s, dt_s, row)
+        lengths_s = np.array([dt_s for _, dt_s, _, _ in self.pending])
+        self._add(lengths_s, np.array([row for _, _, _, row in self.pending]))
         self.pending.clear()
+
+    def _add(self, lengths_s: NDArray[np.float64], rows: NDArray[np.float64]) -> None:
+        """Add a block of beats, shape (beats, columns), to the totals of the run."""
+        totals = self.totals
+        column = dict(zip(ROW, rows.T, strict=True))
+        sums = dict(zip(ROW, (lengths_s @ rows).tolist(), strict=True))
+        totals.seconds += float(lengths_s.sum())
+        totals.it_j += sums["it_power_w"]
+        totals.server_j += sums["server_power_w"]
+        totals.fan_j += sums["server_fan_power_w"]
+        totals.network_j += sums["network_power_w"]
+        totals.storage_j += sums["storage_power_w"]
+        totals.loss_j += sums["loss_power_w"]
+        totals.cooling_j += sums["cooling_power_w"]
+        totals.aux_j += sums["aux_power_w"]
+        totals.facility_j += sums["facility_power_w"]
+        totals.utility_j += sums["utility_power_w"]
+        totals.water_kg += sums["water_kg_per_s"]
+        totals.carbon_kg += sums["carbon_kg_per_s"]
+        totals.gpu_allocated_s += sums["gpus_allocated"]
+        totals.gpu_active_s += sums["gpu_active_fraction"] * self.cluster.gpus
+        totals.throttled_gpu_s += sums["throttled_gpus"]
+        totals.tokens += sums["tokens_per_s"]
+        bought_kwh = lengths_s * column["utility_power_w"] / JOULES_PER_KWH
+        totals.cost += float(bought_kwh @ column["price_per_kwh"])
+        market_kg_per_kwh = self.site.carbon_market_kg_per_kwh(self.pending[0][0])
+        if market_kg_per_kwh is not None:
+            market_kg = float(bought_kwh.sum()) * market_kg_per_kwh
+            totals.carbon_market_kg = (totals.carbon_market_kg or 0.0) + market_kg
+        totals.it_peak_w = max(totals.it_peak_w, float(column["it_power_w"].max()))
+        facility_peak_w = float(column["facility_power_w"].max())
+        totals.facility_peak_w = max(totals.facility_peak_w, facility_peak_w)
 
     def _limit(self, inlet_c: float, inlet_max_c: float, now_s: float, dt_s: float) -> None:
         """Let inlet temperature set fan speed, throttling and trip of the servers."""
         limits, server = self.limits, self.cluster.server
         if limits.throttled:
             limits.throttled_s += dt_s
-        if inlet_max_c > limits.inlet_max_c:
-            limits.inlet_max_c = inlet_max_c
+        limits.inlet_max_c = max(limits.inlet_max_c, inlet_max_c)
         if inlet_c == limits.inlet_c:
             return
         limits.inlet_c = inlet_c

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from itertools import count
 from math import floor, inf
 
@@ -22,49 +23,49 @@ from twin.storage.base import Storage
 from twin.workload.base import ServiceProfile
 
 Life = Generator[simpy.Event, None, None]
+Expected = tuple[float, int, Job]
+"""When a running job ends if it runs to its limit, the order of its start, and the job."""
 
 
+@dataclass(slots=True)
 class Tally:
-    """Exact time integrals of what changes whenever a job does."""
+    """Exact time integrals (``_s``, ``_j`` and counts) of what changes whenever a job does."""
 
-    __slots__ = (
-        "_since_s",
-        "active_gpus",
-        "active_s",
-        "allocated_gpus",
-        "allocated_s",
-        "busy_servers",
-        "busy_servers_s",
-        "queued",
-        "queued_s",
-        "reading",
-        "requests",
-        "requests_per_s",
-        "running",
-        "running_s",
-        "storage_j",
-        "storage_w",
-        "tokens",
-        "tokens_per_s",
-    )
-
-    def __init__(self) -> None:
-        for name in self.__slots__:
-            setattr(self, name, 0)
+    since_s: float = 0.0
+    """Up to when everything is integrated. [s]"""
+    running: int = 0
+    queued: int = 0
+    allocated_gpus: int = 0
+    active_gpus: float = 0.0
+    """GPUs weighted by their activity."""
+    busy_servers: int = 0
+    reading: float = 0.0
+    """Data read from storage if it can keep up. [B/s]"""
+    storage_w: float = 0.0
+    tokens_per_s: float = 0.0
+    requests_per_s: float = 0.0
+    running_s: float = 0.0
+    queued_s: float = 0.0
+    allocated_s: float = 0.0
+    active_s: float = 0.0
+    busy_servers_s: float = 0.0
+    storage_j: float = 0.0
+    tokens: float = 0.0
+    requests: float = 0.0
 
     def advance(self, now_s: float) -> None:
         """Integrate up to now with the present values."""
-        passed_s = now_s - self._since_s
-        if passed_s:
-            self.allocated_s += self.allocated_gpus * passed_s
-            self.active_s += self.active_gpus * passed_s
-            self.running_s += self.running * passed_s
-            self.queued_s += self.queued * passed_s
-            self.storage_j += self.storage_w * passed_s
-            self.busy_servers_s += self.busy_servers * passed_s
+        passed_s = now_s - self.since_s
+        self.since_s = now_s
+        self.allocated_s += self.allocated_gpus * passed_s
+        self.active_s += self.active_gpus * passed_s
+        self.running_s += self.running * passed_s
+        self.queued_s += self.queued * passed_s
+        self.storage_j += self.storage_w * passed_s
+        self.busy_servers_s += self.busy_servers * passed_s
+        if self.requests_per_s:
             self.tokens += self.tokens_per_s * passed_s
             self.requests += self.requests_per_s * passed_s
-            self._since_s = now_s
 
     def take(self, now_s: float) -> tuple[float, ...]:
         """Return the integrals since the last call and start again from zero.
@@ -93,7 +94,7 @@ class Dispatcher:
     It is the :class:`~twin.scheduling.base.View` that the policy sees.
     """
 
-    def __init__(  # noqa: PLR0913 - the meeting place of the families
+    def __init__(
         self,
         env: simpy.Environment,
         cluster: Cluster,
@@ -112,8 +113,8 @@ class Dispatcher:
         self.changes = 0
         self.tally = Tally()
         self.tally.storage_w = storage.power_w(0.0)
-        self.running: dict[Job, float] = {}
-        """Running jobs and their expected end by limit."""
+        self.running: dict[Job, Expected] = {}
+        """Running jobs and their entry among the expected ends."""
         self.submitted = 0
         self.completed = 0
         self.killed = 0
@@ -126,8 +127,7 @@ class Dispatcher:
         self.activity_gpu_s = [0.0] * 101
         """GPU time held, by percent of GPU activity."""
         self.halted = False
-        self._ends: list[tuple[float, int, Job]] = []
-        self._order: dict[Job, int] = {}
+        self._ends: list[Expected] = []
         self._number = count()
         self._leaf_of = fabric.leaf_of().__getitem__
         self.fits = cluster.free.fits
@@ -173,8 +173,9 @@ class Dispatcher:
             return
         job.remaining_s = job.work_s
         self.queue.append(job)
-        self.tally.advance(self.env.now)
-        self.tally.queued += 1
+        tally = self.tally
+        tally.advance(self.env.now)
+        tally.queued += 1
         self.dispatch()
 
     def dispatch(self) -> None:
@@ -196,25 +197,33 @@ class Dispatcher:
         job.network_factor = self.fabric.rate_factor(job.comm_fraction, leaves)
         drive = self.cluster.server.drive(job.activity * self._activity_factor)
         self.cluster.place(job, placement, drive, now_s)
-        number = next(self._number)
-        end_s = now_s + job.limit_s - (job.work_s - job.remaining_s) if job.work_s < inf else inf
-        self._order[job] = number
-        self.running[job] = end_s
-        insort(self._ends, (end_s, number, job))
-        tally = self.tally
-        tally.advance(now_s)
-        tally.queued -= 1
-        tally.running += 1
-        tally.allocated_gpus += job.gpus
-        tally.busy_servers = self.cluster.busy_servers()
-        tally.active_gpus += job.gpus * job.activity * self._activity_factor
+        finite = job.work_s < inf
+        end_s = now_s + job.limit_s - (job.work_s - job.remaining_s) if finite else inf
+        expected = self.running[job] = (end_s, next(self._number), job)
+        insort(self._ends, expected)
+        self._count(job, 1)
         job.rate_since_s = now_s
         job.rate = self._rate(job)
-        if job.work_s < inf:
+        if finite:
             job.process = self.env.process(self._life(job))
         else:
             self._serving_counts(job, 1.0)
-        self._read(job.read_bytes_per_s)
+        if job.read_bytes_per_s:
+            self._read(job.read_bytes_per_s)
+
+    def _count(self, job: Job, change: int) -> None:
+        """Let *job* count among those that hold GPUs (+1), or no longer (-1)."""
+        tally, now_s = self.tally, self.env.now
+        if now_s != tally.since_s:
+            tally.advance(now_s)
+        tally.running += change
+        tally.queued -= change
+        gpus = change * job.gpus
+        tally.allocated_gpus += gpus
+        tally.active_gpus += gpus * job.activity * self._activity_factor
+        if not tally.running:
+            tally.active_gpus = 0.0  # sums of activities leave a rounding rest
+        tally.busy_servers = self.cluster.busy_servers()
 
     def _life(self, job: Job) -> Life:
         """Work falls at the present rate until none is left; a new rate starts the wait anew."""
@@ -238,27 +247,21 @@ class Dispatcher:
         job.finished_at_s = now_s
         self.completed += 1
         self._vacate(job)
+        self.tally.queued -= 1
         self.on_end(job)
         self.dispatch()
 
     def _vacate(self, job: Job) -> None:
-        now_s = self.env.now
-        end_s = self.running.pop(job)
-        del self._ends[bisect_left(self._ends, (end_s, self._order.pop(job)))]
-        self.cluster.remove(job, now_s)
+        """Take *job* off its GPUs; it counts as waiting until somebody says otherwise."""
+        del self._ends[bisect_left(self._ends, self.running.pop(job))]
+        self.cluster.remove(job, self.env.now)
         job.rate = 0.0
-        tally = self.tally
-        tally.advance(now_s)
-        tally.running -= 1
-        tally.allocated_gpus -= job.gpus
-        tally.busy_servers = self.cluster.busy_servers()
-        tally.active_gpus -= job.gpus * job.activity * self._activity_factor
-        if not tally.running:
-            tally.active_gpus = 0.0  # sums of activities leave a rounding rest
+        self._count(job, -1)
         if job.work_s == inf:
             self._serving_counts(job, -1.0)
         self.changes += 1
-        self._read(-job.read_bytes_per_s)
+        if job.read_bytes_per_s:
+            self._read(-job.read_bytes_per_s)
 
     def settle(self, job: Job) -> None:
         """Book what *job* did since its rate last changed."""
@@ -304,7 +307,6 @@ class Dispatcher:
         job.restarts += 1
         self._vacate(job)
         self.queue.restore(job)
-        self.tally.queued += 1
 
     # ---- what changes the rate ----
 
@@ -326,8 +328,6 @@ class Dispatcher:
 
     def _read(self, change_bytes_per_s: float) -> None:
         """Let the demand on storage change; if it is short, all who read slow down."""
-        if not change_bytes_per_s:
-            return
         tally = self.tally
         tally.reading = max(0.0, tally.reading + change_bytes_per_s)
         tally.storage_w = self.storage.power_w(tally.reading)
@@ -429,4 +429,3 @@ def service(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> L
     for number, (activity, tokens, requests) in enumerate(steps, start=1):
         dispatcher.serve(job, activity, tokens, requests)
         yield env.timeout(number * offer.step_s - env.now)
-

@@ -8,12 +8,12 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from twin import __version__, build
+from twin import __version__, build, replications
 from twin.build import Design
 from twin.facility import Facility
 from twin.results.recorder import Recorder
@@ -64,14 +64,38 @@ def execute(
     TwinError
         See :func:`check`; the folder is then left as it was.
     """
-    clocks = time.perf_counter(), time.process_time()
+    tell = progress or (lambda _: None)
     design = build.read(config)
-    build.size(design)
+    number = design.clock.replications
+    if number == 1:
+        build.size(design)
+        return _one(config, design, folder, tell, command)
+    summaries = []
+    for replication in range(number):
+        design = build.read(config)
+        build.size(design, replication)
+
+        def part(done: float, before: int = replication) -> None:
+            tell((before + done) / number)
+
+        summaries.append(_one(config, design, folder / f"rep_{replication:03d}", part, command))
+    replications.write_table(summaries, folder)
+    summary = replications.combine(summaries)
+    _write_text(folder / "config.yaml", _yaml(config))
+    write_summary(summary, folder)
+    return summary
+
+
+def _one(
+    config: Mapping[str, Any], design: Design, folder: Path, progress: Progress, command: str
+) -> Summary:
+    """Run a sized *design* once and leave a finished folder."""
+    clocks = time.perf_counter(), time.process_time()
     folder.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(folder, design.output.interval_s)
     try:
         facility = build.assemble(design, recorder)
-        events = simulate(design, facility, progress or (lambda _: None))
+        events = simulate(design, facility, progress)
         recorder.racks(rack_table(design, facility))
         recorder.close()
     except BaseException:
@@ -82,8 +106,7 @@ def execute(
     )
     _write_text(folder / "config.yaml", _yaml(config))
     _write_text(folder / "run.json", _json(run_record(design, facility, events, clocks, command)))
-    if design.output.plots or design.output.report:
-        illustrate(design, folder, summary)
+    illustrate(design, folder, summary)
     write_summary(summary, folder)
     return summary
 
@@ -101,7 +124,7 @@ def simulate(design: Design, facility: Facility, progress: Progress) -> int:
             gc.enable()
     facility.close()
     _add_up(facility)
-    return next(env._eid)
+    return int(next(env._eid))
 
 
 def _add_up(facility: Facility) -> None:
@@ -145,7 +168,7 @@ def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
     """Return the columns of ``racks.parquet``."""
     number = facility.cluster.racks
     limits = facility.limits
-    power = facility.racks.table()
+    power: Mapping[str, Any] = facility.racks.table()
     width = len(str(number))
     kind = type(design.cooling).__name__
     return {
@@ -191,7 +214,8 @@ def run_record(
         "servers_busy_mean": facility.dispatcher.tally.busy_servers_s / design.duration_s,
         "servers": facility.cluster.servers,
         "cooling_energy_kwh": {
-            part: joules / JOULES_PER_KWH for part, joules in facility.totals.cooling_parts_j.items()
+            part: energy_j / JOULES_PER_KWH
+            for part, energy_j in facility.totals.cooling_parts_j.items()
         },
         "distributions": {
             "rack_power_bins": "200 equal bins of the rating, then above it",
@@ -205,15 +229,18 @@ def run_record(
 
 def illustrate(design: Design, folder: Path, summary: Summary) -> None:
     """Draw the figures and write the report of a run whose files are complete."""
-    from twin.results.report import write_report
+    if not (design.output.plots or design.output.report):
+        return
     from twin.results.run_folder import Run
 
-    run = Run(folder, summary)
+    run = Run(folder, summary, json.loads((folder / "run.json").read_text(encoding="utf-8")))
     if design.output.plots:
         from twin.plot.all import draw_all
 
         draw_all(run)
     if design.output.report:
+        from twin.results.report import write_report
+
         write_report(run)
 
 

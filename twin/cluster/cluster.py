@@ -32,6 +32,7 @@ class Cluster:
         capacities = [size] * self.servers
         capacities[-1] = gpus - size * (self.servers - 1)
         self.capacities = capacities
+        self._last_is_part_filled = capacities[-1] < size
         self.free = FreeServers(capacities, size)
         self.rack_of = [i // servers_per_rack for i in range(self.servers)]
         self._rack_of = self.rack_of.__getitem__
@@ -81,7 +82,7 @@ class Cluster:
         self._set(job, placement, drive, server_w, server_fan_w, now_s)
         job.power_w = server_w * job.gpus / self.server.gpus_per_server
 
-    def _set(  # noqa: PLR0913 - one place where a job's pace becomes watts
+    def _set(
         self,
         job: Job,
         placement: Placement,
@@ -91,7 +92,8 @@ class Cluster:
         now_s: float,
     ) -> None:
         if drive != job.drive and self.powered:
-            self._advance(now_s)
+            if now_s != self._since_s:
+                self._advance(now_s)
             if placement.racks:
                 step_w, step_fan_w = server_w - job.server_w, server_fan_w - job.server_fan_w
                 self._book(placement.racks, step_w, step_fan_w, now_s)
@@ -106,7 +108,7 @@ class Cluster:
         server = placement.part_server
         before = self._drives[server]
         after = before + change * placement.part_gpus / self.server.gpus_per_server
-        if after < 1e-12:  # noqa: PLR2004 - the last tenant left: rounding, not load
+        if after < 1e-12:
             after = 0.0
         self._drives[server] = after
         before_w, before_fan_w = self.server.power_w(before)
@@ -115,9 +117,10 @@ class Cluster:
 
     def busy_servers(self) -> int:
         """Return how many servers hold at least one job."""
-        free, last = self.free, self.capacities[-1]
-        part_filled_and_idle = last < free.size and free.free[-1] == last
-        return self.servers - len(free.whole) - part_filled_and_idle
+        busy = self.servers - len(self.free.whole)
+        if self._last_is_part_filled and self.free.free[-1] == self.capacities[-1]:
+            return busy - 1
+        return busy
 
     def power_off(self, now_s: float) -> None:
         """Cut the power of every server; the jobs must have been removed."""
@@ -177,7 +180,7 @@ class Cluster:
         end_w = self._rack_w + np.cumsum(step_w, axis=0)
         late_j = np.bincount(cell, self._step_j, beats * racks).reshape(beats, racks)
         self._rack_w = end_w[-1]
-        mean_w = end_w - late_j / np.array(self._lengths_s)[:, None]
+        mean_w: NDArray[np.float64] = end_w - late_j / np.array(self._lengths_s)[:, None]
         self._where, self._step_w, self._step_j = [], [], []
         self._lengths_s, self._steps = [], []
         return mean_w

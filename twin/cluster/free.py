@@ -13,7 +13,7 @@ from twin.records import Placement
 
 
 class FreeCounts:
-    """How many servers have how many GPUs free: enough to ask *would a gang fit?*
+    """How many servers have how many GPUs free: enough to ask whether a gang would fit.
 
     A cheap copy of a :class:`FreeServers` for planning: placements may be released and
     held on it without touching the real one.
