@@ -19,7 +19,7 @@ from twin.cooling.chillers import Chillers
 from twin.cooling.crah import AirHandlers
 from twin.cooling.limits import check_rack
 from twin.cooling.rejection import CondenserWater, HeatRejection, Rejected
-from twin.cooling.room import Containment, Room
+from twin.cooling.room import Containment, Room, chosen_containment
 from twin.cooling.tower import CoolingTower
 from twin.errors import ParameterError, require, suggest
 
@@ -64,16 +64,14 @@ class ChilledAir(CoolingPlant):
     condenser_water: CondenserWater
     tower: CoolingTower
 
+    _contained: Containment = field(init=False)
     _rejection: HeatRejection = field(init=False)
     _airflow_ratio: float = field(init=False, default=1.0)
     _short_step_s: float = field(init=False, default=_SHORTEST_STEP_S)
 
     def __post_init__(self) -> None:
         """Check set points against each other and join the parts."""
-        if self.containment not in self.containments:
-            raise ParameterError(
-                f"containment={self.containment}: {suggest(self.containment, self.containments)}"
-            )
+        self._contained = chosen_containment(self.containment, self.containments)
         require(
             self.supply_c > self.chilled_water_c,
             "supply_c",
@@ -89,7 +87,7 @@ class ChilledAir(CoolingPlant):
 
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set points."""
-        contained = self.containments[self.containment]
+        contained = self._contained
         check_rack(design.rack_w, contained.rack_limit_kw, f"{self.containment} chilled air")
         self._airflow_ratio = contained.airflow_ratio
         self.room.recirculation = contained.recirculation

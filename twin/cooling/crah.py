@@ -12,10 +12,10 @@ from twin.physics.thermal import AIR_CP, air_density
 
 
 @dataclass(slots=True, kw_only=True)
-class AirHandlers:
+class SupplyFans:
     """Equal units that share the air, all running; spares make each run slower.
 
-    Fan heat stays in the air: the coil removes it too.
+    Fan heat stays in the air, and whatever cools the air removes it too.
     """
 
     unit_kw: Positive
@@ -25,8 +25,6 @@ class AirHandlers:
     fan_efficiency: PositiveFraction
     fan_exponent: Annotated[float, Range(2.0, 3.0)]
     min_speed: PositiveFraction
-    coil_effectiveness: PositiveFraction
-    """Air side, valve fully open: cooling done over cooling possible. [-]"""
 
     units: int = field(init=False, default=0)
     available: float = field(init=False, default=1.0)
@@ -55,3 +53,11 @@ class AirHandlers:
         speed = min(max(wanted_w_per_k / most, self.min_speed), 1.0)
         fan_w = affinity_power_w(self.full_fan_w * self.available, speed, self.fan_exponent)
         return most * speed, fan_w
+
+
+@dataclass(slots=True, kw_only=True)
+class AirHandlers(SupplyFans):
+    """Supply fans with a chilled-water coil and its valve."""
+
+    coil_effectiveness: PositiveFraction
+    """Air side, valve fully open: cooling done over cooling possible. [-]"""

@@ -8,9 +8,11 @@ servers' metal another; the hot side holds little and follows at once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from twin.config import Positive, PositiveFraction
+from twin.errors import ParameterError, suggest
 from twin.physics.thermal import AIR_CP, air_density, linear_pair
 
 
@@ -23,6 +25,19 @@ class Containment:
     """Share of the inlet air that comes from the hot side. [-]"""
     airflow_ratio: Positive
     """Air the coolers move over air the servers draw, at design. [-]"""
+
+
+def chosen_containment(name: str, known: Mapping[str, Containment]) -> Containment:
+    """Return the containment of that name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, with the nearest name.
+    """
+    if name not in known:
+        raise ParameterError(f"containment={name}: {suggest(name, known)}")
+    return known[name]
 
 
 @dataclass(slots=True, kw_only=True)
