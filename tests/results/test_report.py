@@ -108,22 +108,43 @@ def test_plotly_is_read_but_not_imported(week):
     assert done.stdout.strip() == "False"
 
 
+ZOOM = """<script>
+const wait = setInterval(async () => {
+  if (document.documentElement.dataset.ready !== "yes") return;
+  clearInterval(wait);
+  const power = document.getElementById("c-power"), pue = document.getElementById("c-pue");
+  const all = pue.data[0].x.length;
+  const day = { "xaxis.range[0]": "2023-07-04 00:00", "xaxis.range[1]": "2023-07-05 00:00" };
+  await Plotly.relayout(power, day);
+  await new Promise((done) => setTimeout(done, 1000));
+  const zoomed = pue.data[0].x.length;
+  await Plotly.relayout(power, { "xaxis.autorange": true });
+  await new Promise((done) => setTimeout(done, 1000));
+  document.body.dataset.rows = [all, zoomed, pue.data[0].x.length].join(" ");
+}, 100);
+</script>"""
+
+
 @pytest.mark.slow
-def test_a_real_browser_draws_every_chart_without_a_complaint(week, tmp_path):
+def test_a_real_browser_draws_every_chart_and_zooms_them_together(week, tmp_path):
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no Chromium on this machine")
-    report = write_report(Run.open(week))
+    text = page(Run.open(week)).replace("</body>\n</html>", ZOOM + "</body></html>")
+    (tmp_path / "report.html").write_text(text, encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    options += [f"--user-data-dir={tmp_path}", "--virtual-time-budget=20000", "--dump-dom"]
+    options += [f"--user-data-dir={tmp_path}/profile", "--virtual-time-budget=30000", "--dump-dom"]
     done = subprocess.run(
-        [browser, *options, report.as_uri()],
+        [browser, *options, (tmp_path / "report.html").as_uri()],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    assert 'data-ready="yes"' in done.stdout[:2000]
     charts = len(pack(Run.open(week)).meta["charts"])
     assert done.stdout.count('class="main-svg"') >= 2 * charts
+    rows = re.search(r'data-rows="(\d+) (\d+) (\d+)"', done.stdout)
+    assert rows is not None
+    everything, zoomed, again = (int(number) for number in rows.groups())
+    assert everything == again == 2016 and 288 <= zoomed <= 292
     assert "CONSOLE" not in done.stderr

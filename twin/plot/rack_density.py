@@ -22,7 +22,8 @@ GATHERED_BINS = 2
 def draw(run: Run, folder: Path) -> Path:
     """Draw the distribution of rack power, and a map of the racks' 95th percentiles."""
     racks = run.racks()
-    figure = style.new_figure(10.0, 4.8, right=0.15)
+    figure = style.new_figure(10.0, 5.2, right=0.15)
+    figure.subplots_adjust(bottom=0.2)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     _distribution(left, run, racks)
     _map(figure, right, racks)
@@ -55,8 +56,14 @@ def _distribution(axes: Axes, run: Run, racks: Columns) -> None:
         label = f"rating {quantity(highest, 'kW')}"
         axes.axvline(highest, color=style.COLOURS["aux"], linewidth=2.5, label=label)
     axes.set_xlim(left=0.0)
-    axes.set_ylim(top=1.25 * axes.get_ylim()[1])  # room for the legend
-    axes.legend(loc="upper left", ncols=2, frameon=False, fontsize=9, labelcolor=style.INK)
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+        labelcolor=style.INK,
+    )
 
 
 def _histogram(axes: Axes, seconds: style.Floats, rated_kw: float) -> None:

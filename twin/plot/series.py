@@ -9,6 +9,7 @@ import numpy as np
 
 from twin.errors import ConfigError, require
 from twin.plot import style
+from twin.results.quantity import spoken
 from twin.results.run_folder import Run
 from twin.schema import SERIES
 
@@ -46,7 +47,8 @@ def draw_series(
         factor, shown = _scale(unit, list(lines.values()))
         for colour, (name, values) in zip(CYCLE * len(lines), lines.items(), strict=False):
             style.line(axes, x, values / factor, style.COLOURS[colour], name)
-        style.dress(axes, f"[{shown}]" if shown != "-" else "[-]")
+        label = columns[0] if len(columns) == 1 else ""
+        style.dress(axes, f"{label} [{spoken(shown)}]".strip())
         style.legend(axes)
     style.time_axis(rows[-1], run, from_s, to_s)
     return style.save(figure, run.path / "plots", "series_" + "_".join(dict.fromkeys(names))[:80])

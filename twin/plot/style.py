@@ -44,7 +44,7 @@ DPI = 130
 
 
 def new_figure(
-    width: float = 10.0, height: float = 5.6, left: float = 0.75, right: float = 1.55
+    width: float = 10.0, height: float = 5.6, left: float = 0.9, right: float = 1.55
 ) -> Figure:
     """Return an empty figure with our look; sizes and margins in inches.
 
@@ -66,6 +66,8 @@ def new_figure(
 
 def dress(axes: Axes, ylabel: str, title: str = "") -> None:
     """Give *axes* a label with unit, a light grid and no box."""
+    from matplotlib.transforms import blended_transform_factory
+
     axes.set_ylabel(ylabel, color=INK)
     if title:
         axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK)
@@ -76,7 +78,9 @@ def dress(axes: Axes, ylabel: str, title: str = "") -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
     axes.tick_params(colors=INK, labelsize=9)
-    axes.yaxis.set_label_coords(-0.055, 0.5)
+    # One distance from the edge of the figure, however long the numbers beside the axis are.
+    across = blended_transform_factory(axes.figure.transFigure, axes.transAxes)
+    axes.yaxis.set_label_coords(0.028, 0.5, transform=across)
 
 
 def legend(axes: Axes, stacked: bool = False) -> None:

@@ -72,7 +72,7 @@ CHARTS = (
     Chart("c-pue", "PUE", "PUE [-]", "", (Line("pue", "PUE", BLACK, PALE),), format=".3f"),
     Chart(
         "c-totals",
-        "IT, facility and meter",
+        "IT and facility",
         "power [MW]",
         "MW",
         (

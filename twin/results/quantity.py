@@ -103,7 +103,7 @@ def spoken(unit: str, currency: str | None = None) -> str:
     ('kW/m²', 'CNY/kWh', '%')
     """
     unit = unit.replace("currency", currency or "currency")
-    return {"m3": "m³", "kW/m2": "kW/m²", "fraction": "%"}.get(unit, unit)
+    return {"m3": "m³", "degC": "°C", "kW/m2": "kW/m²", "fraction": "%"}.get(unit, unit)
 
 
 def scorecard(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:

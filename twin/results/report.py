@@ -213,7 +213,8 @@ def _published(run: Run) -> str:
     return (
         "<h2>Against the published outcome</h2>"
         '<p class="soft">Published figures hold for the scenario as it stands; where something '
-        "was overridden they are only a reference.</p>" + _table(head, cells)
+        "was overridden they are only a reference. Rows without a figure here are checked by "
+        "twin-validate.</p>" + _table(head, cells)
     )
 
 

@@ -2,7 +2,7 @@
 "use strict";
 
 (async () => {
-  const POINTS = 1600; // most points a line is drawn with; more is bucketed to mean, low, high
+  const POINTS = 2200; // most points a line is drawn with; more is bucketed to mean, low, high
   const meta = JSON.parse(document.getElementById("meta").textContent);
   const status = document.getElementById("status");
 
