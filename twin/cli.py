@@ -128,15 +128,22 @@ def compare(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folders", metavar="DIR", type=Path, nargs="+", help="runs or sweeps")
     parser.add_argument(
-        "--to", metavar="DIR", type=Path, help="write the comparison here (default: the first DIR)"
+        "--to",
+        metavar="DIR",
+        type=Path,
+        help="write the comparison here (default: DIR where there is one, else outputs/compare/...)",
     )
     options = parser.parse_args(arguments)
-    return guarded(lambda: _compare(options.folders, options.to or options.folders[0]))
+    return guarded(lambda: _compare(options.folders, options.to))
 
 
-def _compare(folders: Sequence[Path], target: Path) -> int:
+def _compare(folders: Sequence[Path], target: Path | None) -> int:
     from twin.show import comparison
 
+    if target is None and len(folders) == 1:
+        target = folders[0]
+    elif target is None:
+        target = Path("outputs", "compare", f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}")
     comparison(folders, target)
     return 0
 
