@@ -27,7 +27,9 @@ class Published:
     metric: str | None = None
     """A key of ``summary.json``."""
     probe: str | None = None
-    """``module.function`` below ``twin.probes``; called with the plain configuration."""
+    """``module.function`` below ``twin.probes``; its parameters say what it is called with."""
+    inputs: dict[str, float | str] = field(default_factory=dict)
+    """Parameters of the probe beyond ``config``, the plain configuration, and ``run``."""
     relative: NonNegative | None = None
     """Allowed error as a fraction of the value."""
     absolute: NonNegative | None = None
@@ -45,6 +47,8 @@ class Published:
         """Refuse a row that says too little or too much."""
         given = [name for name in ("metric", "probe") if getattr(self, name) is not None]
         require(len(given) == 1, "metric, probe", given, "exactly one of the two")
+        probed = self.probe is not None or not self.inputs
+        require(probed, "inputs", self.inputs, "given with probe only")
         bounds = ("relative", "absolute", "factor")
         given = [name for name in bounds if getattr(self, name) is not None]
         require(len(given) == 1, ", ".join(bounds), given, "exactly one of the three")
