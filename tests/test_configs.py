@@ -17,9 +17,12 @@ CHOICES = [(group, name) for group in catalogue.GROUPS for name in catalogue.cho
 SCENARIOS = list(catalogue.scenario_files())
 COOLINGS = catalogue.choices("cooling")
 
-MISFIT = re.compile(r"^(rack\.|workload\.path: is required|workload\..*what the facility has)")
+MISFIT = re.compile(
+    r"^(rack\.|faults\.|workload\.path: is required|workload\..*what the facility has)"
+)
 """How a choice that is right in itself may be refused beside the others: a rack too small for
-its servers or too dense for its cooling, a trace that was not named, jobs too large."""
+its servers or too dense for its cooling, a fault of a unit that this cooling does not have, a
+trace that was not named, jobs too large."""
 
 
 @functools.cache

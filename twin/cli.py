@@ -131,7 +131,7 @@ def compare(arguments: Sequence[str] | None = None) -> int:
         "--to",
         metavar="DIR",
         type=Path,
-        help="write the comparison here (default: DIR where there is one, else outputs/compare/...)",
+        help="write it here (default: into DIR where there is one, else outputs/compare/...)",
     )
     options = parser.parse_args(arguments)
     return guarded(lambda: _compare(options.folders, options.to))
@@ -214,7 +214,7 @@ def _tell(checked: Sequence[Checked]) -> None:
             row.row,
             row.type,
             one.scenario,
-            row.metric or row.probe,
+            row.figure(),
             f"{row.value:.6g}",
             row.allowed(),
             "-" if one.got is None else f"{one.got:.6g}",
