@@ -54,6 +54,13 @@ class Published:
         require(len(given) == 1, ", ".join(bounds), given, "exactly one of the three")
         require(self.value != 0 or self.absolute is not None, "value", self.value, "not 0 here")
 
+    def figure(self) -> str:
+        """Return where our figure comes from, in words."""
+        if self.metric is not None:
+            return self.metric
+        inputs = ", ".join(f"{key}={_short(value)}" for key, value in self.inputs.items())
+        return f"{self.probe}({inputs})" if inputs else str(self.probe)
+
     def passes(self, got: float | None) -> bool:
         """Return whether *got* is near enough; None never is."""
         if got is None or math.isnan(got):
@@ -72,6 +79,10 @@ class Published:
         if self.relative is not None:
             return f"{100 * self.relative:g} %"
         return f"x/{self.factor:g}"
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 @dataclass(slots=True)

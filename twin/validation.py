@@ -279,7 +279,7 @@ def _line(one: Checked) -> list[object]:
         one.scenario,
         row.row,
         row.type,
-        row.metric or row.probe,
+        row.figure(),
         row.value,
         row.allowed(),
         "" if one.got is None else one.got,
