@@ -158,7 +158,7 @@ def test_slow_rows_are_checked_on_request(study, tmp_path):
     ("words", "message"),
     [
         (["studdy"], "did you mean 'study'?"),
-        (["V11"], "did you mean 'V1'?"),
+        (["V1x"], "no such scenario or row"),
         (["philly_replay"], "nothing published to check"),
     ],
 )
