@@ -1,0 +1,55 @@
+"""Probes that are formulas: known points, units, and what they refuse."""
+
+import pytest
+
+from twin import compose
+from twin.errors import ConfigError, ParameterError
+from twin.probes import fabric, gpu_time, heat_rejection, mass, training
+
+
+def test_gpu_weeks_on_all_gpus():
+    config = compose.load(["facility.gpus=1680"])  # 210 servers of 6.5 kW
+    assert gpu_time.hours(config, 100) == 10.0
+    assert gpu_time.nameplate_mwh(config, 100) == pytest.approx(13.65)
+
+
+def test_training_time_falls_as_one_over_speed():
+    """1e12 x 1e9 x 8 FLOPs at 1e15 FLOP/s are 8e6 s."""
+    assert training.days_with_recomputation(1e12, 1e9, 10, 100) == pytest.approx(8e6 / 86400)
+    assert training.petaflop_days(1e12, 1e9) == pytest.approx(6e6 / 86400)
+
+
+def test_gpu_hours_are_those_of_the_gpu_of_the_facility():
+    """6e21 FLOPs at half of 312 TFLOP/s."""
+    config = compose.load(["gpu=a100"])
+    got = training.million_gpu_hours(config, 1e9, 1e12, 0.5)
+    assert got == pytest.approx(6e21 / 156e12 / 3600 / 1e6)
+
+
+def test_a_job_on_one_server_fails_as_often_as_the_server():
+    config = compose.load(["gpu=a100"])
+    assert training.hours_to_failure(config, 8, 0.5) == pytest.approx(48.0)
+
+
+def test_two_tiers_of_rails_take_three_switches_per_64_gpus():
+    config = compose.load(["network=fat_tree", "facility.gpus=2048"])
+    assert fabric.switches(config) == 3 * 2048 / 64
+
+
+def test_the_pound_is_exact():
+    assert mass.tonnes(100_000 / 0.45359237) == pytest.approx(100.0, rel=1e-15)
+
+
+def test_half_air_doubles_water_over_air():
+    full_k = heat_rejection.tower_approach_k(10.0, 5.56, 1.0)
+    assert heat_rejection.tower_approach_k(10.0, 5.56, 0.5) > full_k
+
+
+def test_an_unknown_chiller_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'york_yk'"):
+        heat_rejection.chiller_cop("york_y", 7.0, 24.0, 1.0)
+
+
+def test_a_chiller_is_not_asked_outside_its_curves():
+    with pytest.raises(ParameterError, match="must be in"):
+        heat_rejection.chiller_cop("york_yk", 20.0, 24.0, 1.0)
