@@ -43,7 +43,7 @@ class Outdoors:
 class AirStreamPlant(CoolingPlant):
     """Supply fans, outdoor air, and a trim chiller for the days it does not suffice."""
 
-    units: ClassVar[tuple[str, ...]] = ("fan", "trim")
+    units: ClassVar[tuple[str, ...]] = ("fan", "chiller")
 
     supply_c: Celsius
     containment: str
@@ -109,7 +109,7 @@ class AirStreamPlant(CoolingPlant):
         require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")
         if unit == "fan":
             self.fans.available = fraction
-        elif unit == "trim":
+        elif unit == "chiller":
             self.chillers.set_available(fraction)
         else:
             raise ParameterError(f"unit={unit}: {suggest(unit, self.units)}")

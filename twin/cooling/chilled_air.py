@@ -83,7 +83,9 @@ class ChilledAir(CoolingPlant):
 
     def _heat_rejection(self) -> HeatRejection:
         """Return what takes the heat out of the chilled water; an economizer replaces it."""
-        return HeatRejection(self.chillers, self.condenser_water, self.tower)
+        return HeatRejection(
+            chillers=self.chillers, condenser=self.condenser_water, tower=self.tower
+        )
 
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set points."""
@@ -101,7 +103,12 @@ class ChilledAir(CoolingPlant):
         coil_w = design.heat_w + fan_w
         self.chilled_water.size(coil_w, design.racks)
         load_w = coil_w + self.chilled_water.pump_w(coil_w)
-        self._rejection.size(load_w, self.chilled_water_c, design.wetbulb_c, design.altitude_m)
+        self._rejection.size(
+            load_w,
+            self.chilled_water_c,
+            (design.drybulb_c, design.wetbulb_c),
+            design.altitude_m,
+        )
         mixed_k = self.room.recirculation * (return_c - self.supply_c)
         self.room.settle(self.supply_c + mixed_k)
 
@@ -143,16 +150,17 @@ class ChilledAir(CoolingPlant):
         states: list[PlantState] = []
         durations_s: list[float] = []
         left_s = dt_s
+        weather_c = (drybulb_c, wetbulb_c)
         while True:
             step_s = self.chillers.until_restart_s(min(left_s, self._rejection.longest_step_s))
-            floor_c = self._rejection.coldest_c(self.chilled_water, wetbulb_c)
+            floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
             state = None
             if floor_c <= self.chilled_water_c:
-                state = self._hold(heat_w, drybulb_c, wetbulb_c, step_s)
+                state = self._hold(heat_w, weather_c, step_s)
             if state is None:
                 step_s = min(step_s, self._short_step_s)
                 target_c = max(self.chilled_water_c, floor_c)
-                state = self._move(heat_w, (drybulb_c, wetbulb_c), target_c, step_s)
+                state = self._move(heat_w, weather_c, target_c, step_s)
             self._rejection.pass_time(step_s)
             left_s -= step_s
             if left_s <= 0.0 and not states:
@@ -168,7 +176,7 @@ class ChilledAir(CoolingPlant):
         return return_c - reach * (return_c - self.chilled_water.water_c) + fan_w / air_w_per_k
 
     def _hold(
-        self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float
+        self, heat_w: float, weather_c: tuple[float, float], dt_s: float
     ) -> PlantState | None:
         """One exact step at the set points, or None where they cannot be held."""
         water, room = self.chilled_water, self.room
@@ -182,7 +190,7 @@ class ChilledAir(CoolingPlant):
         if coil_w < 0.0 or self._open_valve_c(return_c, air, fan_w) > self.supply_c:
             return None
         pump_w = water.pump_w(coil_w)
-        done = self._rejection.step(coil_w + pump_w, water.water_c, wetbulb_c, drybulb_c, dt_s)
+        done = self._rejection.step(coil_w + pump_w, water.water_c, weather_c, dt_s)
         if done is None:
             return None
         self._short_step_s = _SHORTEST_STEP_S
@@ -193,7 +201,6 @@ class ChilledAir(CoolingPlant):
         self, heat_w: float, weather_c: tuple[float, float], target_c: float, dt_s: float
     ) -> PlantState:
         """One short step away from the set points: coil first, then loop, then chillers."""
-        drybulb_c, wetbulb_c = weather_c
         water, room = self.chilled_water, self.room
         air, fan_w = self._air(heat_w)
         valve, supply = self._valve(heat_w, air, fan_w)
@@ -207,7 +214,7 @@ class ChilledAir(CoolingPlant):
         load_w = min(wanted_w, most_w)
         water.water_c = before_c + (coil_w + pump_w - load_w) * dt_s / water.heat_j_per_k
         loop_j = water.heat_j_per_k * (water.water_c - before_c)
-        done = self._rejection.step(load_w, before_c, wetbulb_c, drybulb_c, dt_s)
+        done = self._rejection.step(load_w, before_c, weather_c, dt_s)
         assert done is not None  # the load is not above what was just asked
         hall = _AirSide(air, fan_w, return_c, supply_c, stored_j, valve == _OPEN or air <= 0.0)
         inlet_c = room.inlet_c

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from twin.config import Positive, PositiveFraction
 from twin.cooling.chilled_water import ChilledWater
@@ -91,68 +92,45 @@ class Running:
     """Condenser pumps."""
 
 
-@dataclass(slots=True)
-class HeatRejection:
-    """Chillers, condenser water and tower working as one."""
+class Rejection(Protocol):
+    """What a plant asks of the machinery that takes the heat out of its water loop."""
 
-    chillers: Chillers
+    longest_step_s: float
+    """Longest step in which nothing there decides anew. [s]"""
+
+    def size(
+        self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
+    ) -> None:
+        """Size for a load, a water set point and the design (dry bulb, wet bulb)."""
+
+    def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
+        """Coldest water that can be made in the coming step; -inf where there is no floor."""
+
+    def most_w(self, chilled_c: float) -> float:
+        """Most heat that can be taken now. [W]."""
+
+    def step(
+        self, load_w: float, chilled_c: float, weather_c: tuple[float, float], dt_s: float
+    ) -> Rejected | None:
+        """Take a load out of water that leaves at *chilled_c*; None if that is too much."""
+
+    def pass_time(self, dt_s: float) -> None:
+        """Let time pass for restarts and least times."""
+
+
+@dataclass(slots=True, kw_only=True)
+class WetRejection:
+    """Condenser water and towers, and the ring that whatever drives them has to close."""
+
     condenser: CondenserWater
     tower: CoolingTower
     longest_step_s: float = field(init=False, default=math.inf)
-    """Longest step in which nothing here decides anew. [s]"""
     _supply_c: float = field(init=False, default=0.0)
     """Water leaving the tower in the last step, where the next search starts. [degC]"""
 
-    def size(self, load_w: float, chilled_c: float, wetbulb_c: float, altitude_m: float) -> None:
-        """Size everything for an evaporator load at the design wet bulb."""
-        tower, chillers, condenser = self.tower, self.chillers, self.condenser
-        entering_c, _ = tower.supply_c(
-            wetbulb_c,
-            tower.terms(wetbulb_c),
-            condenser.range_k,
-            1.0,
-            tower.set_point_c(wetbulb_c),
-        )
-        chillers.size(load_w, chilled_c, entering_c)
-        unit_w, power_w = chillers.unit_w(chilled_c, entering_c)
-        condenser.size(unit_w + power_w, chillers.duty_units)
-        tower.size(chillers.duty_units, unit_w + power_w, altitude_m)
-        condenser.water_c = self._supply_c = entering_c
-
-    def coldest_c(self, water: ChilledWater, wetbulb_c: float) -> float:
-        """Coldest chilled water that can be made in the coming step: chillers know no floor."""
-        return -math.inf
-
-    def pass_time(self, dt_s: float) -> None:
-        """Let *dt_s* of a restart pass."""
-        self.chillers.pass_time(dt_s)
-
-    def most_w(self, chilled_c: float) -> float:
-        """Most heat that chillers and towers in service can take now. [W]."""
-        chillers = self.chillers
-        limit = min(chillers.can_run, self.tower.units_served())
-        unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
-        return limit * unit_w * chillers.curves.part_load_max
-
-    def step(
-        self, load_w: float, chilled_c: float, wetbulb_c: float, drybulb_c: float, dt_s: float
-    ) -> Rejected | None:
-        """Lift *load_w* from water that leaves at *chilled_c* and reject it.
-
-        Returns None, with nothing changed, where the load is above what can be taken
-        now (:meth:`most_w`). Temperatures off a curve are held and reported by the
-        curve's owner.
-        """
-        if load_w <= 0.0:
-            return IDLE
-        chillers = self.chillers
-        unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
-        limit = min(chillers.can_run, self.tower.units_served())
-        if load_w > limit * unit_w * chillers.curves.part_load_max:
-            return None
-        units = min(chillers.staged(load_w, unit_w), limit)
-        running = Running(units, min(units, self.tower.in_service), units)
-        return self._run(load_w, running, chilled_c, (drybulb_c, wetbulb_c), dt_s, None)
+    def _compressor_w(self, load_w: float, units: int, chilled_c: float, water_c: float) -> float:
+        """Return the power of the machines between chilled and condenser water: none here."""
+        return 0.0
 
     def _run(
         self,
@@ -164,7 +142,7 @@ class HeatRejection:
         exchange: Exchange | None,
     ) -> Rejected:
         """Close the ring between compressor, condenser water and tower."""
-        condenser, tower, chillers = self.condenser, self.tower, self.chillers
+        condenser, tower = self.condenser, self.tower
         drybulb_c, wetbulb_c = weather_c
         flow = running.flows * condenser.unit_flow_w_per_k
         pump_w = running.flows * condenser.unit_pump_w
@@ -184,7 +162,7 @@ class HeatRejection:
             if exchange:
                 lifted_w -= exchanged_w(load_w, chilled_c, entering_c, exchange)
             if units:
-                chiller_w = chillers.power_w(lifted_w, units, chilled_c, entering_c)
+                chiller_w = self._compressor_w(lifted_w, units, chilled_c, entering_c)
             heat_w = load_w + chiller_w + pump_w
             found_c, air = tower.supply_c(wetbulb_c, terms, heat_w / flow, water_fraction, wanted_c)
             if -_TOLERANCE_K < found_c - supply_c < _TOLERANCE_K:
@@ -202,6 +180,70 @@ class HeatRejection:
             tower.water_kg_per_s(max(tower_w, 0.0), drybulb_c, flow),
             0.0 if units else 1.0,
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class HeatRejection(WetRejection):
+    """Chillers, condenser water and tower working as one."""
+
+    chillers: Chillers
+
+    def size(
+        self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
+    ) -> None:
+        """Size everything for an evaporator load at the design wet bulb."""
+        wetbulb_c, chilled_c = weather_c[1], water_c
+        tower, chillers, condenser = self.tower, self.chillers, self.condenser
+        entering_c, _ = tower.supply_c(
+            wetbulb_c,
+            tower.terms(wetbulb_c),
+            condenser.range_k,
+            1.0,
+            tower.set_point_c(wetbulb_c),
+        )
+        chillers.size(load_w, chilled_c, entering_c)
+        unit_w, power_w = chillers.unit_w(chilled_c, entering_c)
+        condenser.size(unit_w + power_w, chillers.duty_units)
+        tower.size(chillers.duty_units, unit_w + power_w, altitude_m)
+        condenser.water_c = self._supply_c = entering_c
+
+    def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
+        """Coldest chilled water that can be made in the coming step: chillers know no floor."""
+        return -math.inf
+
+    def pass_time(self, dt_s: float) -> None:
+        """Let *dt_s* of a restart pass."""
+        self.chillers.pass_time(dt_s)
+
+    def most_w(self, chilled_c: float) -> float:
+        """Most heat that chillers and towers in service can take now. [W]."""
+        chillers = self.chillers
+        limit = min(chillers.can_run, self.tower.units_served())
+        unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
+        return limit * unit_w * chillers.curves.part_load_max
+
+    def step(
+        self, load_w: float, chilled_c: float, weather_c: tuple[float, float], dt_s: float
+    ) -> Rejected | None:
+        """Lift *load_w* from water that leaves at *chilled_c* and reject it.
+
+        Returns None, with nothing changed, where the load is above what can be taken
+        now (:meth:`most_w`). Temperatures off a curve are held and reported by the
+        curve's owner.
+        """
+        if load_w <= 0.0:
+            return IDLE
+        chillers = self.chillers
+        unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
+        limit = min(chillers.can_run, self.tower.units_served())
+        if load_w > limit * unit_w * chillers.curves.part_load_max:
+            return None
+        units = min(chillers.staged(load_w, unit_w), limit)
+        running = Running(units, min(units, self.tower.in_service), units)
+        return self._run(load_w, running, chilled_c, weather_c, dt_s, None)
+
+    def _compressor_w(self, load_w: float, units: int, chilled_c: float, water_c: float) -> float:
+        return self.chillers.power_w(load_w, units, chilled_c, water_c)
 
 
 def exchanged_w(load_w: float, chilled_c: float, tower_water_c: float, exchange: Exchange) -> float:

@@ -99,7 +99,7 @@ class Economizer:
         return "PMC" if self.chillers_on else "FC"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class EconomizedRejection(HeatRejection):
     """Chillers and towers with an exchanger between condenser and chilled water."""
 
@@ -112,19 +112,22 @@ class EconomizedRejection(HeatRejection):
     _tower_c: float = field(init=False, default=0.0)
     """Water the tower could give at full fan speed. [degC]"""
 
-    def size(self, load_w: float, chilled_c: float, wetbulb_c: float, altitude_m: float) -> None:
+    def size(
+        self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
+    ) -> None:
         """Size chillers for the whole load: on a hot day the economizer gives nothing."""
-        HeatRejection.size(self, load_w, chilled_c, wetbulb_c, altitude_m)
-        self._set_point_c = chilled_c
+        HeatRejection.size(self, load_w, water_c, weather_c, altitude_m)
+        self._set_point_c = water_c
         self._range_k = self.condenser.range_k
         self.longest_step_s = _LONGEST_STEP_S
 
-    def coldest_c(self, water: ChilledWater, wetbulb_c: float) -> float:
+    def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
         """Choose the mode; without chillers the tower is the floor."""
         tower, economizer = self.tower, self.economizer
         if tower.in_service == 0:
             economizer.on = False
             return -math.inf
+        wetbulb_c = weather_c[1]
         terms = tower.terms(wetbulb_c)
         self._tower_c, _ = tower.supply_c(wetbulb_c, terms, self._range_k, 1.0, -math.inf)
         economizer.decide(water.return_c, self._tower_c, self._set_point_c)
@@ -147,17 +150,17 @@ class EconomizedRejection(HeatRejection):
         return HeatRejection.most_w(self, chilled_c)
 
     def step(
-        self, load_w: float, chilled_c: float, wetbulb_c: float, drybulb_c: float, dt_s: float
+        self, load_w: float, chilled_c: float, weather_c: tuple[float, float], dt_s: float
     ) -> Rejected | None:
         """Take *load_w* out of the chilled water in the mode chosen by :meth:`coldest_c`."""
         if load_w <= 0.0:
             return IDLE
         if not self.economizer.on:
-            done = HeatRejection.step(self, load_w, chilled_c, wetbulb_c, drybulb_c, dt_s)
+            done = HeatRejection.step(self, load_w, chilled_c, weather_c, dt_s)
         elif load_w > self.most_w(chilled_c):
             return None
         else:
-            done = self._exchange(load_w, chilled_c, (drybulb_c, wetbulb_c), dt_s)
+            done = self._exchange(load_w, chilled_c, weather_c, dt_s)
         if done is not None and done.pump_w > 0.0:
             flow = self.condenser.unit_flow_w_per_k * done.pump_w / self.condenser.unit_pump_w
             heat_w = load_w + done.chiller_w + done.pump_w
@@ -199,4 +202,9 @@ class WatersideEconomizer(ChilledAir):
     economizer: Economizer
 
     def _heat_rejection(self) -> HeatRejection:
-        return EconomizedRejection(self.chillers, self.condenser_water, self.tower, self.economizer)
+        return EconomizedRejection(
+            chillers=self.chillers,
+            condenser=self.condenser_water,
+            tower=self.tower,
+            economizer=self.economizer,
+        )
