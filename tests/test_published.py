@@ -58,7 +58,7 @@ def test_every_expected_failure_is_a_row_that_says_why():
 @pytest.mark.parametrize("path", catalogue.scenario_files().values(), ids=lambda path: path.stem)
 def test_figures_of_one_scenario_are_told_apart(path):
     rows = [
-        (case.overrides, row.row, row.figure())
+        (row.row, row.figure())
         for case in find_cases(slow=True)
         if case.scenario == path.stem
         for row in case.rows

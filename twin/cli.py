@@ -218,7 +218,7 @@ def _tell(checked: Sequence[Checked]) -> None:
             f"{row.value:.6g}",
             row.allowed(),
             "-" if one.got is None else f"{one.got:.6g}",
-            "-" if error is None else f"{100 * error:+.1f} %",
+            "-" if error is None else f"{round(100 * error, 1) + 0.0:+.1f} %",
             "pass" if one.passed else "FAIL",
         )
     show.say(table)

@@ -55,11 +55,9 @@ class Published:
         require(self.value != 0 or self.absolute is not None, "value", self.value, "not 0 here")
 
     def figure(self) -> str:
-        """Return where our figure comes from, in words."""
-        if self.metric is not None:
-            return self.metric
-        inputs = ", ".join(f"{key}={_short(value)}" for key, value in self.inputs.items())
-        return f"{self.probe}({inputs})" if inputs else str(self.probe)
+        """Return where our figure comes from, e.g. ``mass.tonnes pounds=626155``."""
+        inputs = [f"{key}={_short(value)}" for key, value in self.inputs.items()]
+        return " ".join([str(self.metric or self.probe), *inputs, *self.overrides])
 
     def passes(self, got: float | None) -> bool:
         """Return whether *got* is near enough; None never is."""
