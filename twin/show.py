@@ -136,14 +136,30 @@ def _to_know(record: Mapping[str, Any]) -> list[str]:
         lines += [f"  {row}" for row in rows["refused"][:_ROWS_SHOWN]]
         if rows["refused_count"] > _ROWS_SHOWN:
             lines.append("  ... more in run.json")
-        lines += [f"measured: {name} = {value:.6g}" for name, value in rows["measured"].items()]
+        lines += _beside_measured(record, rows["measured"])
     return lines + [f"note: {warning}" for warning in record.get("warnings", ())]
+
+
+def _beside_measured(record: Mapping[str, Any], measured: Mapping[str, float]) -> list[str]:
+    """Return how busy the servers were, beside what was measured on the real cluster."""
+    if not measured:
+        return []
+    busy, servers = record["servers_busy_mean"], record["servers"]
+    nodes, total = measured["measured_nodes_busy_mean"], measured["measured_nodes_total"]
+    return [
+        f"servers that hold a job, mean: {busy:.0f} of {servers} ({busy / servers:.1%}); "
+        f"measured: {nodes:.0f} of {total:.0f} ({nodes / total:.1%})"
+    ]
 
 
 def comparison(runs: Sequence[Path], folder: Path) -> None:
     """Write the comparison of *runs* into *folder* and print its table."""
+    from twin.plot.comparison import draw
     from twin.results.compare import compare
 
-    result: Any = compare(runs, folder)
-    say(result)
+    found: Any = compare(runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    found.write_csv(folder / "compare.csv")
+    draw(found, folder)
+    say(found)
     say(f"Written to {place(folder)}")

@@ -10,7 +10,8 @@ import pytest
 from tests.support.weather import beijing, hour_values
 from twin.errors import InputFileError
 from twin.rng import rng_for
-from twin.site.weather_file import FEBRUARY_29, read_weather_file
+from twin.site.weather_file import FEBRUARY_29
+from twin.site.weather_formats import read_weather_file
 
 HOUR_S = 3600.0
 

@@ -78,7 +78,6 @@ class Comparison:
     """Folders without a finished run, and why."""
     varied: list[str]
     """Keys that tell the runs apart, the ones the user varied first."""
-    written: list[Path] = field(default_factory=list)
 
     def value(self, entry: Entry, key: str) -> Any:
         """Return the setting of *key* in one run; a group's name where *key* is a group."""
@@ -177,15 +176,13 @@ class Comparison:
         return path
 
 
-def compare(paths: Iterable[str | Path], folder: Path | None = None) -> Comparison:
+def compare(paths: Iterable[str | Path]) -> Comparison:
     """Compare all runs at or below *paths*; write table and figure into *folder* if given.
 
     Parameters
     ----------
     paths : iterable of path
         Run folders, sweep folders, or folders above them.
-    folder : Path, optional
-        Where ``compare.csv`` and ``compare.png`` go.
 
     Raises
     ------
@@ -204,13 +201,7 @@ def compare(paths: Iterable[str | Path], folder: Path | None = None) -> Comparis
         why = "".join(f"\n{path}: {reason}" for path, reason in failures)
         raise InputFileError(f"no finished run to compare{why}")
     _name(entries)
-    found = Comparison(entries, failures, _varied(entries))
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        from twin.plot.comparison import draw
-
-        found.written = [found.write_csv(folder / "compare.csv"), draw(found, folder)]
-    return found
+    return Comparison(entries, failures, _varied(entries))
 
 
 def flatten(config: Mapping[str, Any], path: str = "") -> dict[str, Any]:

@@ -5,18 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 from twin.results.quantity import scorecard
 
+NARROW = 96
+"""Characters below which the two columns stand below each other."""
 
-def summary_table(summary: Mapping[str, Any]) -> Table:
-    """Return the scorecard of *summary*, two columns of headed groups."""
-    groups = [_group(head, rows) for head, rows in scorecard(summary).items()]
-    half = _fold([table.row_count for table in groups])
-    page = Table.grid(padding=(0, 4))
-    page.add_row(_stack(groups[:half]), _stack(groups[half:]))
-    return page
+
+def summary_table(summary: Mapping[str, Any]) -> Scorecard:
+    """Return the scorecard of *summary* as something rich can print."""
+    return Scorecard([_group(head, rows) for head, rows in scorecard(summary).items()])
+
+
+class Scorecard:
+    """Headed groups in two columns, or in one where the terminal is narrow."""
+
+    def __init__(self, groups: list[Table]) -> None:
+        self.groups = groups
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width < NARROW:
+            yield _stack(self.groups)
+            return
+        half = _fold([table.row_count for table in self.groups])
+        page = Table.grid(padding=(0, 4))
+        page.add_row(_stack(self.groups[:half]), _stack(self.groups[half:]))
+        yield page
 
 
 def _group(head: str, rows: list[tuple[str, str, str]]) -> Table:

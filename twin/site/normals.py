@@ -21,6 +21,7 @@ from twin.rng import RngFor
 from twin.site.air import HeatWave, OutdoorAir, weather_series
 from twin.site.base import Site, WeatherSeries
 from twin.site.weather_file import air_from_file
+from twin.site.weather_formats import read_weather_file
 from twin.units import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -254,7 +255,8 @@ class NormalsSite(Site):
         if self.weather_path is None:
             air = self._generated(start, duration_s, rng)
         else:
-            air = air_from_file(self.weather_path, self, start, duration_s)
+            file = read_weather_file(self.weather_path)
+            air = air_from_file(file, self, start, duration_s)
         return weather_series(air, self.climate_shift_k, self.heat_wave)
 
     def _generated(self, start: datetime, duration_s: float, rng: RngFor) -> OutdoorAir:

@@ -1,6 +1,5 @@
-"""Weather read from a file: which format it is, and the stretch of it that a run needs.
+"""What a weather file holds, and the stretch of it that a run needs.
 
-Each format has its own file, with one function from text to :class:`WeatherFile`.
 Dew point and relative humidity below freezing are read as over ice, as building
 simulation does; where a station meant them over water, its air is up to 10 %
 moister at -10 degC than read, which moves the wet bulb by 0.2 K.
@@ -9,7 +8,6 @@ moister at -10 degC than read, which moves the wet bulb by 0.2 K.
 from __future__ import annotations
 
 import dataclasses
-import gzip
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,39 +63,14 @@ class WeatherFile:
     warnings: list[str] = field(default_factory=list)
 
 
-def read_weather_file(path: str) -> WeatherFile:
-    """Read a weather file of any known format, plain or gzipped.
-
-    Raises
-    ------
-    InputFileError
-        If it is missing, of no known format, or holds rows that cannot be used.
-    """
-    from twin.site import china_hourly, epw, open_meteo
-
-    text = _text(path)
-    start = text[:200].lstrip()
-    if start.startswith("LOCATION,") or ".epw" in Path(path).name.lower():
-        return epw.read_epw(text, path)
-    if start.startswith("{"):
-        return open_meteo.read_open_meteo(text, path)
-    if china_hourly.knows(text.partition("\n")[0]):
-        return china_hourly.read_china_hourly(text, path)
-    raise InputFileError(
-        f"site.weather_path={path}: begins with {start[:40]!r}; must be EPW, Open-Meteo JSON, "
-        "or CSV with year, month, day, hour, TEMP and DEWP columns"
-    )
-
-
-def air_from_file(path: str, site: Site, start: datetime, duration_s: float) -> OutdoorAir:
+def air_from_file(file: WeatherFile, site: Site, start: datetime, duration_s: float) -> OutdoorAir:
     """Return the air of a run from a weather file.
 
     Raises
     ------
     InputFileError
-        If the file cannot be used or does not cover the run.
+        If the file does not cover the run.
     """
-    file = read_weather_file(path)
     ahead_h, notes = file_clock_ahead_h(file, site)
     begin = start + timedelta(hours=ahead_h)
     if file.typical:
@@ -111,13 +84,13 @@ def air_from_file(path: str, site: Site, start: datetime, duration_s: float) -> 
     if pressure_pa is None:
         altitude_m = site.altitude_m if file.altitude_m is None else file.altitude_m
         pressure_pa = np.full_like(file.drybulb_c, float(standard_pressure_pa(altitude_m)))
-        notes.append(f"{path}: pressure taken as the standard pressure at {altitude_m:g} m")
+        notes.append(f"{file.path}: pressure taken as the standard pressure at {altitude_m:g} m")
     return OutdoorAir(
         first_at_s=first * SECONDS_PER_HOUR - into_s,
         drybulb_c=file.drybulb_c[stretch],
         vapour_pa=file.vapour_pa[stretch],
         pressure_pa=pressure_pa[stretch],
-        source=f"{file.what}, {Path(path).name}",
+        source=f"{file.what}, {Path(file.path).name}",
         warnings=[*file.warnings, *notes, *edge_notes],
     )
 
@@ -206,20 +179,6 @@ def without_gaps(
     hours = np.arange(n)
     filled = np.interp(hours, known, values[known], period=n if wrap else None)
     return filled, n - len(known)
-
-
-def _text(path: str) -> str:
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise InputFileError(f"site.weather_path={path}: no such file")
-    try:
-        data = file.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError) as error:
-        raise InputFileError(f"site.weather_path={path}: cannot be read: {error}") from error
-    # Place names come in any encoding; numbers do not care.
-    return data.decode("utf-8-sig", errors="replace")
 
 
 def _spread_typical_year(
