@@ -1,0 +1,321 @@
+"""Liquid-cooled racks: coolant at the chips, a distribution unit, a water loop outdoors.
+
+The coolant takes its share of each rack's heat; the rest is left to the air, which any
+air plant may cool, nested under ``air``. A tank of dielectric liquid is the same plant
+with all of the heat in the liquid and no air.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from twin.config import Celsius, NonNegative, Positive, PositiveFraction
+from twin.cooling.base import CoolingPlant, PlantDesign, PlantState
+from twin.cooling.beats import joined
+from twin.cooling.chilled_water import ChilledWater
+from twin.cooling.limits import check_rack
+from twin.cooling.rejection import Rejected, Rejection
+from twin.errors import ParameterError, require, suggest
+from twin.physics.flow import affinity_power_w
+from twin.physics.thermal import WATER_CP, WATER_DENSITY, relax
+
+_SHORTEST_STEP_S = 1.0
+_LONGEST_STEP_S = 60.0
+_LARGEST_CHANGE_K = 0.1
+_AT_SET_POINT_K = 1e-9
+
+
+@dataclass(slots=True, kw_only=True)
+class DistributionUnits:
+    """Pumps and exchangers between the coolant in the racks and the facility's water."""
+
+    approach_k: Positive
+    """Coolant supplied above the facility water, at design heat. [K]"""
+    pump_kw_per_kw: Positive
+    """Pumps and controls per heat carried, at design. [kW/kW]"""
+    pump_exponent: Positive
+    min_flow: PositiveFraction
+    volume_l_per_rack: Positive
+    """Coolant in racks and units, as litres of water of the same heat capacity. [L]"""
+
+    coolant_c: float = field(init=False, default=0.0)
+    """Coolant supplied to the racks. [degC]"""
+    available: float = field(init=False, default=1.0)
+    heat_j_per_k: float = field(init=False, default=0.0)
+    _design_w: float = field(init=False, default=0.0)
+
+    def size(self, heat_w: float, racks: int) -> None:
+        """Fix the exchangers for *heat_w* and the coolant for the racks."""
+        self._design_w = heat_w
+        self.heat_j_per_k = racks * self.volume_l_per_rack * 1e-3 * WATER_DENSITY * WATER_CP
+
+    def pump_w(self, heat_w: float) -> float:
+        """Power of pumps and controls, all of it into the coolant. [W]."""
+        flow = min(max(heat_w / self._design_w, self.min_flow), 1.0)
+        full_w = self.pump_kw_per_kw * self._design_w * self.available
+        return affinity_power_w(full_w, flow, self.pump_exponent)
+
+    def exchange(self, heat_w: float, water_c: float, dt_s: float) -> tuple[float, float]:
+        """Advance the coolant; return the heat given to the water and the stored heat. [W], [J].
+
+        ``C T' = Q - K (T - Tw)`` with K the design heat over the design approach: exact,
+        and with no unit in service the coolant keeps all the heat.
+        """
+        before_c = self.coolant_c
+        conductance = self.available * self._design_w / self.approach_k
+        if conductance <= 0.0:
+            self.coolant_c = before_c + heat_w * dt_s / self.heat_j_per_k
+            return 0.0, heat_w * dt_s
+        target_c = water_c + heat_w / conductance
+        steps = dt_s * conductance / self.heat_j_per_k
+        self.coolant_c, mean_c = relax(before_c, target_c, steps)
+        return conductance * (mean_c - water_c), self.heat_j_per_k * (self.coolant_c - before_c)
+
+
+@dataclass(slots=True, kw_only=True)
+class HeatReuse:
+    """Somebody who takes warm water: a district network, a greenhouse."""
+
+    sink_c: Celsius
+    """Temperature the taker needs. [degC]"""
+    approach_k: Positive
+    demand_kw: NonNegative
+
+    def taken_w(self, return_c: float, flow_w_per_k: float) -> float:
+        """Heat taken from water returning at *return_c*. [W]."""
+        above_k = return_c - self.approach_k - self.sink_c
+        return min(self.demand_kw * 1e3, max(0.0, flow_w_per_k * above_k))
+
+
+@dataclass(slots=True)
+class _Liquid:
+    """What the liquid side did in one step."""
+
+    heat_in_w: float
+    cdu_w: float
+    pump_w: float
+    reused_w: float
+    stored_j: float
+    done: Rejected
+    short: bool
+
+
+@dataclass(kw_only=True)
+class DirectLiquid(CoolingPlant):
+    """Base of the liquid plants; subclasses say how the facility water is cooled."""
+
+    units: ClassVar[tuple[str, ...]] = ("cdu", "pump", "chiller")
+
+    coolant_c: Celsius
+    """Coolant supplied to the racks. [degC]"""
+    capture_fraction: PositiveFraction
+    """Share of the heat that the coolant takes. [-]"""
+    rack_limit_kw: Positive
+    distribution: DistributionUnits
+    facility_water: ChilledWater
+    air: CoolingPlant | None
+    """Plant for the heat that stays in the air; none where the coolant takes all."""
+    equivalent_inlet_c: Celsius
+    """Air inlet at which a server's silicon is as warm as with coolant at its set point: what is
+    reported where there is no air. [degC]"""
+    reuse: HeatReuse | None
+
+    _rejection: Rejection = field(init=False)
+    _water_set_c: float = field(init=False, default=0.0)
+    _short_step_s: float = field(init=False, default=_SHORTEST_STEP_S)
+
+    def __post_init__(self) -> None:
+        """Check shares against what there is to carry them."""
+        require(
+            (self.air is None) == (self.capture_fraction >= 1.0),
+            "capture_fraction",
+            self.capture_fraction,
+            "1 without an 'air' plant and below 1 with one: no heat may be left over",
+        )
+        self._water_set_c = self.coolant_c - self.distribution.approach_k
+        self._rejection = self._water_cooling()
+        if self.air is not None:
+            self.air.warnings = self.warnings
+
+    @abstractmethod
+    def _water_cooling(self) -> Rejection:
+        """Return what cools the facility water."""
+
+    def size(self, design: PlantDesign) -> None:
+        """Fix capacities for *design* and rest at the set points."""
+        check_rack(design.rack_w, self.rack_limit_kw, "liquid cooling as configured")
+        liquid_w = self.capture_fraction * design.heat_w
+        self.distribution.size(liquid_w, design.racks)
+        water = self.facility_water
+        water.water_c = self._water_set_c
+        loop_w = liquid_w + self.distribution.pump_w(liquid_w)
+        water.size(loop_w, design.racks)
+        load_w = loop_w + water.pump_w(loop_w)
+        weather_c = (design.drybulb_c, design.wetbulb_c)
+        self._rejection.size(load_w, self._water_set_c, weather_c, design.altitude_m)
+        self.distribution.coolant_c = self.coolant_c
+        if self.air is not None:
+            left = 1.0 - self.capture_fraction
+            self.air.size(
+                replace(
+                    design,
+                    it_w=design.it_w * left,
+                    heat_w=design.heat_w * left,
+                    rack_w=design.rack_w * left,
+                )
+            )
+
+    def set_available(self, unit: str, fraction: float) -> None:
+        """Trip or repair distribution units, pumps, what cools the water, or the air plant."""
+        require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")
+        if unit == "cdu":
+            self.distribution.available = fraction
+        elif unit == "pump":
+            self.facility_water.set_available(fraction)
+        elif not self._set_rejection_available(unit, fraction):
+            self._set_air_available(unit, fraction)
+
+    def _set_rejection_available(self, unit: str, fraction: float) -> bool:
+        """Set what cools the water, if *unit* is part of it, and say whether it is."""
+        return False
+
+    def _set_air_available(self, unit: str, fraction: float) -> None:
+        if self.air is not None and unit in self.air.units:
+            self.air.set_available(unit, fraction)
+        elif unit == "chiller":
+            text = "there is no chiller in this plant: tripping it has no effect"
+            if text not in self.warnings:
+                self.warnings.append(text)
+        else:
+            known = [*self.units, *(self.air.units if self.air is not None else ())]
+            raise ParameterError(f"unit={unit}: {suggest(unit, known)}")
+
+    def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
+        """Advance by *dt_s*: the coolant's share, then the air's."""
+        left = 1.0 - self.capture_fraction
+        states: list[PlantState] = []
+        durations_s: list[float] = []
+        left_s = dt_s
+        weather_c = (drybulb_c, wetbulb_c)
+        liquid_w = self.capture_fraction * heat_w
+        while left_s > 0.0:
+            step_s = min(left_s, self._rejection.longest_step_s)
+            floor_c = self._rejection.coldest_c(self.facility_water, weather_c)
+            before_c = self.distribution.coolant_c
+            did = None
+            if floor_c <= self._water_set_c:
+                did = self._hold(liquid_w, weather_c, step_s)
+            if did is None:
+                step_s = min(step_s, self._short_step_s)
+                did = self._move(liquid_w, weather_c, max(self._water_set_c, floor_c), step_s)
+            self._rejection.pass_time(step_s)
+            states.append(self._record(did, before_c, step_s))
+            durations_s.append(step_s)
+            left_s -= step_s
+        liquid = states[0] if len(states) == 1 else joined(states, durations_s)
+        if self.air is None:
+            return liquid
+        air = self.air.step(left * heat_w, drybulb_c, wetbulb_c, dt_s)
+        return _with_air(liquid, air, self.equivalent_inlet_c)
+
+    def _hold(self, liquid_w: float, weather_c: tuple[float, float], dt_s: float) -> _Liquid | None:
+        """One exact step at the water's set point, or None where it cannot be held."""
+        water, cdu = self.facility_water, self.distribution
+        if abs(water.water_c - self._water_set_c) > _AT_SET_POINT_K:
+            return None
+        cdu_w = cdu.pump_w(liquid_w)
+        coolant_c = cdu.coolant_c
+        given_w, stored_j = cdu.exchange(liquid_w + cdu_w, water.water_c, dt_s)
+        pump_w = water.pump_w(max(given_w, 0.0))
+        reused_w = min(self._reused_w(), max(given_w + pump_w, 0.0))
+        done = self._rejection.step(given_w + pump_w - reused_w, water.water_c, weather_c, dt_s)
+        if done is None or given_w + pump_w < reused_w:
+            cdu.coolant_c = coolant_c
+            return None
+        self._short_step_s = _SHORTEST_STEP_S
+        heat_in_w = given_w + stored_j / dt_s - cdu_w
+        return _Liquid(heat_in_w, cdu_w, pump_w, reused_w, stored_j, done, False)
+
+    def _move(
+        self, liquid_w: float, weather_c: tuple[float, float], target_c: float, dt_s: float
+    ) -> _Liquid:
+        """One short step away from the set point: coolant first, then the water."""
+        water, cdu = self.facility_water, self.distribution
+        before_c, coolant_c = water.water_c, cdu.coolant_c
+        cdu_w = cdu.pump_w(liquid_w)
+        given_w, stored_j = cdu.exchange(liquid_w + cdu_w, before_c, dt_s)
+        pump_w = water.pump_w(max(given_w, 0.0))
+        excess_w = water.heat_j_per_k * (before_c - target_c) / dt_s
+        wanted_w = max(0.0, given_w + pump_w + excess_w) if water.flow > 0.0 else 0.0
+        reused_w = min(self._reused_w(), wanted_w)
+        load_w = min(wanted_w - reused_w, self._rejection.most_w(before_c))
+        water.water_c = before_c + (given_w + pump_w - reused_w - load_w) * dt_s / (
+            water.heat_j_per_k
+        )
+        done = self._rejection.step(load_w, before_c, weather_c, dt_s)
+        assert done is not None  # the load is not above what was just asked
+        heat_in_w = given_w + stored_j / dt_s - cdu_w
+        stored_j += water.heat_j_per_k * (water.water_c - before_c)
+        fastest_k = max(abs(water.water_c - before_c), abs(cdu.coolant_c - coolant_c), 1e-9)
+        wanted_s = dt_s * _LARGEST_CHANGE_K / fastest_k
+        loop_s = 0.25 * water.heat_j_per_k / max(water.flow_w_per_k, 1e-9)
+        longest_s = min(_LONGEST_STEP_S, loop_s, 2.0 * self._short_step_s)
+        self._short_step_s = max(min(wanted_s, longest_s), min(_SHORTEST_STEP_S, loop_s))
+        return _Liquid(heat_in_w, cdu_w, pump_w, reused_w, stored_j, done, True)
+
+    def _reused_w(self) -> float:
+        if self.reuse is None:
+            return 0.0
+        water = self.facility_water
+        return self.reuse.taken_w(water.return_c, water.flow_w_per_k)
+
+    def _record(self, did: _Liquid, before_c: float, dt_s: float) -> PlantState:
+        """Write down a step of the liquid side."""
+        done, coolant_c = did.done, self.distribution.coolant_c
+        warm_k = max(0.0, coolant_c - self.coolant_c)
+        warmest_k = max(warm_k, before_c - self.coolant_c)
+        return PlantState(
+            power_w=did.cdu_w + did.pump_w + done.chiller_w + done.pump_w + done.fan_w,
+            parts_w={
+                "cdu_pump": did.cdu_w,
+                "facility_pump": did.pump_w,
+                "trim_chiller": done.chiller_w,
+                "rejection_pump": done.pump_w,
+                "rejection_fan": done.fan_w,
+            },
+            inlet_c=self.equivalent_inlet_c + warm_k,
+            inlet_max_c=self.equivalent_inlet_c + warmest_k,
+            supply_c=coolant_c,
+            return_c=coolant_c + self.facility_water.return_c - self.facility_water.water_c,
+            heat_in_w=did.heat_in_w,
+            unmet_w=max(0.0, did.stored_j / dt_s) if did.short and warm_k > 0.0 else 0.0,
+            ambient_heat_w=done.ambient_w,
+            reused_heat_w=did.reused_w,
+            stored_j=did.stored_j + done.stored_j,
+            water_kg_per_s=done.water_kg_per_s,
+            free_fraction=done.free_fraction,
+        )
+
+
+def _with_air(liquid: PlantState, air: PlantState, at_set_point_c: float) -> PlantState:
+    """Return the record of both halves of a rack.
+
+    The inlet is that of the air, raised by what the coolant misses: a chip sees both.
+    """
+    return PlantState(
+        power_w=liquid.power_w + air.power_w,
+        parts_w={**liquid.parts_w, **{f"air_{name}": w for name, w in air.parts_w.items()}},
+        inlet_c=air.inlet_c + liquid.inlet_c - at_set_point_c,
+        inlet_max_c=air.inlet_max_c + liquid.inlet_max_c - at_set_point_c,
+        supply_c=liquid.supply_c,
+        return_c=liquid.return_c,
+        heat_in_w=liquid.heat_in_w + air.heat_in_w,
+        unmet_w=liquid.unmet_w + air.unmet_w,
+        ambient_heat_w=liquid.ambient_heat_w + air.ambient_heat_w,
+        reused_heat_w=liquid.reused_heat_w + air.reused_heat_w,
+        stored_j=liquid.stored_j + air.stored_j,
+        water_kg_per_s=liquid.water_kg_per_s + air.water_kg_per_s,
+        free_fraction=min(liquid.free_fraction, air.free_fraction),
+    )

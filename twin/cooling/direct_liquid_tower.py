@@ -1,0 +1,109 @@
+"""Liquid-cooled racks on cooling towers behind a plate exchanger: warm water, no compressor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from twin.config import Count, Positive
+from twin.cooling.chilled_water import ChilledWater
+from twin.cooling.chillers import running_units
+from twin.cooling.direct_liquid import DirectLiquid
+from twin.cooling.rejection import (
+    IDLE,
+    CondenserWater,
+    Exchange,
+    Rejected,
+    Rejection,
+    Running,
+    WetRejection,
+)
+from twin.cooling.tower import CoolingTower
+
+
+@dataclass(slots=True, kw_only=True)
+class TowerRejection(WetRejection):
+    """Towers that cool the facility water through an exchanger."""
+
+    approach_k: float
+    duty_cells: int
+    _set_point_c: float = field(init=False, default=0.0)
+    _cell_w: float = field(init=False, default=0.0)
+    _range_k: float = field(init=False, default=0.0)
+    """Range of the tower in the last step. [K]"""
+    _most_w: float = field(init=False, default=0.0)
+    _return_c: float = field(init=False, default=0.0)
+
+    def size(
+        self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
+    ) -> None:
+        """Share the design load among the cells."""
+        self._set_point_c = water_c
+        self._cell_w = load_w / self.duty_cells
+        self._range_k = self.condenser.range_k
+        self.condenser.size(self._cell_w, self.duty_cells)
+        self.tower.size(self.duty_cells, self._cell_w, altitude_m)
+        self.condenser.water_c = self._supply_c = water_c - self.approach_k
+
+    def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
+        """Water behind the exchanger with the tower at full fan speed."""
+        self._return_c = water.return_c
+        if self.tower.in_service == 0:
+            self._most_w = 0.0
+            return -math.inf
+        terms = self.tower.terms(weather_c[1])
+        tower_c, _ = self.tower.supply_c(weather_c[1], terms, self._range_k, 1.0, -math.inf)
+        made_c = tower_c + self.approach_k
+        self._most_w = max(0.0, water.flow_w_per_k * (water.return_c - made_c))
+        return made_c
+
+    def most_w(self, chilled_c: float) -> float:
+        """Most heat that brings the returning water down to what the tower gives. [W]."""
+        return self._most_w
+
+    def step(
+        self, load_w: float, chilled_c: float, weather_c: tuple[float, float], dt_s: float
+    ) -> Rejected | None:
+        """Hold the facility water with the tower fans."""
+        if load_w <= 0.0:
+            return IDLE
+        if load_w > self._most_w:
+            return None
+        flows = running_units(load_w, self._cell_w, 1.0, self.tower.units_served())
+        running = Running(0, min(flows, self.tower.in_service), flows)
+        wanted_c = max(self.tower.least_supply_c, self._set_point_c - self.approach_k)
+        exchange = Exchange(self._return_c, self.approach_k, wanted_c)
+        done = self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
+        self._range_k = (load_w + done.pump_w) / (flows * self.condenser.unit_flow_w_per_k)
+        return done
+
+    def pass_time(self, dt_s: float) -> None:
+        """Nothing here waits."""
+
+
+@dataclass(kw_only=True)
+class DirectLiquidTower(DirectLiquid):
+    """Facility water cooled by evaporation, below the outdoor dry bulb if need be."""
+
+    units: ClassVar[tuple[str, ...]] = ("cdu", "pump", "tower", "chiller")
+
+    exchanger_approach_k: Positive
+    """Facility water above tower water. [K]"""
+    duty_cells: Count
+    tower_water: CondenserWater
+    tower: CoolingTower
+
+    def _water_cooling(self) -> Rejection:
+        self.tower.warnings = self.warnings
+        return TowerRejection(
+            condenser=self.tower_water,
+            tower=self.tower,
+            approach_k=self.exchanger_approach_k,
+            duty_cells=self.duty_cells,
+        )
+
+    def _set_rejection_available(self, unit: str, fraction: float) -> bool:
+        if unit == "tower":
+            self.tower.set_available(fraction)
+        return unit == "tower"

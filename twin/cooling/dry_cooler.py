@@ -1,0 +1,240 @@
+"""Dry coolers: fans that blow outdoor air through finned tubes, and no water lost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from twin.config import AtLeastOne, CountOrZero, Fraction, Positive, PositiveFraction, Range
+from twin.cooling.chilled_water import ChilledWater
+from twin.cooling.chillers import Chillers
+from twin.cooling.rejection import IDLE, Rejected
+from twin.errors import require
+from twin.physics.flow import cycling_power_w
+from twin.physics.thermal import (
+    SEA_LEVEL_AIR_DENSITY,
+    air_density,
+    crossflow_effectiveness,
+    crossflow_ntu,
+)
+
+_WATER_EXPONENT = 0.85
+_AIR_EXPONENT = 0.8
+"""Heat transfer coefficients grow with these powers of the flows (Modelica Buildings)."""
+
+
+def relative_conductance(water: float, air: float, air_resistance_share: float) -> float:
+    """Conductance of a finned coil at part flow, relative to design. [-].
+
+    Parameters
+    ----------
+    water, air : float
+        Flows as fractions of design, > 0. [-]
+    air_resistance_share : float
+        Share of the design resistance on the air side, 0..1. [-]
+
+    Raises
+    ------
+    ParameterError
+        If a flow is not positive.
+
+    References
+    ----------
+    .. [1] M. Wetter et al., Modelica Buildings library, ``DryCoilCounterFlow``.
+
+    Examples
+    --------
+    >>> relative_conductance(1.0, 1.0, 2.0 / 3.0)
+    1.0
+    """
+    if not (water > 0.0 and air > 0.0):
+        require(False, "water, air", (water, air), "> 0")
+    share = air_resistance_share
+    resistance = (1.0 - share) / water**_WATER_EXPONENT + share / air**_AIR_EXPONENT
+    return float(1.0 / resistance)
+
+
+@dataclass(slots=True, kw_only=True)
+class DryCooler:
+    """Banks of dry coolers that hold a water temperature with their fans."""
+
+    approach_k: Positive
+    """Water leaving above the outdoor air at design. [K]"""
+    air_rise_k: Positive
+    """Warming of the air at design. [K]"""
+    air_resistance_share: Fraction
+    margin: AtLeastOne
+    """Size over the design load."""
+    fan_kw_per_kw: Positive
+    """Fan power at full speed per heat rejected at design, at sea level. [kW/kW]"""
+    fan_exponent: Annotated[float, Range(2.0, 3.0)]
+    min_speed: PositiveFraction
+    still_air_fraction: PositiveFraction
+    """Air that still moves with the fans off, as a fraction of design. [-]"""
+    spares: CountOrZero
+    duty_banks: Annotated[int, Range(1)]
+
+    available: float = field(init=False, default=1.0)
+    full_fan_w: float = field(init=False, default=0.0)
+    water_w_per_k: float = field(init=False, default=0.0)
+    air_w_per_k: float = field(init=False, default=0.0)
+    conductance_w_per_k: float = field(init=False, default=0.0)
+    _air: float = field(init=False, default=1.0)
+    """Air flow found in the last search, where the next one starts. [-]"""
+
+    def __post_init__(self) -> None:
+        """Check fan speeds against each other."""
+        require(
+            self.min_speed > self.still_air_fraction,
+            "min_speed",
+            self.min_speed,
+            f"> still_air_fraction={self.still_air_fraction}",
+        )
+
+    def size(self, load_w: float, range_k: float, altitude_m: float) -> None:
+        """Fix the coil for a load with water cooled by *range_k* to the design approach.
+
+        The coil is chosen for the site: in thin air the fans move the same mass of air
+        as at sea level, in more volume.
+        """
+        heat_w = load_w * self.margin
+        self.water_w_per_k = heat_w / range_k
+        self.air_w_per_k = heat_w / self.air_rise_k
+        least, most = sorted((self.water_w_per_k, self.air_w_per_k))
+        effectiveness = heat_w / (least * (range_k + self.approach_k))
+        require(
+            effectiveness < 0.95,
+            "approach_k",
+            self.approach_k,
+            f"larger: a coil with a {self.air_rise_k:g} K air and {range_k:g} K water range"
+            f" would need an effectiveness of {effectiveness:.2f}",
+        )
+        self.conductance_w_per_k = least * crossflow_ntu(effectiveness, least / most)
+        thin = SEA_LEVEL_AIR_DENSITY / air_density(altitude_m)
+        self.full_fan_w = self.fan_kw_per_kw * heat_w * thin
+
+    def exchange_w_per_k(self, water_w_per_k: float, air: float) -> float:
+        """Heat per kelvin between entering water and outdoor air. [W/K]."""
+        water_share = max(water_w_per_k / self.water_w_per_k, 1e-6)
+        air_w_per_k = air * self.air_w_per_k
+        least, most = sorted((water_w_per_k, air_w_per_k))
+        conductance = self.conductance_w_per_k * relative_conductance(
+            water_share, air, self.air_resistance_share
+        )
+        return least * crossflow_effectiveness(conductance / least, least / most)
+
+    @property
+    def most_air(self) -> float:
+        """Most air the banks in service move, as a fraction of design; spares cover theirs. [-]."""
+        share = self.available * (self.duty_banks + self.spares) / self.duty_banks
+        return max(min(1.0, share), self.still_air_fraction * self.available)
+
+    def air_for(self, wanted_w_per_k: float, water_w_per_k: float) -> float:
+        """Air flow that gives a wanted exchange, between still air and all there is. [-].
+
+        The exchange is nearly a power of the air flow, so a secant in logarithms finds
+        it to 1e-6 in a few rounds.
+        """
+        low, high = self.still_air_fraction, self.most_air
+        if wanted_w_per_k <= self.exchange_w_per_k(water_w_per_k, low):
+            return low
+        if wanted_w_per_k >= self.exchange_w_per_k(water_w_per_k, high):
+            return high
+        air = min(max(self._air, low), high)
+        power = 0.6
+        for _ in range(30):
+            error = math.log(self.exchange_w_per_k(water_w_per_k, air) / wanted_w_per_k)
+            if -1e-7 < error < 1e-7:
+                break
+            tried = min(max(air * math.exp(-error / power), low), high)
+            if tried == air:
+                break
+            after = math.log(self.exchange_w_per_k(water_w_per_k, tried) / wanted_w_per_k)
+            power = max(0.05, (after - error) / math.log(tried / air))
+            air = tried
+        self._air = air
+        return air
+
+    def fan_w(self, air: float) -> float:
+        """Fan power at an air flow. [W]."""
+        return self.available * cycling_power_w(
+            self.full_fan_w, air, self.min_speed, self.still_air_fraction, self.fan_exponent
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class DryRejection:
+    """Dry coolers, and a trim chiller where there is one, on a water loop."""
+
+    cooler: DryCooler
+    trim: Chillers | None
+    range_k: float
+    trim_fraction: float
+    longest_step_s: float = field(init=False, default=math.inf)
+    _water: ChilledWater | None = field(init=False, default=None)
+    _air_c: float = field(init=False, default=0.0)
+
+    def size(
+        self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
+    ) -> None:
+        """Size for a load; the cooler's own approach says how hot it may be outdoors."""
+        self.cooler.size(load_w, self.range_k, altitude_m)
+        if self.trim is not None:
+            self.trim.size(self.trim_fraction * load_w, water_c, weather_c[0])
+
+    def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
+        """Look at the water and the air; the limit is a heat flow here, not a temperature."""
+        self._water, self._air_c = water, weather_c[0]
+        return -math.inf
+
+    def most_w(self, chilled_c: float) -> float:
+        """Most heat that cooler and trim take from the returning water now. [W]."""
+        return self._dry_most_w() + self._trim_most_w(chilled_c)
+
+    def step(
+        self, load_w: float, chilled_c: float, weather_c: tuple[float, float], dt_s: float
+    ) -> Rejected | None:
+        """Take a load: the fans give what they can, the trim chiller the rest."""
+        if load_w <= 0.0:
+            return IDLE
+        dry_most_w = self._dry_most_w()
+        dry_w = min(load_w, dry_most_w)
+        trim_w = load_w - dry_w
+        if trim_w > 1e-9 * load_w and trim_w > self._trim_most_w(chilled_c) * (1.0 + 1e-12):
+            return None
+        fan_w = trim_power_w = 0.0
+        water = self._water
+        if water is not None and dry_w > 0.0:
+            lift_k = water.return_c - self._air_c
+            air = self.cooler.air_for(dry_w / lift_k, water.flow_w_per_k)
+            fan_w = self.cooler.fan_w(air)
+        if trim_w > 1e-9 * load_w and self.trim is not None:
+            unit_w, _ = self.trim.unit_w(chilled_c, self._air_c)
+            units = max(1, self.trim.staged(trim_w, unit_w))
+            trim_power_w = self.trim.power_w(trim_w, units, chilled_c, self._air_c)
+        return Rejected(
+            chiller_w=trim_power_w,
+            fan_w=fan_w,
+            ambient_w=dry_w + trim_w + fan_w + trim_power_w,
+            free_fraction=1.0 if trim_power_w == 0.0 else 0.0,
+        )
+
+    def pass_time(self, dt_s: float) -> None:
+        """Let time pass for a restart of the trim chiller."""
+        if self.trim is not None:
+            self.trim.pass_time(dt_s)
+
+    def _dry_most_w(self) -> float:
+        water = self._water
+        if water is None or water.flow_w_per_k <= 0.0 or self.cooler.available <= 0.0:
+            return 0.0
+        lift_k = water.return_c - self._air_c
+        exchange = self.cooler.exchange_w_per_k(water.flow_w_per_k, self.cooler.most_air)
+        return max(0.0, exchange * lift_k)
+
+    def _trim_most_w(self, chilled_c: float) -> float:
+        if self.trim is None:
+            return 0.0
+        unit_w, _ = self.trim.unit_w(chilled_c, self._air_c)
+        return self.trim.can_run * unit_w * self.trim.curves.part_load_max
