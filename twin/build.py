@@ -29,7 +29,7 @@ from twin.gpu.base import GpuServer
 from twin.jobs import Dispatcher, arrivals, service
 from twin.network.base import Fabric
 from twin.power.base import FeedDesign, PowerFeed
-from twin.records import Job, WorkloadContext
+from twin.records import Hardware, Job, WorkloadContext
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
 from twin.rng import rng_for
@@ -180,6 +180,7 @@ def size(design: Design, replication: int = 0) -> None:
         gpus_per_server=server.gpus_per_server,
         gpu_peak_flops=server.peak_flops,
         rng=rng,
+        hardware=hardware(design),
     )
     design.workload.check(design.context)
     held = design.workload.held_gpus()
@@ -194,6 +195,23 @@ def size(design: Design, replication: int = 0) -> None:
     design.aux_w = facility.aux_fraction * design.it_nameplate_w
     _size_plant_and_feed(design)
     design.faults.check(units(design))
+
+
+def hardware(design: Design) -> Hardware:
+    """Return what a training step sees; a server reaches as far as its ports and the fabric's."""
+    server, fabric = design.gpu, design.network
+    fabric_bytes_per_s = min(server.nic_bytes_per_s, fabric.server_bytes_per_s())
+    fabric_bytes_per_s /= server.gpus_per_server
+    joined = server.scale_up_bytes_per_s > 0.0
+    return Hardware(
+        memory_bytes=server.memory_bytes,
+        memory_bytes_per_s=server.memory_bytes_per_s,
+        domain_gpus=server.gpus_per_server * fabric.servers_joined() if joined else 1,
+        domain_bytes_per_s=server.scale_up_bytes_per_s if joined else fabric_bytes_per_s,
+        fabric_bytes_per_s=fabric_bytes_per_s,
+        storage_bytes_per_s=design.storage.bandwidth_bytes_per_s,
+        gpu_power_w=server.gpu_power_w,
+    )
 
 
 def _time(design: Design) -> None:

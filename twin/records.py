@@ -5,6 +5,7 @@ Instants ``_at_s`` count seconds from the start of the run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -107,6 +108,25 @@ class Weather:
     wetbulb_c: float
 
 
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What a training step and its checkpoints see of the cluster; bandwidths one way."""
+
+    memory_bytes: float
+    """Memory of one GPU. [B]"""
+    memory_bytes_per_s: float
+    domain_gpus: int
+    """GPUs of a scale-up domain: those of a server, or of a rack of NVLink; 1: none."""
+    domain_bytes_per_s: float
+    """Bandwidth of one GPU inside its domain. [B/s]"""
+    fabric_bytes_per_s: float
+    """Bandwidth of one GPU into the fabric, at line rate. [B/s]"""
+    storage_bytes_per_s: float
+    """Shared storage, all of it. [B/s]"""
+    gpu_power_w: Callable[[float], float]
+    """Power of one GPU by its activity 0-1. [W]"""
+
+
 @dataclass(slots=True)
 class WorkloadContext:
     """What a workload may know when it makes jobs."""
@@ -119,6 +139,8 @@ class WorkloadContext:
     gpu_peak_flops: float
     """Dense FP16/BF16 peak of one GPU. [FLOP/s]"""
     rng: RngFor
+    hardware: Hardware | None = None
+    """What steps of training are worked out from; None where nobody asks."""
 
 
 @dataclass(slots=True)

@@ -24,6 +24,10 @@ class ToyServer(GpuServer):
     gpus_per_server: int = 8
     nameplate_w: float = 900.0
     peak_flops: float = 1e12
+    memory_bytes: float = 80e9
+    memory_bytes_per_s: float = 2e12
+    scale_up_bytes_per_s: float = 300e9
+    nic_bytes_per_s: float = 200e9
 
     def drive(self, activity: float) -> float:
         return activity
@@ -65,6 +69,9 @@ class OneSwitch(Fabric):
     def leaf_of(self) -> list[int]:
         return [0] * self.servers
 
+    def server_bytes_per_s(self) -> float:
+        return 200e9
+
     def rate_factor(self, comm_fraction: float, leaves: int) -> float:
         return 1.0
 
@@ -74,6 +81,10 @@ class Disk(Storage):
     """Fixed bandwidth, 1 W for each byte a second."""
 
     bytes_per_s: float = float("inf")
+
+    @property
+    def bandwidth_bytes_per_s(self) -> float:
+        return self.bytes_per_s
 
     def level(self, demand_bytes_per_s: float) -> float:
         return min(1.0, self.bytes_per_s / demand_bytes_per_s) if demand_bytes_per_s else 1.0

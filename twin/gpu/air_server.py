@@ -18,6 +18,7 @@ from twin.config import (
 )
 from twin.errors import require
 from twin.gpu.base import GpuServer
+from twin.units import BYTES_PER_GIGABIT, BYTES_PER_GIGABYTE
 
 Points = Sequence[tuple[float, float]]
 
@@ -189,6 +190,10 @@ class AirServer(GpuServer):
 
     nameplate_w: float = field(init=False)
     peak_flops: float = field(init=False)
+    memory_bytes: float = field(init=False)
+    memory_bytes_per_s: float = field(init=False)
+    scale_up_bytes_per_s: float = field(init=False)
+    nic_bytes_per_s: float = field(init=False)
     _idle_dc_w: float = field(init=False, repr=False)
     _dynamic_dc_w: float = field(init=False, repr=False)
     _fan_speed_rise: float = field(init=False, repr=False)
@@ -198,6 +203,10 @@ class AirServer(GpuServer):
         """Derive SI values and check the keys against each other."""
         self.nameplate_w = self.nameplate_kw * 1e3
         self.peak_flops = self.peak_tflops * 1e12
+        self.memory_bytes = self.memory_gb * BYTES_PER_GIGABYTE
+        self.memory_bytes_per_s = self.memory_bandwidth_tb_per_s * 1e3 * BYTES_PER_GIGABYTE
+        self.scale_up_bytes_per_s = 0.5 * self.scale_up_gb_per_s * BYTES_PER_GIGABYTE
+        self.nic_bytes_per_s = self.nic_count * self.nic_gbps * BYTES_PER_GIGABIT
         gpus = self.gpus_per_server
         self._idle_dc_w = gpus * self.gpu_idle_w + self.host_idle_w
         self._dynamic_dc_w = (

@@ -25,6 +25,13 @@ class GpuServer(Component):
     """Most the server draws; racks are rated with it. [W]"""
     peak_flops: float
     """Dense FP16/BF16 of one GPU. [FLOP/s]"""
+    memory_bytes: float
+    """Memory of one GPU. [B]"""
+    memory_bytes_per_s: float
+    scale_up_bytes_per_s: float
+    """Bandwidth of one GPU to the others of its server, one direction; 0: none known. [B/s]"""
+    nic_bytes_per_s: float
+    """All network ports of the server, one direction. [B/s]"""
 
     @abstractmethod
     def drive(self, activity: float) -> float:

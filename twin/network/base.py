@@ -36,5 +36,13 @@ class Fabric(Component):
         """Return the leaf (or leaf group) of each server, by server number."""
 
     @abstractmethod
+    def server_bytes_per_s(self) -> float:
+        """Return the bandwidth of one server into the fabric, one direction [B/s]."""
+
+    def servers_joined(self) -> int:
+        """Return how many servers share one scale-up domain, as in a rack of NVLink."""
+        return 1
+
+    @abstractmethod
     def rate_factor(self, comm_fraction: float, leaves: int) -> float:
         """Return the rate 0-1 of a job that spans *leaves*, given its exposed communication."""

@@ -11,6 +11,7 @@ from twin.config import Count, NonNegative, Positive, PositiveFraction
 from twin.errors import ConfigError, RunError, require
 from twin.network.base import Fabric
 from twin.physics.sharing import spanning_rate
+from twin.units import BYTES_PER_GIGABIT
 
 
 def dragonfly_groups(endpoints: int, p: int, a: int, h: int) -> int:
@@ -125,6 +126,10 @@ class Dragonfly(Fabric):
         self._sized()
         per_group = self.servers_per_router * self.routers_per_group
         return [server // per_group for server in range(self._servers)]
+
+    def server_bytes_per_s(self) -> float:
+        """Return the bandwidth of one server into the fabric, one direction [B/s]."""
+        return self.nics_per_server * self.port_gbps * BYTES_PER_GIGABIT
 
     def rate_factor(self, comm_fraction: float, leaves: int) -> float:
         """Return the rate 0-1 of a job that spans *leaves* (groups)."""

@@ -11,6 +11,7 @@ from twin.config import AtLeastOne, Count, NonNegative, Positive, PositiveFracti
 from twin.errors import ConfigError, RunError, require
 from twin.network.base import Fabric
 from twin.physics.sharing import spanning_rate
+from twin.units import BYTES_PER_GIGABIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,10 @@ class FatTree(Fabric):
         """Return the leaf (or leaf group) of each server, by server number."""
         self._sized()
         return [server // self._servers_per_group for server in range(self._servers)]
+
+    def server_bytes_per_s(self) -> float:
+        """Return the bandwidth of one server into the fabric, one direction [B/s]."""
+        return self.nics_per_server * self.port_gbps * BYTES_PER_GIGABIT
 
     def rate_factor(self, comm_fraction: float, leaves: int) -> float:
         """Return the rate 0-1 of a job that spans *leaves*, given its exposed communication."""

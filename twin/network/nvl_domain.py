@@ -43,6 +43,10 @@ class NvlDomain(FatTree):
         self._sized()
         return [server // self.servers_per_domain for server in range(self._servers)]
 
+    def servers_joined(self) -> int:
+        """Return how many servers share one scale-up domain: those of a rack."""
+        return self.servers_per_domain
+
     def _build(self) -> nx.Graph:
         graph = super()._build()
         # Half of the two-way bandwidth, in bits, dealt over the trays of the domain.

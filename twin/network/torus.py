@@ -11,6 +11,7 @@ from twin.config import Count, NonNegative, Positive, PositiveFraction
 from twin.errors import ConfigError, RunError
 from twin.network.base import Fabric
 from twin.physics.sharing import spanning_rate
+from twin.units import BYTES_PER_GIGABIT
 
 Shape = tuple[int, int, int]
 
@@ -146,6 +147,10 @@ class Torus(Fabric):
         """Return the block of each server, by server number."""
         self._sides()
         return [server // self.block_side**3 for server in range(self._servers)]
+
+    def server_bytes_per_s(self) -> float:
+        """Return the bandwidth of one server to its six neighbours, one direction [B/s]."""
+        return 6.0 * self.link_gbps * BYTES_PER_GIGABIT
 
     def rate_factor(self, comm_fraction: float, leaves: int) -> float:
         """Return the rate 0-1 of a job that spans *leaves* (blocks)."""

@@ -15,6 +15,11 @@ class Storage(Component):
 
     family: ClassVar[str] = "storage"
 
+    @property
+    @abstractmethod
+    def bandwidth_bytes_per_s(self) -> float:
+        """Return what all readers together can have at most [B/s]."""
+
     @abstractmethod
     def level(self, demand_bytes_per_s: float) -> float:
         """Return the fraction 0-1 of its demand every reader gets at this total demand."""
