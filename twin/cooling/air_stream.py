@@ -104,6 +104,10 @@ class AirStreamPlant(CoolingPlant):
     ) -> Outdoors:
         """Return what the outdoors gives when air is wanted at *wanted_c* before the fan."""
 
+    def installed(self) -> dict[str, int]:
+        """Return how many machines each of ``units`` consists of."""
+        return {"fan": self.fans.units, "trim": self.chillers.installed}
+
     def set_available(self, unit: str, fraction: float) -> None:
         """Trip or repair a fraction of the supply fans or of the trim chillers."""
         require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")

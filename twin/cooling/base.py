@@ -88,6 +88,10 @@ class CoolingPlant(Component):
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s* with *heat_w* released into the cooled space."""
 
+    def installed(self) -> dict[str, int]:
+        """Return how many machines each of ``units`` consists of; 1 where it is one thing."""
+        return dict.fromkeys(self.units, 1)
+
     def set_available(self, unit: str, fraction: float) -> None:
         """Let *fraction* of component *unit* be in service from now on (a trip or a repair)."""
         raise NotImplementedError(unit)

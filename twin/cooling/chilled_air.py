@@ -131,6 +131,15 @@ class ChilledAir(CoolingPlant):
             f"{self.chilled_water_c:g} degC",
         )
 
+    def installed(self) -> dict[str, int]:
+        """Return how many machines each of ``units`` consists of."""
+        return {
+            "chiller": self.chillers.installed,
+            "crah": self.air_handlers.units,
+            "chw_pump": self.chilled_water.duty_pumps + self.chilled_water.spare_pumps,
+            "tower": self.tower.cells,
+        }
+
     def set_available(self, unit: str, fraction: float) -> None:
         """Trip or repair a fraction of the chillers, air handlers, pumps or tower cells."""
         require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")

@@ -64,7 +64,8 @@ class DistributionUnits:
         and with no unit in service the coolant keeps all the heat.
         """
         before_c = self.coolant_c
-        conductance = self.available * self._design_w / self.approach_k
+        design_w = self._design_w * (1.0 + self.pump_kw_per_kw)
+        conductance = self.available * design_w / self.approach_k
         if conductance <= 0.0:
             self.coolant_c = before_c + heat_w * dt_s / self.heat_j_per_k
             return 0.0, heat_w * dt_s

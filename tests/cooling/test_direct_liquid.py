@@ -1,0 +1,166 @@
+import pytest
+
+from tests.support.plants import design, plant, residual, steady
+from twin.cooling.direct_liquid import DistributionUnits, HeatReuse
+from twin.errors import ConfigError
+
+LIQUID = ["direct_liquid_dry", "direct_liquid_tower", "immersion"]
+DENSE = design(racks=20, servers=140, rack_kw=100.0)
+each_liquid = pytest.mark.parametrize("name", LIQUID)
+
+
+def units_of(**changes):
+    keys = {
+        "approach_k": 4.0,
+        "pump_kw_per_kw": 0.012,
+        "pump_exponent": 2.7,
+        "min_flow": 0.4,
+        "volume_l_per_rack": 60.0,
+    }
+    made = DistributionUnits(**(keys | changes))
+    made.size(120e3, 1)
+    made.coolant_c = 40.0
+    return made
+
+
+@each_liquid
+def test_a_hundred_kilowatt_rack_is_carried(name):
+    state = steady(plant(name, DENSE), DENSE.heat_w, 33.0, 25.0)
+    assert state.unmet_w == 0.0
+    assert state.power_w / DENSE.heat_w < 0.12
+
+
+def test_only_the_air_share_of_a_rack_loads_its_air_plant():
+    with pytest.raises(ConfigError, match=r"rated_kw=30: contained chilled air"):
+        plant("direct_liquid_dry", design(rack_kw=150.0), capture_fraction=0.8)
+    plant("direct_liquid_dry", design(rack_kw=150.0), capture_fraction=0.9)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("direct_liquid_dry", 150), ("direct_liquid_tower", 150), ("immersion", 250)],
+)
+def test_racks_above_the_limit_are_refused(name, limit):
+    with pytest.raises(ConfigError, match=f"at most {limit} kW per rack"):
+        plant(name, design(rack_kw=limit + 1.0))
+
+
+def test_frontier_water_warms_13_k():
+    """21 MW into 379 kg/s of water (Frontier): a rise of 13.3 K."""
+    made = plant(
+        "immersion",
+        design(racks=74, servers=9408, rack_kw=21e3 / 74, drybulb_c=20.0),
+        rack_limit_kw=400.0,
+        facility_water__rise_k=13.3,
+        cooler__approach_k=12.0,
+    )
+    state = steady(made, 21e6, 15.0, 10.0)
+    kg_per_s = made.facility_water.flow_w_per_k / 4186.0
+    assert kg_per_s == pytest.approx(379.0, rel=0.05)
+    assert state.return_c - state.supply_c == pytest.approx(13.3, abs=0.7)
+
+
+def test_a_rack_whose_loop_has_flow_but_no_rejection_warms_as_its_water_allows():
+    """120 kW into 60 L of coolant is 0.5 K/s when the distribution units stop."""
+    made = units_of()
+    made.available = 0.0
+    given_w, stored_j = made.exchange(120e3, 36.0, 10.0)
+
+    assert given_w == 0.0
+    assert stored_j == pytest.approx(1.2e6)
+    assert (made.coolant_c - 40.0) / 10.0 == pytest.approx(0.5, rel=0.05)
+
+
+def test_coolant_settles_at_the_approach_and_loses_no_heat():
+    made = units_of()
+    given_w, stored_j = made.exchange(60e3, 36.0, 20.0)
+    assert given_w * 20.0 + stored_j == pytest.approx(60e3 * 20.0, rel=1e-12)
+    made.exchange(60e3, 36.0, 3600.0)
+    assert made.coolant_c == pytest.approx(36.0 + 60.0 / 120.0 / 1.012 * 4.0)
+
+
+@each_liquid
+def test_loss_of_the_heat_rejection_warms_the_coolant_and_the_reported_inlet(name):
+    made = plant(name, DENSE)
+    before = steady(made, DENSE.heat_w, 25.0, 18.0)
+    made.set_available("tower" if "tower" in made.units else "dry_cooler", 0.0)
+    for _ in range(10):
+        state = made.step(DENSE.heat_w, 25.0, 18.0, 60.0)
+        assert residual(state, DENSE.heat_w, 60.0) <= 1e-9
+
+    assert state.supply_c > before.supply_c + 5.0
+    assert state.inlet_c - before.inlet_c == pytest.approx(
+        state.supply_c - made.coolant_c, abs=1e-6
+    )
+    assert state.unmet_w > 0.0
+
+
+def test_hotter_than_design_the_coolant_floats_up_and_a_trim_chiller_holds_it():
+    trim = {
+        "machine": "warm_water",
+        "spares": 0,
+        "margin": 1.0,
+        "stage_up_plr": 0.95,
+        "restart_s": 480.0,
+    }
+    keys = {"coolant_c": 34.0, "trim_fraction": 0.9}
+    bare = steady(plant("immersion", DENSE, **keys), DENSE.heat_w, 33.0, 22.0)
+    trimmed = steady(plant("immersion", DENSE, trim=trim, **keys), DENSE.heat_w, 33.0, 22.0)
+
+    assert bare.supply_c > 38.0
+    assert bare.parts_w["trim_chiller"] == 0.0
+    assert trimmed.supply_c == pytest.approx(34.0, abs=1e-6)
+    assert trimmed.parts_w["trim_chiller"] > 0.0
+    assert trimmed.free_fraction == 0.0
+    assert residual(trimmed, DENSE.heat_w, 300.0) <= 1e-9
+
+
+def test_dry_plants_use_no_water():
+    assert steady(plant("immersion", DENSE), DENSE.heat_w, 30.0, 20.0).water_kg_per_s == 0.0
+
+
+def test_reused_heat_leaves_the_ledger_by_its_own_door_and_spares_the_fans():
+    reuse = {"sink_c": 40.0, "approach_k": 3.0, "demand_kw": 500.0}
+    plain = steady(plant("immersion", DENSE), DENSE.heat_w, 35.0, 20.0)
+    state = steady(plant("immersion", DENSE, reuse=reuse), DENSE.heat_w, 35.0, 20.0)
+
+    assert state.reused_heat_w == pytest.approx(500e3)
+    assert state.parts_w["rejection_fan"] < plain.parts_w["rejection_fan"]
+    assert residual(state, DENSE.heat_w, 300.0) <= 1e-9
+
+
+def test_water_too_cool_for_the_taker_gives_no_heat():
+    taker = HeatReuse(sink_c=60.0, approach_k=3.0, demand_kw=500.0)
+    assert taker.taken_w(46.0, 1e5) == 0.0
+    assert taker.taken_w(64.0, 1e5) == pytest.approx(1e5)
+
+
+def test_no_heat_may_be_left_over():
+    with pytest.raises(ConfigError, match=r"capture_fraction=0\.9: must be 1 without an 'air'"):
+        plant("immersion", capture_fraction=0.9)
+    with pytest.raises(ConfigError, match=r"capture_fraction=1\.0"):
+        plant("direct_liquid_dry", capture_fraction=1.0)
+
+
+def test_tripping_a_chiller_that_is_not_there_is_said_and_changes_nothing():
+    made = plant("immersion", DENSE)
+    made.set_available("chiller", 0.0)
+    made.set_available("chiller", 1.0)
+    assert made.warnings == ["there is no chiller in this plant: tripping it has no effect"]
+
+
+def test_a_chiller_trip_reaches_the_air_plant_of_liquid_racks():
+    made = plant("direct_liquid_dry", DENSE)
+    before = steady(made, DENSE.heat_w, 25.0, 18.0)
+    made.set_available("chiller", 0.0)
+    for _ in range(20):
+        state = made.step(DENSE.heat_w, 25.0, 18.0, 60.0)
+    assert state.inlet_c > before.inlet_c + 3.0
+
+
+def test_warm_water_plants_in_a_cool_dry_climate_cost_a_few_percent():
+    """Liquid share alone, Golden CO (mean 10.7 / 4.9 degC): towers without chillers."""
+    made = plant("direct_liquid_tower", DENSE)
+    state = steady(made, 0.7 * DENSE.heat_w, 10.7, 4.9)
+    liquid_w = sum(w for name, w in state.parts_w.items() if not name.startswith("air_"))
+    assert 0.01 < liquid_w / (0.8 * 0.7 * DENSE.heat_w) < 0.03
