@@ -1,0 +1,69 @@
+"""Rooflines of serving against hand arithmetic, limits, and figures published for real models."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.errors import ParameterError
+from twin.physics import inference
+from twin.physics.inference import StepCosts, saturated
+
+COSTS = StepCosts(0.016, 1e-4, 3e-8, 1e-4, 4.5e5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "megabytes"),
+    [((96, 96, 128, 2), 4.72), ((80, 8, 128, 2), 0.33), ((126, 8, 128, 2), 0.52)],
+    ids=["GPT-3", "Llama-3.1-70B", "Llama-3.1-405B"],
+)
+def test_keys_and_values_of_known_models(shape, megabytes):
+    assert inference.kv_bytes_per_token(*shape) / 1e6 == pytest.approx(megabytes, rel=0.02)
+
+
+def test_prefill_ceiling_of_70b_on_four_h100():
+    assert 1 / inference.arithmetic_s(1, 70e9, 4 * 989e12 * 0.5) == pytest.approx(14.1e3, rel=0.01)
+
+
+def test_a_batch_of_one_reads_all_weights_for_one_token():
+    costs = StepCosts(inference.read_s(141e9, 10e12), 0.0, 0.0, 0.0, 1e9)
+    tokens_per_s, decode_s, share = saturated(costs, 1, 0, 100)
+    assert (tokens_per_s, decode_s, share) == pytest.approx((10e12 / 141e9, 0.0141, 0.0))
+
+
+def test_throughput_at_endless_batch_is_bound_by_what_each_request_costs():
+    tokens_per_s, _, _ = saturated(COSTS, 1e9, 150, 350)
+    each = COSTS.per_request_s + COSTS.per_cached_token_s * 325 + 150 / 350 * 1e-4
+    assert tokens_per_s == pytest.approx(1 / each, rel=1e-6)
+
+
+@given(st.floats(1, 1000), st.floats(1, 1000), st.floats(0, 5000), st.floats(1, 3000))
+def test_a_larger_batch_makes_more_tokens_and_each_waits_longer(batch, more, prompt, output):
+    low = saturated(COSTS, batch, prompt, output)
+    high = saturated(COSTS, batch + more, prompt, output)
+    assert high[0] > low[0]
+    assert high[1] > low[1]
+    assert 0 <= low[2] < 1
+
+
+def test_decode_power_rises_from_floor_to_floor_and_span():
+    power = inference.decode_power_fraction(np.array([0.0, 180.0, 1e6]), 0.63, 0.28, 180.0)
+    assert power.tolist() == pytest.approx([0.63, 0.63 + 0.28 * (1 - np.exp(-1)), 0.91])
+    alone = [float(inference.decode_power_fraction(b, 0.63, 0.28, 180.0)) for b in (0, 180, 1e6)]
+    assert power.tolist() == alone
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: inference.kv_bytes_per_token(0, 8, 128, 2), "layers"),
+        (lambda: inference.arithmetic_s(-1, 7e9, 1e15), "tokens"),
+        (lambda: inference.read_s(1e9, 0.0), "bytes_per_s"),
+        (lambda: inference.decode_power_fraction(1, 0.8, 0.3, 180), "span"),
+        (lambda: saturated(COSTS, 0, 1, 1), "batch"),
+        (lambda: saturated(COSTS, 1, 1, 0), "output_tokens"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_by_name(call, name):
+    with pytest.raises(ParameterError, match=name):
+        call()

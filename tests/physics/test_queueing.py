@@ -1,0 +1,56 @@
+"""Queues against their closed forms."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from twin.errors import ParameterError
+from twin.physics.queueing import birth_death, erlang_c, mean_wait_s
+
+
+def test_erlang_c_of_many_servers_matches_its_sum():
+    servers, offered = 8, 6.4
+    terms = [offered**k / float(np.prod(np.arange(1.0, k + 1))) for k in range(servers + 1)]
+    top = terms[-1] * servers / (servers - offered)
+    assert erlang_c(servers, offered) == pytest.approx(top / (sum(terms[:-1]) + top), rel=1e-12)
+
+
+def test_the_chain_of_m_m_c_gives_erlang_c():
+    servers, rate = 4, 2.8
+    states, beyond = birth_death(rate, np.arange(1.0, servers + 1))
+    wait = erlang_c(servers, rate)
+    assert states[-1] == pytest.approx(wait, rel=1e-12)
+    assert beyond == pytest.approx(wait * rate / (servers - rate), rel=1e-12)
+
+
+def test_a_batch_whose_step_grows_evenly_is_negative_binomial():
+    # mu_n = n / (o (A + g n)): weights (lambda o)^n prod (A / i + g) are those of NB(A / g + 1).
+    fixed, each, output, rate = 0.015, 1e-3, 100.0, 6.0
+    n = np.arange(1.0, 2000)
+    states, _ = birth_death(rate, n / (output * (fixed + each * n)))
+    x = rate * output * each
+    expected = stats.nbinom.pmf(np.arange(50), fixed / each + 1, 1 - x)
+    assert states[:50] == pytest.approx(expected, rel=1e-9)
+    mean = rate * output * (fixed + each) / (1 - x)
+    assert states[:-1] @ np.arange(1999) == pytest.approx(mean, rel=1e-9)
+
+
+def test_wait_before_one_server_is_pollaczek_khinchine():
+    rho, service, scv = 0.8, 0.1, 2.0
+    rate = rho / service
+    second_moment = (scv + 1) * service**2
+    exact = rate * second_moment / (2 * (1 - rho))
+    assert float(mean_wait_s(rho, service, scv)) == pytest.approx(exact)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: erlang_c(2, 2.0), "offered"),
+        (lambda: mean_wait_s(1.0, 1.0, 1.0), "utilization"),
+        (lambda: birth_death(3.0, [1.0, 2.0]), "arrival"),
+    ],
+)
+def test_queues_without_a_steady_state_are_refused(call, name):
+    with pytest.raises(ParameterError, match=name):
+        call()

@@ -1,0 +1,254 @@
+"""Serving a language model by the token: rooflines of prefill and decode, memory, power.
+
+A replica answers many requests at once. A request's prompt is *prefilled* in one go, bound
+by arithmetic; then every *decode* step gives each running request one more token, and reads
+all weights and all cached keys and values to do so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from twin.errors import require
+
+FLOPS_PER_PARAMETER = 2.0
+"""One multiplication and one addition for each active parameter and token."""
+
+
+def kv_bytes_per_token(
+    layers: float, kv_heads: float, head_dim: float, bytes_per_value: float
+) -> float:
+    r"""Return the keys and values that a token leaves in memory.
+
+    .. math:: 2 \, L \, H_{kv} \, d_h \, b
+
+    Parameters
+    ----------
+    layers, kv_heads, head_dim : float
+        Layers, heads of keys (as many of values) and size of a head, > 0. [-]
+    bytes_per_value : float
+        2 for 16-bit, 1 for 8-bit caches, > 0. [B]
+
+    Returns
+    -------
+    float
+        Memory for each token of prompt or answer. [B]
+
+    Raises
+    ------
+    ParameterError
+        If a number is not above 0.
+
+    References
+    ----------
+    .. [1] W. Kwon et al., "Efficient memory management for large language model serving
+       with PagedAttention", SOSP'23, section 3.
+
+    Examples
+    --------
+    Llama-3.1-70B:
+
+    >>> kv_bytes_per_token(80, 8, 128, 2)
+    327680.0
+    """
+    least = min(layers, kv_heads, head_dim, bytes_per_value)
+    require(least > 0, "layers, kv_heads, head_dim, bytes_per_value", least, "> 0")
+    return 2.0 * layers * kv_heads * head_dim * bytes_per_value
+
+
+def arithmetic_s(tokens: float, active_parameters: float, flops_per_s: float) -> float:
+    """Return the time that the arithmetic of *tokens* takes: 2 N FLOP for each.
+
+    Parameters
+    ----------
+    tokens : float
+        Prompt tokens of a prefill, or requests in a decode step, >= 0. [-]
+    active_parameters : float
+        Parameters that take part in a token, > 0. [-]
+    flops_per_s : float
+        What all GPUs of the replica reach together, peak times MFU, > 0. [FLOP/s]
+
+    Returns
+    -------
+    float
+        Time. [s]
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+
+    Notes
+    -----
+    Attention's own arithmetic, which grows with the square of the prompt, is left out: for
+    a model of 70 billion parameters it is below a tenth up to prompts of about 20,000 tokens.
+
+    Examples
+    --------
+    The ceiling of a 70B model on four H100 at 50 % MFU, 14,100 prompt tokens a second:
+
+    >>> round(1 / arithmetic_s(1, 70e9, 4 * 989e12 * 0.5))
+    14129
+    """
+    require(tokens >= 0, "tokens", tokens, ">= 0")
+    require(active_parameters > 0, "active_parameters", active_parameters, "> 0")
+    require(flops_per_s > 0, "flops_per_s", flops_per_s, "> 0")
+    return FLOPS_PER_PARAMETER * active_parameters * tokens / flops_per_s
+
+
+def read_s(bytes_read: float, bytes_per_s: float) -> float:
+    """Return the time to read *bytes_read* from GPU memory.
+
+    Parameters
+    ----------
+    bytes_read : float
+        Weights, or keys and values, on all GPUs of the replica, >= 0. [B]
+    bytes_per_s : float
+        Effective bandwidth of all GPUs together, 0.6-0.8 of the data sheet, > 0. [B/s]
+
+    Returns
+    -------
+    float
+        Time. [s]
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> read_s(140e9, 7e12)
+    0.02
+    """
+    require(bytes_read >= 0, "bytes_read", bytes_read, ">= 0")
+    require(bytes_per_s > 0, "bytes_per_s", bytes_per_s, "> 0")
+    return bytes_read / bytes_per_s
+
+
+def decode_power_fraction(
+    batch: ArrayLike, floor: float, span: float, scale: float
+) -> NDArray[np.float64]:
+    r"""Return GPU power while decoding over its TDP.
+
+    .. math:: P / TDP = p_0 + p_1 (1 - e^{-B / B_0})
+
+    Parameters
+    ----------
+    batch : array_like, shape (...)
+        Requests decoded at once, >= 0. [-]
+    floor, span : float
+        Power at a batch of none, and what an endless batch adds to it; together <= 1. [-]
+    scale : float
+        Batch over which it is added, > 0. [-]
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Power over TDP. [-]
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+
+    References
+    ----------
+    .. [1] ML.ENERGY leaderboard, LM-Arena chat, github ml-energy/leaderboard: Llama-3.1-70B
+       on four H100 at batch 8 to 1,024 gives 0.63, 0.28 and 180.
+
+    Examples
+    --------
+    >>> decode_power_fraction([0.0, 1e9], 0.63, 0.28, 180.0).round(3).tolist()
+    [0.63, 0.91]
+    """
+    batch = np.asarray(batch, dtype=float)
+    require(bool(np.all(batch >= 0)), "batch", batch, ">= 0")
+    require(min(floor, span) >= 0, "floor, span", min(floor, span), ">= 0")
+    require(floor + span <= 1, "floor + span", floor + span, "<= 1")
+    require(scale > 0, "scale", scale, "> 0")
+    return np.asarray(floor - span * np.expm1(-batch / scale))
+
+
+@dataclass(frozen=True, slots=True)
+class StepCosts:
+    r"""What a replica's time goes into; the coefficients of its roofline.
+
+    A decode step of *n* requests with *K* tokens cached between them takes
+
+    .. math:: d = A + c\,n + \kappa K
+
+    and a prompt token c_p more, during which decoding waits.
+
+    Reading and arithmetic are added, as if they did not overlap. A roofline in the strict
+    sense takes the larger of the two; the step times measured by ML.ENERGY at batch 8 to
+    1,024 lie on a straight line, which the sum gives and the larger does not.
+    """
+
+    fixed_s: float
+    """A: one reading of the weights, and launching and synchronizing all layers. [s]"""
+    per_request_s: float
+    """c: arithmetic of one token. [s]"""
+    per_cached_token_s: float
+    """kappa: one reading of the keys and values of a token. [s]"""
+    per_prompt_token_s: float
+    """c_p: arithmetic of one prompt token. [s]"""
+    kv_tokens: float
+    """Tokens whose keys and values fit beside the weights."""
+
+    def decode_s(self, running: float, cached_tokens: float) -> float:
+        """Return the length of a decode step [s]."""
+        return self.fixed_s + self.per_request_s * running + self.per_cached_token_s * cached_tokens
+
+
+def saturated(
+    costs: StepCosts, batch: float, prompt_tokens: float, output_tokens: float
+) -> tuple[float, float, float]:
+    """Return what a replica does that always has *batch* requests running.
+
+    Parameters
+    ----------
+    costs : StepCosts
+        Of the replica.
+    batch : float
+        Requests running at all times, each replaced as it ends, > 0. [-]
+    prompt_tokens, output_tokens : float
+        Of every request, >= 0 and > 0. [-]
+
+    Returns
+    -------
+    tokens_per_s : float
+        Output tokens of the replica. [1/s]
+    decode_s : float
+        Decode step without a prefill in it, what most tokens wait. [s]
+    prefill_share : float
+        Share of the time that goes into prompts. [-]
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+
+    Notes
+    -----
+    In steady state each output token comes with ``prompt / output`` prompt tokens, and a
+    request holds half of its answer on average.
+
+    Examples
+    --------
+    >>> costs = StepCosts(0.01, 1e-4, 0.0, 1e-4, 1e6)
+    >>> saturated(costs, 100, 0, 100)
+    (5000.0, 0.02, 0.0)
+    >>> saturated(costs, 100, 200, 100)
+    (2500.0, 0.02, 0.5)
+    """
+    require(batch > 0, "batch", batch, "> 0")
+    require(prompt_tokens >= 0, "prompt_tokens", prompt_tokens, ">= 0")
+    require(output_tokens > 0, "output_tokens", output_tokens, "> 0")
+    decode_s = costs.decode_s(batch, batch * (prompt_tokens + output_tokens / 2))
+    prefill_s = batch * prompt_tokens / output_tokens * costs.per_prompt_token_s
+    step_s = decode_s + prefill_s
+    return batch / step_s, decode_s, prefill_s / step_s
