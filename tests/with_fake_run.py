@@ -45,10 +45,22 @@ def fake(name, **functions):
     sys.modules[name] = module
 
 
+class Compared:
+    def __init__(self, runs):
+        self.runs = runs
+
+    def __str__(self):
+        return f"compared {len(self.runs)} runs"
+
+    def write_csv(self, path):
+        pass
+
+
 if __name__ == "__main__":
     fake("twin.run", check=check, execute=execute)
     fake("twin.results.terminal", summary_table=lambda summary: "the table")
-    fake("twin.results.compare", compare=lambda runs, folder: f"compared {len(runs)} runs")
+    fake("twin.results.compare", compare=Compared)
+    fake("twin.plot.comparison", draw=lambda found, folder: None)
     from twin.__main__ import main
 
     sys.exit(main())
