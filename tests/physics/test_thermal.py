@@ -36,10 +36,10 @@ def test_ramp_factor_is_continuous_through_its_series(z):
 
 @given(st.floats(-20, 60), st.floats(-20, 60), st.floats(0, 50))
 def test_first_order_response_equals_the_closed_form_and_loses_no_heat(start, target, steps):
-    end, mean = relax(start, target, steps)
+    change, mean = relax(start, target, steps)
 
-    assert end == pytest.approx(target + (start - target) * math.exp(-steps), abs=1e-9)
-    assert end - start == pytest.approx(steps * (target - mean), abs=1e-9)
+    assert start + change == pytest.approx(target + (start - target) * math.exp(-steps), abs=1e-9)
+    assert change == pytest.approx(steps * (target - mean), abs=1e-9)
 
 
 def test_one_node_alone_follows_the_first_order_response():
@@ -48,7 +48,7 @@ def test_one_node_alone_follows_the_first_order_response():
     x, _, mean, _ = linear_pair(20.0, 20.0, (-1 / tau_s, 1e-12, 1e-12, -1e-12), 0.3, 0.0, 70.0)
 
     final = 0.3 * tau_s
-    assert x == pytest.approx(final + (20.0 - final) * math.exp(-0.7), abs=1e-6)
+    assert 20.0 + x == pytest.approx(final + (20.0 - final) * math.exp(-0.7), abs=1e-6)
     assert mean == pytest.approx(
         final + (20.0 - final) * tau_s / 70.0 * (1 - math.exp(-0.7)), abs=1e-6
     )
@@ -63,22 +63,26 @@ def test_one_long_step_equals_many_short_ones(lose, give, take, source, x, y):
     long = linear_pair(x, y, a, source, 0.0, 300.0)
     xs, ys, x_sum = x, y, 0.0
     for _ in range(60):
-        xs, ys, x_mean, _ = linear_pair(xs, ys, a, source, 0.0, 5.0)
+        x_change, y_change, x_mean, _ = linear_pair(xs, ys, a, source, 0.0, 5.0)
+        xs, ys = xs + x_change, ys + y_change
         x_sum += x_mean
 
-    assert long[0] == pytest.approx(xs, abs=1e-7)
-    assert long[1] == pytest.approx(ys, abs=1e-7)
+    assert x + long[0] == pytest.approx(xs, abs=1e-7)
+    assert y + long[1] == pytest.approx(ys, abs=1e-7)
     assert long[2] == pytest.approx(x_sum / 60, abs=1e-7)
 
 
 @given(rates, rates, st.floats(-1, 1), st.floats(10, 60), st.floats(10, 60), st.floats(1, 3600))
-def test_end_and_mean_belong_together_even_for_a_pure_integrator(give, take, source, x, y, dt_s):
+def test_change_and_mean_belong_together_even_for_a_pure_integrator(give, take, source, x, y, dt_s):
     """x' = give (y - x) + source has no way to lose heat: its matrix is singular."""
-    x_end, y_end, x_mean, y_mean = linear_pair(x, y, (-give, give, take, -take), source, 0.0, dt_s)
+    x_change, y_change, x_mean, y_mean = linear_pair(
+        x, y, (-give, give, take, -take), source, 0.0, dt_s
+    )
 
-    assert x_end - x == pytest.approx(dt_s * (give * (y_mean - x_mean) + source), abs=1e-6)
-    total = x / give + y / take
-    assert x_end / give + y_end / take == pytest.approx(total + source * dt_s / give, rel=1e-9)
+    assert x_change == pytest.approx(dt_s * (give * (y_mean - x_mean) + source), abs=1e-6)
+    assert x_change / give + y_change / take == pytest.approx(
+        source * dt_s / give, rel=1e-9, abs=1e-6
+    )
 
 
 @given(st.floats(0.0, 20.0), st.floats(0.0, 1.0))

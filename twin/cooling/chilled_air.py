@@ -221,14 +221,15 @@ class ChilledAir(CoolingPlant):
         wanted_w = max(0.0, coil_w + pump_w + excess_w)
         most_w = self._rejection.most_w(before_c) if water.flow > 0.0 else 0.0
         load_w = min(wanted_w, most_w)
-        water.water_c = before_c + (coil_w + pump_w - load_w) * dt_s / water.heat_j_per_k
-        loop_j = water.heat_j_per_k * (water.water_c - before_c)
+        warmed_k = (coil_w + pump_w - load_w) * dt_s / water.heat_j_per_k
+        water.water_c = before_c + warmed_k
+        loop_j = water.heat_j_per_k * warmed_k
         done = self._rejection.step(load_w, before_c, weather_c, dt_s)
         assert done is not None  # the load is not above what was just asked
         hall = _AirSide(air, fan_w, return_c, supply_c, stored_j, valve == _OPEN or air <= 0.0)
         inlet_c = room.inlet_c
         state = self._record(hall, pump_w, loop_j, done, dt_s)
-        self._pace(abs(room.inlet_c - inlet_c), abs(water.water_c - before_c), air, dt_s)
+        self._pace(abs(room.inlet_c - inlet_c), abs(warmed_k), air, dt_s)
         return state
 
     def _air(self, heat_w: float) -> tuple[float, float]:

@@ -63,16 +63,16 @@ class DistributionUnits:
         ``C T' = Q - K (T - Tw)`` with K the design heat over the design approach: exact,
         and with no unit in service the coolant keeps all the heat.
         """
-        before_c = self.coolant_c
         design_w = self._design_w * (1.0 + self.pump_kw_per_kw)
         conductance = self.available * design_w / self.approach_k
         if conductance <= 0.0:
-            self.coolant_c = before_c + heat_w * dt_s / self.heat_j_per_k
+            self.coolant_c += heat_w * dt_s / self.heat_j_per_k
             return 0.0, heat_w * dt_s
         target_c = water_c + heat_w / conductance
         steps = dt_s * conductance / self.heat_j_per_k
-        self.coolant_c, mean_c = relax(before_c, target_c, steps)
-        return conductance * (mean_c - water_c), self.heat_j_per_k * (self.coolant_c - before_c)
+        change_k, mean_c = relax(self.coolant_c, target_c, steps)
+        self.coolant_c += change_k
+        return conductance * (mean_c - water_c), self.heat_j_per_k * change_k
 
 
 @dataclass(slots=True, kw_only=True)
@@ -252,14 +252,13 @@ class DirectLiquid(CoolingPlant):
         wanted_w = max(0.0, given_w + pump_w + excess_w) if water.flow > 0.0 else 0.0
         reused_w = min(self._reused_w(), wanted_w)
         load_w = min(wanted_w - reused_w, self._rejection.most_w(before_c))
-        water.water_c = before_c + (given_w + pump_w - reused_w - load_w) * dt_s / (
-            water.heat_j_per_k
-        )
+        warmed_k = (given_w + pump_w - reused_w - load_w) * dt_s / water.heat_j_per_k
+        water.water_c = before_c + warmed_k
         done = self._rejection.step(load_w, before_c, weather_c, dt_s)
         assert done is not None  # the load is not above what was just asked
         heat_in_w = given_w + stored_j / dt_s - cdu_w
-        stored_j += water.heat_j_per_k * (water.water_c - before_c)
-        fastest_k = max(abs(water.water_c - before_c), abs(cdu.coolant_c - coolant_c), 1e-9)
+        stored_j += water.heat_j_per_k * warmed_k
+        fastest_k = max(abs(warmed_k), abs(cdu.coolant_c - coolant_c), 1e-9)
         wanted_s = dt_s * _LARGEST_CHANGE_K / fastest_k
         loop_s = 0.25 * water.heat_j_per_k / max(water.flow_w_per_k, 1e-9)
         longest_s = min(_LONGEST_STEP_S, loop_s, 2.0 * self._short_step_s)

@@ -137,21 +137,16 @@ class DryCooler:
         it to 1e-6 in a few rounds.
         """
         low, high = self.still_air_fraction, self.most_air
-        if wanted_w_per_k <= self.exchange_w_per_k(water_w_per_k, low):
-            return low
-        if wanted_w_per_k >= self.exchange_w_per_k(water_w_per_k, high):
-            return high
         air = min(max(self._air, low), high)
         power = 0.6
+        error = math.log(self.exchange_w_per_k(water_w_per_k, air) / wanted_w_per_k)
         for _ in range(30):
-            error = math.log(self.exchange_w_per_k(water_w_per_k, air) / wanted_w_per_k)
-            if -1e-7 < error < 1e-7:
-                break
             tried = min(max(air * math.exp(-error / power), low), high)
-            if tried == air:
+            if -1e-7 < error < 1e-7 or tried == air:
                 break
-            after = math.log(self.exchange_w_per_k(water_w_per_k, tried) / wanted_w_per_k)
-            power = max(0.05, (after - error) / math.log(tried / air))
+            before = error
+            error = math.log(self.exchange_w_per_k(water_w_per_k, tried) / wanted_w_per_k)
+            power = max(0.05, (error - before) / math.log(tried / air))
             air = tried
         self._air = air
         return air

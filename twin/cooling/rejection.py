@@ -169,14 +169,15 @@ class WetRejection:
                 break
         self._supply_c = supply_c
         tower_w = flow * (entering_c + heat_w / flow - supply_c)
-        condenser.water_c = basin_c + steps * (supply_c - entering_c)
+        change_k = steps * (supply_c - entering_c)
+        condenser.water_c = basin_c + change_k
         fan_w = tower.fan_w(cells, air)
         return Rejected(
             chiller_w,
             pump_w,
             fan_w,
             tower_w + fan_w,
-            condenser.heat_j_per_k * (condenser.water_c - basin_c),
+            condenser.heat_j_per_k * change_k,
             tower.water_kg_per_s(max(tower_w, 0.0), drybulb_c, flow),
             0.0 if units else 1.0,
         )

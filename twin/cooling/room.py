@@ -125,7 +125,7 @@ class Room:
         mixing = (1.0 - recirculated) * s1 + recirculated
         rate = flow / self.air_j_per_k
         decay = self._coupling_w_per_k / self.mass_j_per_k
-        inlet_c, mass_c, inlet_mean_c, mass_mean_c = linear_pair(
+        inlet_k, mass_k, inlet_mean_c, mass_mean_c = linear_pair(
             self.inlet_c,
             self.mass_c,
             (rate * (mixing * by_inlet - 1.0), rate * mixing * by_mass, decay, -decay),
@@ -134,10 +134,8 @@ class Room:
             dt_s,
         )
         return_c = constant + by_inlet * inlet_mean_c + by_mass * mass_mean_c
-        stored_j = self.air_j_per_k * (inlet_c - self.inlet_c) + self.mass_j_per_k * (
-            mass_c - self.mass_c
-        )
-        self._next = (inlet_c, mass_c)
+        stored_j = self.air_j_per_k * inlet_k + self.mass_j_per_k * mass_k
+        self._next = (self.inlet_c + inlet_k, self.mass_c + mass_k)
         return return_c, s0 + s1 * return_c, stored_j
 
     def return_c(

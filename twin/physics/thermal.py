@@ -73,7 +73,7 @@ def ramp_factor(z: float) -> float:
 
 
 def relax(start: float, target: float, steps: float) -> tuple[float, float]:
-    """First-order approach of *start* to *target*: ``(end, mean over the step)``.
+    """First-order approach of *start* to *target*: ``(change, mean over the step)``.
 
     Parameters
     ----------
@@ -85,18 +85,20 @@ def relax(start: float, target: float, steps: float) -> tuple[float, float]:
     Notes
     -----
     ``dT/dt = (target - T) / tau`` has the end value ``target + (start - target)
-    exp(-n)`` with ``n = dt / tau``. The mean is formed from the end value, so that
-    ``end - start = n (target - mean)`` holds to rounding: no heat is lost in a step.
+    exp(-n)`` with ``n = dt / tau``. Change and mean are formed from one factor, so that
+    ``change = n (target - mean)`` holds to rounding: no heat is lost in a step. The
+    change is returned and not the end, because a store counts its heat by it: the
+    difference of two ends would carry the rounding of the temperatures themselves.
 
     Examples
     --------
-    >>> end, mean = relax(20.0, 30.0, 1.0)
-    >>> round(end, 4), round(mean, 4)
-    (26.3212, 23.6788)
+    >>> change, mean = relax(20.0, 30.0, 1.0)
+    >>> round(change, 4), round(mean, 4)
+    (6.3212, 23.6788)
     """
     factor = ramp_factor(-steps)
-    end = start + steps * (1.0 - steps * factor) * (target - start)
-    return end, start + steps * factor * (target - start)
+    change = steps * (1.0 - steps * factor) * (target - start)
+    return change, start + steps * factor * (target - start)
 
 
 def linear_pair(
@@ -107,7 +109,7 @@ def linear_pair(
     y_source: float,
     dt_s: float,
 ) -> tuple[float, float, float, float]:
-    """Exact step of two coupled first-order stores: ``(x, y)`` at the end and their means.
+    """Exact step of two coupled first-order stores: the changes of ``(x, y)`` and their means.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ def linear_pair(
 
     Returns
     -------
-    (x_end, y_end, x_mean, y_mean)
+    (x_change, y_change, x_mean, y_mean)
 
     Notes
     -----
@@ -131,8 +133,8 @@ def linear_pair(
     ``x0 + dt phi2(A dt) f``, where ``phi1(z) = (e^z - 1)/z`` and
     ``phi2(z) = (e^z - 1 - z)/z^2``. Neither needs the inverse of A, so a room that
     loses all cooling (A singular, a pure integrator) is no special case. Because
-    ``phi1 = 1 + z phi2`` is used as the definition, ``x_end - x0 = dt (A x_mean + u)``
-    holds to rounding and the heat ledger closes.
+    ``phi1 = 1 + z phi2`` is used as the definition, ``change = dt (A x_mean + u)`` holds
+    to rounding and the heat ledger closes.
 
     References
     ----------
@@ -142,9 +144,9 @@ def linear_pair(
     --------
     A hot and a cold body of equal size meet in the middle:
 
-    >>> end = linear_pair(40.0, 20.0, (-0.1, 0.1, 0.1, -0.1), 0.0, 0.0, 1000.0)
-    >>> round(end[0], 6), round(end[1], 6)
-    (30.0, 30.0)
+    >>> change = linear_pair(40.0, 20.0, (-0.1, 0.1, 0.1, -0.1), 0.0, 0.0, 1000.0)
+    >>> round(change[0], 6), round(change[1], 6)
+    (-10.0, 10.0)
     """
     a11, a12, a21, a22 = a
     half = 0.5 * (a11 + a22)
@@ -166,8 +168,8 @@ def linear_pair(
     grow_slow = 1.0 + z_slow * ramp_slow
     grow_fast = 1.0 + z_fast * ramp_fast
     return (
-        x + dt_s * (grow_slow * slow_x + grow_fast * fast_x),
-        y + dt_s * (grow_slow * slow_y + grow_fast * fast_y),
+        dt_s * (grow_slow * slow_x + grow_fast * fast_x),
+        dt_s * (grow_slow * slow_y + grow_fast * fast_y),
         x + dt_s * (ramp_slow * slow_x + ramp_fast * fast_x),
         y + dt_s * (ramp_slow * slow_y + ramp_fast * fast_y),
     )
