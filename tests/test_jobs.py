@@ -24,6 +24,14 @@ def at(dispatcher, when_s, action):
     dispatcher.env.process(wait())
 
 
+def off(dispatcher):
+    dispatcher.shut_down(range(dispatcher.cluster.servers))
+
+
+def on(dispatcher, restart_s=0.0):
+    dispatcher.start_up(range(dispatcher.cluster.servers), restart_s)
+
+
 def test_an_undisturbed_job_takes_its_work():
     one = job("one", 5, 8, 100)
     play(bench(), [one])
@@ -47,8 +55,8 @@ def test_half_rate_for_40_s_costs_20_s_of_work():
 def test_a_stop_loses_what_was_not_in_the_checkpoint():
     one = job("one", 0, 8, 100, checkpoint_s=30)
     desk = bench()
-    at(desk, 75, desk.halt)  # kept: 60 of 75
-    at(desk, 200, desk.resume)
+    at(desk, 75, lambda: off(desk))  # kept: 60 of 75
+    at(desk, 200, lambda: on(desk))
     play(desk, [one])
     assert one.finished_at_s == 240
     assert (one.restarts, one.lost_gpu_s) == (1, 15 * 8)
@@ -61,8 +69,8 @@ def test_a_stop_loses_what_was_not_in_the_checkpoint():
 def test_without_checkpoints_a_stop_loses_everything():
     one = job("one", 0, 8, 100)
     desk = bench()
-    at(desk, 99, desk.halt)
-    at(desk, 99, desk.resume)
+    at(desk, 99, lambda: off(desk))
+    at(desk, 99, lambda: on(desk))
     play(desk, [one])
     assert one.finished_at_s == 199
 
@@ -70,8 +78,8 @@ def test_without_checkpoints_a_stop_loses_everything():
 def test_stopped_jobs_queue_in_order_of_arrival():
     jobs = [job("a", 0, 8, 100), job("b", 1, 8, 100), job("c", 2, 8, 100)]
     desk = bench(servers=2)
-    at(desk, 50, desk.halt)
-    at(desk, 60, desk.resume)
+    at(desk, 50, lambda: off(desk))
+    at(desk, 60, lambda: on(desk))
     play(desk, jobs)
     assert [j.finished_at_s for j in jobs] == [160, 160, 260]
 
@@ -103,8 +111,8 @@ def test_a_service_counts_tokens_only_while_it_has_gpus():
     )
     desk = bench()
     desk.env.process(service(desk.env, desk, Service("chat", 8, 100.0, profile)))
-    at(desk, 50, desk.halt)
-    at(desk, 150, desk.resume)
+    at(desk, 50, lambda: off(desk))
+    at(desk, 150, lambda: on(desk))
     desk.env.run(until=200)
     *_, tokens, requests = desk.tally.take(200)
     assert tokens == 50 * 10 + 50 * 20

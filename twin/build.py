@@ -13,6 +13,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import simpy
@@ -24,7 +25,7 @@ from twin.cooling.base import CoolingPlant, PlantDesign
 from twin.economics import Economics
 from twin.errors import ConfigError, suggest
 from twin.facility import Facility
-from twin.faults import Faults, SetAvailable, scheduled_fault
+from twin.faults import Faults, Group, Servers, Unit, start
 from twin.gpu.base import GpuServer
 from twin.jobs import Dispatcher, arrivals, service
 from twin.network.base import Fabric
@@ -37,7 +38,8 @@ from twin.scenario import ScenarioConfig
 from twin.scheduling.base import Policy
 from twin.site.base import Site, WeatherSeries
 from twin.storage.base import Storage
-from twin.units import SECONDS_PER_DAY
+from twin.units import SECONDS_PER_DAY, SECONDS_PER_MINUTE
+from twin.voltage import Motors, Voltage
 from twin.workload.base import Workload
 
 COMPONENTS: dict[str, type[Component]] = {
@@ -194,7 +196,8 @@ def size(design: Design, replication: int = 0) -> None:
     )
     design.aux_w = facility.aux_fraction * design.it_nameplate_w
     _size_plant_and_feed(design)
-    design.faults.check(units(design))
+    design.power.seed(rng)
+    design.faults.check(machines(design))
 
 
 def hardware(design: Design) -> Hardware:
@@ -257,14 +260,47 @@ def _size_plant_and_feed(design: Design) -> None:
     plant.size(plant_design)  # again, to start from the steady state
 
 
-def units(design: Design) -> dict[str, SetAvailable]:
-    """Return everything that can break, as ``family.unit``, and how to break it."""
-    plant = design.cooling
+def machines(design: Design) -> dict[str, int]:
+    """Return everything that can break, as ``family.unit``, and of how many machines it is."""
+    cluster, feed = design.cluster, design.power
+    return {
+        **{f"cooling.{unit}": count for unit, count in design.cooling.installed().items()},
+        **{f"power.{element}": count for element, count in feed.installed().items()},
+        **{f"power.{switch}.stuck": 1 for switch in feed.switches()},
+        "it.node": cluster.servers,
+        "it.gpu": cluster.gpus,
+    }
 
-    def setter(unit: str) -> SetAvailable:
-        return lambda fraction: plant.set_available(unit, fraction)
 
-    return {f"cooling.{unit}": setter(unit) for unit in plant.units}
+def units(design: Design, facility: Facility) -> dict[str, Unit]:
+    """Return the same things, and how to break them in a running facility."""
+    found: dict[str, Unit] = {}
+    for name, count in machines(design).items():
+        family, _, unit = name.partition(".")
+        if family == "cooling":
+            found[name] = Group(count, partial(facility.break_plant, unit))
+        elif family == "power":
+            found[name] = Group(count, _feed_switch(facility, unit, count))
+        else:
+            per_server = design.gpu.gpus_per_server if unit == "gpu" else 1
+            dice = design.context.rng(f"faults.{name}")
+            restart_s = facility.voltage.restart_s
+            found[name] = Servers(count, per_server, facility.dispatcher, dice, restart_s)
+    return found
+
+
+def _feed_switch(facility: Facility, unit: str, count: int) -> Callable[[float], None]:
+    """Return what lets a fraction of the *count* units of a feed element be in service."""
+    feed = facility.feed
+    element, _, mode = unit.partition(".")
+
+    def act(fraction: float) -> None:
+        if mode:
+            facility.break_feed(lambda: feed.set_stuck(element, fraction < 1.0))
+        else:
+            facility.break_feed(lambda: feed.set_available(element, round(fraction * count)))
+
+    return act
 
 
 def assemble(design: Design, recorder: Recorder) -> Facility:
@@ -273,37 +309,41 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
     dispatcher = Dispatcher(
         env, design.cluster, design.scheduling, design.network, design.storage, recorder.job
     )
+    plant, feed = design.cooling, design.power
+    voltage = Voltage(
+        env=env,
+        feed=feed,
+        dispatcher=dispatcher,
+        motors=Motors(plant.set_available, dict.fromkeys(plant.units, 1.0)),
+        record=recorder.event,
+        restart_s=design.facility.restart_minutes * SECONDS_PER_MINUTE,
+        reset_s=design.faults.breaker_reset_minutes * SECONDS_PER_MINUTE,
+    )
     rated_w = design.rack.rated_kw * 1000.0
     facility = Facility(
         env=env,
         cluster=design.cluster,
         dispatcher=dispatcher,
         network_w=design.network.power_w(),
-        feed=design.power,
-        plant=design.cooling,
+        feed=feed,
+        plant=plant,
         site=design.site,
         weather=design.weather,
         aux_w=design.aux_w,
+        voltage=voltage,
         recorder=recorder,
         racks=RackPower(design.cluster.racks, rated_w),
     )
-    _start_faults(design, facility)
+    env.process(facility.watch_feed())
+    every = units(design, facility)
+    voltage.resets = {
+        name.removeprefix("power."): unit.reset
+        for name, unit in every.items()
+        if isinstance(unit, Group) and name.startswith("power.")
+    }
+    start(env, design.faults, every, recorder.event, design.context.rng)
     for offer in design.workload.services(design.context):
         env.process(service(env, dispatcher, offer))
     jobs: Iterator[Job] = design.workload.jobs(design.context)
     env.process(arrivals(env, jobs, dispatcher.submit))
     return facility
-
-
-def _start_faults(design: Design, facility: Facility) -> None:
-    every = units(design)
-    for fault in design.faults.scheduled.values():
-        set_unit = every[fault.unit]
-
-        def set_available(fraction: float, act: Callable[[float], None] = set_unit) -> None:
-            facility.catch_up()  # close the books at this very moment, then change the plant
-            act(fraction)
-
-        facility.env.process(
-            scheduled_fault(facility.env, fault, set_available, facility.recorder.event)
-        )

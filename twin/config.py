@@ -93,6 +93,8 @@ class FacilityConfig:
     floor_area_m2_per_rack: Positive
     aux_fraction: Fraction
     """Lighting, offices, building management, as a fraction of the design IT power."""
+    restart_minutes: NonNegative
+    """From power to a server that takes jobs: firmware, tests, drivers. [min]"""
     racks_built: CountOrZero = 0
     """Rack positions built; 0 means as many as the GPUs fill."""
 

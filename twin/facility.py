@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from math import nan
+from math import inf, nan
 
 import numpy as np
 import simpy
@@ -25,10 +25,13 @@ from twin.results.recorder import Recorder
 from twin.results.summary import Totals
 from twin.schema import ROW
 from twin.site.base import Site, WeatherSeries
-from twin.units import JOULES_PER_KWH
+from twin.units import JOULES_PER_KWH, SECONDS_PER_MINUTE
+from twin.voltage import Voltage
 
 BEATS_PER_BLOCK = 128
 """Beats between two settlements of the racks: many, so that numpy is cheap."""
+SHORTEST_WAIT_S = 1e-6
+"""Far above the resolution of a clock in its tenth year, far below anything that matters."""
 RACK_POWER_MAX = ROW.index("rack_power_max_w")
 
 
@@ -58,12 +61,19 @@ class Facility:
     site: Site
     weather: WeatherSeries
     aux_w: float
+    voltage: Voltage
     recorder: Recorder
     racks: RackPower
     totals: Totals = field(default_factory=Totals)
     limits: Limits = field(default_factory=Limits)
     closed_s: float = 0.0
     """Up to when the books are closed. [s]"""
+    plant_w: float = 0.0
+    """Power of the plant in the last beat. [W]"""
+    feed_due_s: float = inf
+    """When the feed changes by itself next. [s]"""
+    feed_alarm: simpy.Event | None = None
+    """Rings when ``feed_due_s`` is another."""
     pending: list[tuple[float, float, float, list[float]]] = field(default_factory=list)
     """Beats whose racks are not settled: (start [s], length [s], fan surcharge, row)."""
 
@@ -80,6 +90,39 @@ class Facility:
             self.catch_up()
             if k % every == 0:
                 progress(env.now / duration_s)
+
+    def watch_feed(self) -> Generator[simpy.Event, None, None]:
+        """End a beat wherever the feed changes by itself, be it between two heartbeats."""
+        env = self.env
+        while True:
+            self.feed_alarm = env.event()
+            if self.feed_due_s < inf:
+                wait_s = max(self.feed_due_s - env.now, SHORTEST_WAIT_S)
+                yield env.timeout(wait_s) | self.feed_alarm
+            else:
+                yield self.feed_alarm
+            self.catch_up()
+
+    def follow_feed(self) -> None:
+        """Heed what has happened in the feed, and when it will change next."""
+        spread_w = self.network_w + self.dispatcher.tally.storage_w
+        self.voltage.follow(spread_w, self.plant_w, self.aux_w)
+        due_s = self.env.now + self.feed.until_change_s()
+        if due_s != self.feed_due_s:
+            self.feed_due_s = due_s
+            if self.feed_alarm is not None and not self.feed_alarm.triggered:
+                self.feed_alarm.succeed()
+
+    def break_plant(self, unit: str, fraction: float) -> None:
+        """Let *fraction* of a unit of the cooling plant be whole from now on."""
+        self.catch_up()
+        self.voltage.break_motors(unit, fraction)
+
+    def break_feed(self, act: Callable[[], None]) -> None:
+        """Do something to the feed, here and now."""
+        self.catch_up()
+        act()
+        self.follow_feed()
 
     def catch_up(self) -> None:
         """Close the books up to now, also in mid-beat, before something is changed by hand."""
@@ -109,26 +152,32 @@ class Facility:
             self.dispatcher.tally.take(to_s)
         )
         server_w = server_j / dt_s
-        storage_w = storage_j / dt_s
-        it_w = server_w + self.network_w + storage_w
+        voltage = self.voltage
+        network_w = self.network_w * voltage.it
+        storage_w = storage_j / dt_s * voltage.it
+        aux_w = self.aux_w * voltage.aux
+        it_w = server_w + network_w + storage_w
+        price_per_kwh = self.site.price_per_kwh(from_s)
 
+        self.feed.tell_price(price_per_kwh)
         heat_w = it_w + self.feed.serve_it(it_w, dt_s)
         drybulb_c, wetbulb_c = self.weather.at(0.5 * (from_s + to_s))
         plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)
-        feed = self.feed.serve_all(plant.power_w, self.aux_w, dt_s)
-        self._close_ledger(plant, feed, dt_s)
+        feed = self.feed.serve_all(plant.power_w, aux_w, dt_s)
+        self.plant_w = plant.power_w
+        self._close_ledger(plant, feed, aux_w, dt_s)
         self.totals.requests += requests
 
         row = [
             it_w,
             server_w,
             fan_j / dt_s,
-            self.network_w,
+            network_w,
             storage_w,
             feed.loss_w,
             plant.power_w,
-            self.aux_w,
-            it_w + feed.loss_w + plant.power_w + self.aux_w,
+            aux_w,
+            it_w + feed.loss_w + plant.power_w + aux_w,
             feed.utility_w,
             allocated / dt_s,
             active / dt_s / self.cluster.gpus,
@@ -141,7 +190,7 @@ class Facility:
             wetbulb_c,
             plant.water_kg_per_s,
             feed.utility_w * self.site.carbon_kg_per_kwh(from_s) / JOULES_PER_KWH,
-            self.site.price_per_kwh(from_s),
+            price_per_kwh,
             plant.unmet_w,
             allocated / dt_s if self.limits.throttled else 0.0,
             nan if feed.battery_j is None else feed.battery_j,
@@ -151,14 +200,17 @@ class Facility:
         if len(self.pending) == BEATS_PER_BLOCK:
             self.settle()
         self._limit(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
+        self.follow_feed()
 
-    def _close_ledger(self, plant: PlantState, feed: FeedState, dt_s: float) -> None:
+    def _close_ledger(self, plant: PlantState, feed: FeedState, aux_w: float, dt_s: float) -> None:
         """Add up what each component says of itself, and note by how much it does not close."""
         # Auxiliaries (lighting, offices) give their heat to the outdoors.
-        out_w = plant.ambient_heat_w + plant.reused_heat_w + feed.ambient_heat_w + self.aux_w
+        out_w = plant.ambient_heat_w + plant.reused_heat_w + feed.ambient_heat_w + aux_w
         out_w += (plant.stored_j + feed.stored_j) / dt_s
-        residual = abs(feed.utility_w - out_w) / max(feed.utility_w, 1000.0)
+        in_w = feed.utility_w + feed.generator_w
+        residual = abs(in_w - out_w) / max(in_w, 1000.0)
         totals = self.totals
+        totals.unserved_j += (self.voltage.unserved_w + feed.unserved_w) * dt_s
         totals.residual_max = max(totals.residual_max, residual)
         totals.it_loss_j += feed.it_loss_w * dt_s
         totals.reused_j += plant.reused_heat_w * dt_s
@@ -234,15 +286,26 @@ class Facility:
             self.dispatcher.throttle(activity, rate)
             kind = "throttle" if throttled else "throttle_end"
             detail = f"inlet {inlet_c:.1f} C, GPUs at {rate:.0%} of their rate"
+            detail += self._since(now_s) if throttled else ""
             self.recorder.event(Event(now_s, kind, "hall", detail))
 
     def _trip(self, tripped: bool, inlet_c: float, now_s: float) -> None:
-        jobs = len(self.dispatcher.running)
+        desk, voltage = self.dispatcher, self.voltage
+        servers = range(self.cluster.servers)
         if tripped:
-            self.dispatcher.halt()
+            jobs = desk.shut_down(servers)
             detail = f"inlet {inlet_c:.1f} C: servers shut down, {jobs} jobs stopped"
+            detail += self._since(now_s)
             self.recorder.event(Event(now_s, "thermal_trip", "hall", detail))
         else:
-            self.dispatcher.resume()
-            detail = f"inlet {inlet_c:.1f} C: servers powered again"
+            desk.start_up(servers, voltage.restart_s)
+            minutes = voltage.restart_s / SECONDS_PER_MINUTE
+            detail = f"inlet {inlet_c:.1f} C: servers powered again, ready in {minutes:g} min"
             self.recorder.event(Event(now_s, "thermal_restart", "hall", detail))
+
+    def _since(self, now_s: float) -> str:
+        """Say how long ago cooling or power was lost, where it was."""
+        passed_s = now_s - self.voltage.lost_at_s
+        if passed_s == inf:
+            return ""
+        return f", {passed_s / SECONDS_PER_MINUTE:.1f} min after the last loss"

@@ -1,19 +1,30 @@
-"""What breaks, when, and when it is repaired: one SimPy process for each source of faults."""
+"""What breaks, when, and when it is repaired: one SimPy process for each source of faults.
+
+A *unit* is everything of one name (all chillers, all UPS modules, all servers) and
+consists of equal *machines*. A scheduled fault takes a fraction of a unit out at a known
+time. A random source lets each machine of its unit break after an exponential time in
+service, independently of the others; a machine that is down cannot break again.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
+from math import ceil
+from typing import Literal, Protocol
 
+import numpy as np
 import simpy
 
 from twin.config import NonNegative, Positive, PositiveFraction
 from twin.errors import ConfigError, suggest
+from twin.jobs import Dispatcher
 from twin.records import Event
+from twin.rng import RngFor
 from twin.units import SECONDS_PER_HOUR
 
-SetAvailable = Callable[[float], None]
-"""Lets a fraction 0-1 of a unit be in service from now on."""
+Record = Callable[[Event], None]
 
 
 @dataclass(slots=True)
@@ -30,18 +41,41 @@ class ScheduledFault:
 
 
 @dataclass(slots=True)
+class RandomFault:
+    """A source of random faults: every machine of a unit may break at any time."""
+
+    unit: str
+    """What breaks, as ``family.unit``, e.g. ``it.node``."""
+    mttf_hours: Positive
+    """Mean time of one machine from its repair to its next failure. [h]"""
+    repair_hours: Positive
+    """Mean time to repair. [h]"""
+    repair: Literal["exponential", "fixed"]
+
+
+@dataclass(slots=True)
 class Faults:
-    """All faults of a run, by a name of the user's choice."""
+    """All faults of a run, by names of the user's choice."""
 
-    scheduled: dict[str, ScheduledFault] = field(default_factory=dict)
+    scheduled: dict[str, ScheduledFault]
+    random: dict[str, RandomFault]
+    breaker_reset_minutes: Positive
+    """From a breaker's trip until somebody has closed it again. [min]"""
 
-    def check(self, units: Mapping[str, SetAvailable]) -> None:
-        """Refuse a fault on a thing that does not exist, and overlapping faults of one unit."""
+    def check(self, machines: Mapping[str, int]) -> None:
+        """Refuse a fault on a thing that does not exist, and overlapping scheduled faults.
+
+        Parameters
+        ----------
+        machines : mapping of str to int
+            How many machines each unit consists of.
+        """
+        for name, source in self.random.items():
+            _check_unit(f"faults.random.{name}", source.unit, machines)
         ends: dict[str, tuple[float, str]] = {}
         for name, fault in sorted(self.scheduled.items(), key=lambda item: item[1].at_hours):
             path = f"faults.scheduled.{name}"
-            if fault.unit not in units:
-                raise ConfigError(f"{path}.unit={fault.unit!r}: {suggest(fault.unit, units)}")
+            _check_unit(path, fault.unit, machines)
             end_hours, other = ends.get(fault.unit, (0.0, ""))
             if fault.at_hours < end_hours:
                 raise ConfigError(
@@ -51,16 +85,176 @@ class Faults:
             ends[fault.unit] = (fault.at_hours + fault.repair_hours, name)
 
 
+def _check_unit(path: str, unit: str, machines: Mapping[str, int]) -> None:
+    if unit not in machines:
+        raise ConfigError(f"{path}.unit={unit!r}: {suggest(unit, machines)}")
+    if machines[unit] < 1:
+        raise ConfigError(f"{path}.unit={unit!r}: there is none here to break")
+
+
+# ---- units -------------------------------------------------------------------
+
+
+class Unit(Protocol):
+    """What can break."""
+
+    @property
+    def machines(self) -> int:
+        """How many machines it consists of."""
+
+    def lose(self, fraction: float) -> None:
+        """Let a scheduled fault take *fraction* of it out; 0 gives that back."""
+
+    def fail(self, machine: int) -> None:
+        """Let one of its machines break."""
+
+    def mend(self, machine: int) -> None:
+        """Undo one :meth:`fail` of that machine."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Machines alike, of which it matters only how many are in service."""
+
+    machines: int
+    act: Callable[[float], None]
+    """Takes the fraction 0-1 that is in service from now on."""
+    _lost: float = field(init=False, default=0.0)
+    _broken: Counter[int] = field(init=False, default_factory=Counter)
+
+    def lose(self, fraction: float) -> None:
+        """Let a scheduled fault take *fraction* of it out; 0 gives that back."""
+        self._lost = fraction
+        self.act(self.available)
+
+    def fail(self, machine: int) -> None:
+        """Let one of its machines break."""
+        self._broken[machine] += 1
+        self.act(self.available)
+
+    def mend(self, machine: int) -> None:
+        """Undo one :meth:`fail` of that machine."""
+        self._broken[machine] -= 1
+        if not self._broken[machine]:
+            del self._broken[machine]
+        self.act(self.available)
+
+    @property
+    def available(self) -> float:
+        """Return the fraction in service; machines lost by plan and by chance are others."""
+        return max(0.0, 1.0 - self._lost - len(self._broken) / self.machines)
+
+    def reset(self) -> None:
+        """Put what is in service there once more: a breaker is closed again."""
+        self.act(self.available)
+
+
+@dataclass(slots=True)
+class Servers:
+    """Servers, or GPUs that take their server out of service until they are replaced."""
+
+    machines: int
+    per_server: int
+    """Machines in one server: 1, or its GPUs."""
+    dispatcher: Dispatcher
+    rng: np.random.Generator
+    """Chooses whom a scheduled fault hits."""
+    restart_s: float
+    _lost: list[int] = field(init=False, default_factory=list)
+
+    def lose(self, fraction: float) -> None:
+        """Let a scheduled fault take that fraction of all servers; 0 gives them back."""
+        if self._lost:
+            self.dispatcher.start_up(self._lost, self.restart_s)
+        servers = self.dispatcher.cluster.servers
+        hit = ceil(fraction * servers - 1e-9)
+        self._lost = sorted(self.rng.permutation(servers)[:hit].tolist())
+        self._stop(self._lost)
+
+    def fail(self, machine: int) -> None:
+        """Let one of its machines break: its jobs stop, its server is off until repaired."""
+        self._stop([machine // self.per_server])
+
+    def mend(self, machine: int) -> None:
+        """Undo one :meth:`fail` of that machine."""
+        self.dispatcher.start_up([machine // self.per_server], self.restart_s)
+
+    def _stop(self, servers: list[int]) -> None:
+        if servers:
+            self.dispatcher.shut_down(servers)
+            self.dispatcher.dispatch()
+
+
+# ---- processes ---------------------------------------------------------------
+
+Life = Generator[simpy.Event, None, None]
+
+
 def scheduled_fault(
-    env: simpy.Environment,
-    fault: ScheduledFault,
-    set_available: SetAvailable,
-    record: Callable[[Event], None],
-) -> Generator[simpy.Event, None, None]:
+    env: simpy.Environment, fault: ScheduledFault, unit: Unit, record: Record
+) -> Life:
     """Wait, break, wait, repair."""
     yield env.timeout(fault.at_hours * SECONDS_PER_HOUR - env.now)
-    set_available(1.0 - fault.fraction)
     record(Event(env.now, "fault", fault.unit, f"{fault.fraction:.0%} of it out of service"))
+    unit.lose(fault.fraction)
     yield env.timeout(fault.repair_hours * SECONDS_PER_HOUR)
-    set_available(1.0)
     record(Event(env.now, "repair", fault.unit, f"after {fault.repair_hours:g} h"))
+    unit.lose(0.0)
+
+
+@dataclass(slots=True)
+class Source:
+    """A random source at work: what it is, what it has broken."""
+
+    name: str
+    fault: RandomFault
+    unit: Unit
+    rng: np.random.Generator
+    record: Record
+    down: set[int] = field(default_factory=set)
+
+    def live(self, env: simpy.Environment) -> Life:
+        """Break machines for ever.
+
+        All machines together would break at ``machines / mttf``; each time one of them is
+        drawn, and nothing happens where it is down already. So a machine breaks at
+        ``1 / mttf`` while it is up, whatever the others do.
+        """
+        fault, rng = self.fault, self.rng
+        mean_s = fault.mttf_hours * SECONDS_PER_HOUR / self.unit.machines
+        while True:
+            yield env.timeout(rng.exponential(mean_s))
+            machine = int(rng.integers(self.unit.machines))
+            repair_s = fault.repair_hours * SECONDS_PER_HOUR
+            if fault.repair == "exponential":
+                repair_s *= rng.exponential()
+            if machine not in self.down:
+                env.process(self._repair(env, machine, repair_s))
+
+    def _repair(self, env: simpy.Environment, machine: int, repair_s: float) -> Life:
+        """Break *machine* now and mend it after *repair_s*."""
+        self.down.add(machine)
+        which = f"machine {machine + 1} of {self.unit.machines}"
+        where = self.fault.unit
+        self.record(Event(env.now, "fault", where, f"{which} ({self.name})"))
+        self.unit.fail(machine)
+        yield env.timeout(repair_s)
+        self.down.remove(machine)
+        detail = f"{which} after {repair_s / SECONDS_PER_HOUR:.2f} h"
+        self.record(Event(env.now, "repair", where, detail))
+        self.unit.mend(machine)
+
+
+def start(
+    env: simpy.Environment,
+    faults: Faults,
+    units: Mapping[str, Unit],
+    record: Record,
+    rng: RngFor,
+) -> None:
+    """Start one process for each scheduled fault and each random source."""
+    for fault in faults.scheduled.values():
+        env.process(scheduled_fault(env, fault, units[fault.unit], record))
+    for name, source in faults.random.items():
+        dice = rng(f"faults.{name}")
+        env.process(Source(name, source, units[source.unit], dice, record).live(env))

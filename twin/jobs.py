@@ -8,7 +8,7 @@ service. What they know lives in the :class:`~twin.records.Job` and in the
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
 from itertools import count
 from math import floor, inf
@@ -126,7 +126,6 @@ class Dispatcher:
         self.service_j = 0.0
         self.activity_gpu_s = [0.0] * 101
         """GPU time held, by percent of GPU activity."""
-        self.halted = False
         self._ends: list[Expected] = []
         self._number = count()
         self._leaf_of = fabric.leaf_of().__getitem__
@@ -180,8 +179,6 @@ class Dispatcher:
 
     def dispatch(self) -> None:
         """Start jobs for as long as the policy names one."""
-        if self.halted:
-            return
         next_job = self.policy.next
         while (place := next_job(self)) is not None:
             self._start(self.queue.pop(place))
@@ -350,17 +347,34 @@ class Dispatcher:
         self._rate_factor = rate_factor
         self._pace(iter(list(self.running)))
 
-    def halt(self) -> None:
-        """Stop every job and cut the servers' power: a thermal trip."""
-        self.halted = True
-        for job in list(self.running):
-            self.stop(job)
-        self.cluster.power_off(self.env.now)
+    # ---- servers out of service ----
 
-    def resume(self) -> None:
-        """Power the servers again and start whoever may start."""
-        self.halted = False
-        self.cluster.power_on(self.env.now)
+    def shut_down(self, servers: Collection[int]) -> int:
+        """Stop the jobs on *servers* and cut their power; return how many jobs.
+
+        Whoever calls lets the others :meth:`dispatch` when all is said.
+        """
+        now_s, gone = self.env.now, frozenset(servers)
+        hit = [
+            job
+            for job in self.running
+            if job.placement is not None and not gone.isdisjoint(job.placement.servers())
+        ]
+        for job in hit:
+            self.stop(job)
+        self.cluster.take_out(servers, now_s)
+        self.cluster.switch_off(servers, now_s)
+        self.changes += 1
+        return len(hit)
+
+    def start_up(self, servers: Collection[int], restart_s: float) -> None:
+        """Power *servers* again; they take jobs when *restart_s* has passed."""
+        self.cluster.switch_on(servers, self.env.now)
+        self.env.process(self._restart(servers, restart_s))
+
+    def _restart(self, servers: Collection[int], restart_s: float) -> Life:
+        yield self.env.timeout(restart_s)
+        self.cluster.put_back(servers, self.env.now)
         self.changes += 1
         self.dispatch()
 

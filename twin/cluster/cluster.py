@@ -8,11 +8,14 @@ beats at once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.cluster.free import FreeServers
 from twin.gpu.base import GpuServer
+from twin.meter import Meter
 from twin.records import Job, Placement
 
 
@@ -38,7 +41,12 @@ class Cluster:
         self._rack_of = self.rack_of.__getitem__
         self._drives = [0.0] * self.servers  # of servers shared by several jobs
         self._idle_w, self._idle_fan_w = server.power_w(0.0)
-        self.powered = True
+        self._out = [0] * self.servers  # reasons for which a server is out of service
+        self._off = [0] * self.servers  # reasons for which it has no power
+        self.servers_out = 0
+        self.servers_on = self.servers
+        self.gpus_out = Meter()
+        """GPUs out of service, and their time."""
         self.power_w = self._idle_w * self.servers
         self.fan_w = self._idle_fan_w * self.servers
         self._rack_w = np.bincount(self.rack_of, minlength=self.racks) * self._idle_w
@@ -91,7 +99,7 @@ class Cluster:
         server_fan_w: float,
         now_s: float,
     ) -> None:
-        if drive != job.drive and self.powered:
+        if drive != job.drive:
             if now_s != self._since_s:
                 self._advance(now_s)
             if placement.racks:
@@ -117,26 +125,57 @@ class Cluster:
 
     def busy_servers(self) -> int:
         """Return how many servers hold at least one job."""
-        busy = self.servers - len(self.free.whole)
+        busy = self.servers - len(self.free.whole) - self.servers_out
         if self._last_is_part_filled and self.free.free[-1] == self.capacities[-1]:
             return busy - 1
         return busy
 
-    def power_off(self, now_s: float) -> None:
-        """Cut the power of every server; the jobs must have been removed."""
-        self._switch(now_s, powered=False)
+    def take_out(self, servers: Iterable[int], now_s: float) -> None:
+        """Let nobody sit on *servers*, which must be empty, until :meth:`put_back`.
 
-    def power_on(self, now_s: float) -> None:
-        """Let every server idle again."""
-        self._switch(now_s, powered=True)
+        A server may be out for several reasons at once; each must be put back.
+        """
+        gone = [server for server in servers if _more(self._out, server) == 1]
+        for placement in self._seats(gone):
+            self.free.take(placement)
+            self.gpus_out.add(now_s, placement.gpus())
+        self.servers_out += len(gone)
 
-    def _switch(self, now_s: float, *, powered: bool) -> None:
-        if powered == self.powered:
-            return
+    def put_back(self, servers: Iterable[int], now_s: float) -> None:
+        """Undo one :meth:`take_out` of each of *servers*."""
+        back = [server for server in servers if _less(self._out, server) == 0]
+        for placement in self._seats(back):
+            self.free.give(placement)
+            self.gpus_out.add(now_s, -placement.gpus())
+        self.servers_out -= len(back)
+
+    def _seats(self, servers: list[int]) -> list[Placement]:
+        """Return all seats of *servers*."""
+        size = self.server.gpus_per_server
+        whole = [server for server in servers if self.capacities[server] == size]
+        seats = [Placement(sorted(whole), size)] if whole else []
+        parts = [server for server in servers if self.capacities[server] < size]
+        seats += [Placement([], size, server, self.capacities[server]) for server in parts]
+        return seats
+
+    def switch_off(self, servers: Iterable[int], now_s: float) -> None:
+        """Cut the power of *servers*, which must be empty, until :meth:`switch_on`."""
+        self._switch([server for server in servers if _more(self._off, server) == 1], -1.0, now_s)
+
+    def switch_on(self, servers: Iterable[int], now_s: float) -> None:
+        """Undo one :meth:`switch_off` of each of *servers*; those without another idle."""
+        self._switch([server for server in servers if _less(self._off, server) == 0], 1.0, now_s)
+
+    def _switch(self, servers: list[int], sign: float, now_s: float) -> None:
         self._advance(now_s)
-        sign = 1.0 if powered else -1.0
-        self._book(self.rack_of, sign * self._idle_w, sign * self._idle_fan_w, now_s)
-        self.powered = powered
+        racks = [self.rack_of[server] for server in servers]
+        self._book(racks, sign * self._idle_w, sign * self._idle_fan_w, now_s)
+        self.servers_on += int(sign) * len(servers)
+
+    @property
+    def idle_power_w(self) -> float:
+        """Power of all servers that are on, were none of them busy [W]."""
+        return self.servers_on * self._idle_w
 
     def _advance(self, now_s: float) -> None:
         passed_s = now_s - self._since_s
@@ -184,3 +223,13 @@ class Cluster:
         self._where, self._step_w, self._step_j = [], [], []
         self._lengths_s, self._steps = [], []
         return mean_w
+
+
+def _more(reasons: list[int], server: int) -> int:
+    reasons[server] += 1
+    return reasons[server]
+
+
+def _less(reasons: list[int], server: int) -> int:
+    reasons[server] -= 1
+    return reasons[server]

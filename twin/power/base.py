@@ -104,6 +104,14 @@ class PowerFeed(Component):
         """Return the part of a kind of load that has voltage now, 0-1; the rest must be off."""
         return 1.0
 
+    def rack_groups(self) -> list[tuple[str, float, bool]]:
+        """Return (name, share of the IT load, whether it has voltage) of each rack group."""
+        return [("racks", 1.0, True)]
+
+    def battery_lasts_s(self, element: str) -> float:
+        """Return how long the battery of *element* carries its present load; ``inf``: none [s]."""
+        return inf
+
     def headroom_w(self, *, steady: bool = True) -> float:
         """Return how much more IT power fits; *steady* keeps the redundancy [W]."""
         return inf
@@ -114,4 +122,12 @@ class PowerFeed(Component):
 
     def set_available(self, element: str, units: int) -> None:
         """Let *units* of *element* be in service from now on (a trip, a fault or a repair)."""
+        raise NotImplementedError(element)
+
+    def switches(self) -> list[str]:
+        """Return the elements that can stick on one of their feeders."""
+        return []
+
+    def set_stuck(self, element: str, stuck: bool) -> None:
+        """Let a switch stay on the feeder it is on, or free it again."""
         raise NotImplementedError(element)

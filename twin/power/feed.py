@@ -255,6 +255,14 @@ class Feed(PowerFeed):
             if element.type == "racks"
         ]
 
+    def battery_lasts_s(self, element: str) -> float:
+        """Return how long the battery of *element* carries its present load; ``inf``: none [s]."""
+        i = self._find(element)
+        battery, rated_w = self._ordered[i].battery, self._routes.rated_w[i]
+        if battery is None:
+            return inf
+        return battery.lasts_s(self._load_w[i] + self._loss_w[i], rated_w)
+
     def it_limit_w(self, *, steady: bool) -> float:
         """Return the IT power at which the first element reaches its limit.
 
@@ -330,6 +338,10 @@ class Feed(PowerFeed):
         self._supply.stuck[i] = stuck
         self._supply.settle()
         self._route()
+
+    def switches(self) -> list[str]:
+        """Return the elements that choose among feeders, and so can stick on one."""
+        return [name for name, element in self.elements.items() if element.draw == "first"]
 
     def installed(self) -> dict[str, int]:
         """Return the units installed of each element: what can break, and how far."""
