@@ -145,6 +145,25 @@ def test_a_misspelt_key_is_refused(name):
         parsed(name, suply_c=20.0)
 
 
+@every_plant
+def test_the_ledger_sees_any_outgoing_flow_that_is_a_thousandth_wrong(name, monkeypatch):
+    """No item balances the others: each flow is its owner's, so each error shows."""
+    made = plant(name)
+    heat_w = 0.7 * design().heat_w
+    steady(made, heat_w, 20.0, 14.0)
+    original = type(made.room if hasattr(made, "room") else made.distribution)
+    method = "solve" if hasattr(made, "room") else "exchange"
+    right = getattr(original, method)
+
+    def bent(self, *args):
+        first, *rest = right(self, *args)
+        return (first * 1.001, *rest)
+
+    monkeypatch.setattr(original, method, bent)
+    state = made.step(heat_w, 20.0, 14.0, 60.0)
+    assert residual(state, heat_w, 60.0) > 1e-5
+
+
 def _banks(made):
     """Return every bank of chillers in a plant."""
     found = [made.chillers] if getattr(made, "chillers", None) is not None else []

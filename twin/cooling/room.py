@@ -8,11 +8,12 @@ servers' metal another; the hot side holds little and follows at once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from twin.config import Positive, PositiveFraction
-from twin.errors import ParameterError, suggest
+from twin.errors import ParameterError, require, suggest
 from twin.physics.thermal import AIR_CP, air_density, linear_pair
 
 
@@ -40,6 +41,38 @@ def chosen_containment(name: str, known: Mapping[str, Containment]) -> Containme
     return known[name]
 
 
+def coupling_w_per_k(reference_w_per_k: float, server_w: float, reference_w: float) -> float:
+    """Heat exchange between a server's metal and its air, at another power. [W/K].
+
+    Servers move air in proportion to their power; between the fins of heat sinks it
+    flows laminar and the heat transfer grows with the square root of the flow.
+
+    Parameters
+    ----------
+    reference_w_per_k : float
+        Exchange of a server of the reference power. [W/K]
+    server_w, reference_w : float
+        Design power of the server, and of the reference, both > 0. [W]
+
+    Raises
+    ------
+    ParameterError
+        If a power is not positive.
+
+    References
+    ----------
+    .. [1] F. P. Incropera et al., *Fundamentals of Heat and Mass Transfer*, ch. 7:
+       laminar boundary layer, Nu ~ Re^0.5.
+
+    Examples
+    --------
+    >>> coupling_w_per_k(400.0, 20e3, 5e3)
+    800.0
+    """
+    require(server_w > 0.0 and reference_w > 0.0, "server_w", server_w, "> 0")
+    return reference_w_per_k * math.sqrt(server_w / reference_w)
+
+
 @dataclass(slots=True, kw_only=True)
 class Room:
     """Air and server metal of a hall; steps exactly where its inputs are constant."""
@@ -48,7 +81,9 @@ class Room:
     server_mass_kg: Positive
     server_specific_heat_j_per_kg_k: Positive
     server_coupling_w_per_k: Positive
-    """Heat exchange between one server's metal and its air. [W/K]"""
+    """Heat exchange between the metal and the air of a server of ``coupling_at_kw``. [W/K]"""
+    coupling_at_kw: Positive
+    """Server power at which the coupling holds. [kW]"""
     air_rise_k: Positive
     """Air temperature rise across a server at nameplate; fans keep it at part load. [K]"""
     min_airflow_fraction: PositiveFraction
@@ -67,7 +102,9 @@ class Room:
         """Fix capacities."""
         self.air_j_per_k = racks * self.air_volume_m3_per_rack * air_density(altitude_m) * AIR_CP
         self.mass_j_per_k = servers * self.server_mass_kg * self.server_specific_heat_j_per_kg_k
-        self._coupling_w_per_k = servers * self.server_coupling_w_per_k
+        self._coupling_w_per_k = servers * coupling_w_per_k(
+            self.server_coupling_w_per_k, heat_w / servers, self.coupling_at_kw * 1e3
+        )
         self._least_heat_w = self.min_airflow_fraction * heat_w
 
     def settle(self, inlet_c: float) -> None:
