@@ -1,5 +1,7 @@
 """The data dictionary is complete, in order and printable."""
 
+from pathlib import Path
+
 from twin import schema
 
 
@@ -35,3 +37,9 @@ def test_the_glossary_holds_every_name_and_the_pue_boundary():
         for name in table:
             assert f"`{name}`" in page
     assert schema.PUE_BOUNDARY in page
+
+
+def test_the_glossary_page_is_what_the_schema_says():
+    """Redraw it: python -c "from twin.schema import glossary; print(glossary(), end=str())"."""
+    page = Path(__file__).resolve().parent.parent / "docs" / "glossary.md"
+    assert page.read_text(encoding="utf-8") == schema.glossary()
