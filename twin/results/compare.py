@@ -156,9 +156,17 @@ class Comparison:
             yield Text(f"{hidden} more keys differ; compare.csv holds them.")
         for path, why in self.failures:
             yield Text(f"{path}: {why}", style="red")
+        for note, names in self._notes().items():
+            who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+            yield Text(f"{who}: {note}", style="yellow")
+
+    def _notes(self) -> dict[str, list[str]]:
+        """Return each note once, with the runs it is about."""
+        found: dict[str, list[str]] = {}
         for entry in self.entries:
             for note in entry.notes:
-                yield Text(f"{entry.name}: {note}", style="yellow")
+                found.setdefault(note, []).append(entry.name)
+        return found
 
     def write_csv(self, path: Path) -> Path:
         """Write every varied key and every summary key of every run, failed ones included."""
