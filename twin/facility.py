@@ -136,6 +136,7 @@ class Facility:
         self.catch_up()
         self.settle()
         self.dispatcher.close()
+        self.totals.gpu_out_s = self.cluster.gpus_out.take(self.env.now)
 
     def beat(self, from_s: float, to_s: float) -> None:
         """Close the books of ``from_s..to_s`` and set the limits of what follows."""

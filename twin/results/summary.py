@@ -69,6 +69,8 @@ class Totals:
     gpu_allocated_s: float = 0.0
     gpu_active_s: float = 0.0
     """Weighted by activity. [GPU-s]"""
+    gpu_out_s: float = 0.0
+    """Time of GPUs whose server was out of service. [GPU-s]"""
     throttled_gpu_s: float = 0.0
     useful_gpu_s: float = 0.0
     lost_gpu_s: float = 0.0
@@ -206,6 +208,7 @@ def _work(t: Totals, facts: Facts) -> Summary:
         "gpu_hours_useful": t.useful_gpu_s / SECONDS_PER_HOUR,
         "gpu_hours_lost": t.lost_gpu_s / SECONDS_PER_HOUR,
         "mfu_mean": metrics.mfu(t.flops, facts.peak_flops, t.flops_gpu_s) if t.flops else None,
+        "gpu_available_fraction": metrics.ratio(all_gpu_s - t.gpu_out_s, all_gpu_s),
         "throttled_gpu_hours": t.throttled_gpu_s / SECONDS_PER_HOUR,
     }
 

@@ -1,0 +1,223 @@
+"""What happens when power or cooling goes: felt by jobs, closed to the watt, put right again."""
+
+import copy
+import functools
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from twin import build, compose, run
+from twin.catalogue import choices, data_dir
+from twin.errors import ConfigError
+from twin.results.recorder import Recorder
+from twin.results.run_folder import Run
+
+SMALL = [
+    "facility.gpus=128",
+    "clock.duration_days=0.125",
+    "clock.heartbeat_s=30",
+    "workload=training_mix",
+    "output.plots=false",
+    "output.report=false",
+]
+
+
+@functools.cache
+def composed(*overrides: str):
+    compose.register()
+    return compose.load([*SMALL, *overrides])
+
+
+def load(*changes: str | dict):
+    """Return a configuration from overrides and scheduled faults."""
+    words = [change for change in changes if isinstance(change, str)]
+    config = copy.deepcopy(composed(*words))
+    for change in changes:
+        if isinstance(change, dict):
+            config["faults"]["scheduled"] |= change
+    return config
+
+
+def outage(unit="power.utility", at=0.5, repair=1.0, name="outage", fraction=1.0):
+    keys = {"unit": unit, "at_hours": at, "repair_hours": repair, "fraction": fraction}
+    return {name: keys}
+
+
+NO_GENERATOR = outage("power.generator", 0.1, 2.5, "set")
+
+
+def finished(tmp_path: Path, *changes: str | dict) -> Run:
+    run.execute(load(*changes), tmp_path / "run")
+    return Run.open(tmp_path / "run")
+
+
+def times(done: Run) -> dict[tuple[str, str], float]:
+    """Return when each thing happened first [h]."""
+    events = done.events()
+    found: dict[tuple[str, str], float] = {}
+    for at_s, kind, where in zip(events["at_s"], events["kind"], events["where"], strict=True):
+        found.setdefault((kind, where), at_s / 3600)
+    return found
+
+
+def test_generators_carry_an_outage_and_no_job_is_lost(tmp_path):
+    done = finished(tmp_path, outage())
+    at = times(done)
+    assert at["battery", "power.ups"] == 0.5
+    events = done.events()
+    assert "min at this load" in events["detail"][events["kind"] == "battery"][0]
+    assert at["live", "power.generator"] == pytest.approx(0.5 + 10 / 3600)
+    assert at["live", "power.mechanical"] == pytest.approx(0.5 + 32 / 3600)
+    assert at["cooling_off", "plant"] == 0.5
+    assert done.summary["gpu_hours_lost"] == 0.0
+    assert done.summary["gpu_available_fraction"] == 1.0
+    assert done.summary["unserved_energy_kwh"] > 0.0  # 32 s without motors
+    assert done.summary["energy_residual_fraction"] < 1e-9
+
+
+def test_a_generator_that_does_not_start_leaves_the_battery_and_then_the_dark(tmp_path):
+    done = finished(tmp_path, outage(repair=2.0), NO_GENERATOR, "faults.breaker_reset_minutes=5")
+    at = times(done)
+    assert ("live", "power.generator") not in at
+    # Without cooling the room is too hot long before the battery is empty.
+    assert 0.5 < at["thermal_trip", "hall"] < 0.7
+    assert at["dead", "power.ups"] > at["thermal_trip", "hall"]
+    assert at["power_off", "racks"] == at["dead", "power.ups"]
+    assert at["power_on", "racks"] == pytest.approx(2.5 + 15 / 3600)  # UPS walk-in
+    assert done.summary["gpu_hours_lost"] > 0.0
+    assert done.summary["gpu_available_fraction"] < 0.6
+    assert done.summary["energy_residual_fraction"] < 1e-9
+    series = done.series()
+    dark = (series["at_s"] > 2.0 * 3600) & (series["at_s"] < 2.3 * 3600)
+    assert (series["utility_power_w"][dark] == 0.0).all()
+    assert (series["facility_power_w"][dark] == 0.0).all()
+    assert series["it_power_w"][-1] > 0.0
+
+
+def test_a_stuck_switch_keeps_the_generator_off_the_bus(tmp_path):
+    done = finished(tmp_path, outage(repair=0.5), outage("power.ats.stuck", 0.1, 2.0, "stuck"))
+    at = times(done)
+    assert at["live", "power.generator"] == pytest.approx(0.5 + 10 / 3600)
+    assert ("transfer", "power.ats") not in at
+    assert at["live", "power.lv_board"] >= 1.0
+
+
+@pytest.mark.parametrize("line", ["utility_a", "utility_b"])
+def test_2n_loses_one_line_without_a_flicker(tmp_path, line):
+    done = finished(tmp_path, "power=two_n", outage(f"power.{line}"))
+    kinds = set(done.events()["kind"])
+    assert not kinds & {"power_off", "cooling_off", "thermal_trip"}
+    assert done.summary["unserved_energy_kwh"] == 0.0
+    assert done.summary["gpu_hours_lost"] == 0.0
+
+
+@pytest.mark.parametrize("ups", ["ups_a", "ups_b"])
+def test_2n_loses_all_ups_of_one_side_and_n_does_not_bear_it(tmp_path, ups):
+    done = finished(tmp_path, "power=two_n", outage(f"power.{ups}", at=1.5))
+    assert done.summary["gpu_hours_lost"] == 0.0
+    alone = run.execute(load(outage("power.ups", at=1.5)), tmp_path / "n")
+    assert alone["gpu_hours_lost"] > 0.0
+    assert alone["unserved_energy_kwh"] > 0.0
+
+
+def test_the_meter_pays_for_the_battery_afterwards(tmp_path):
+    done = finished(tmp_path, outage(repair=0.2), NO_GENERATOR)
+    series = done.series(["at_s", "battery_j", "utility_power_w", "facility_power_w"])
+    battery = series["battery_j"]
+    assert battery.min() < battery[0]
+    assert battery[-1] > battery.min()
+    charging = series["utility_power_w"] > series["facility_power_w"] * 1.001
+    assert charging.any()
+
+
+@pytest.mark.parametrize("unit", ["chiller", "crah", "chw_pump", "tower"])
+def test_a_unit_of_the_plant_that_breaks_warms_the_room(tmp_path, unit):
+    done = finished(tmp_path, outage(f"cooling.{unit}"))
+    series = done.series(["inlet_max_c"])
+    assert series["inlet_max_c"].max() > 25.0
+    assert done.summary["energy_residual_fraction"] < 1e-9
+
+
+@pytest.mark.parametrize("power", choices("power"))
+def test_every_feed_goes_through_an_outage_of_all_lines(tmp_path, power):
+    elements = yaml.safe_load((data_dir("conf") / "power" / f"{power}.yaml").read_text())[
+        "elements"
+    ]
+    lines = [name for name, keys in elements.items() if keys["type"] == "utility"]
+    words = [outage(f"power.{line}", 0.5, 0.3, f"o{i}") for i, line in enumerate(lines)]
+    done = finished(tmp_path, f"power={power}", "clock.duration_days=0.06", *words)
+    assert done.summary["energy_residual_fraction"] < 1e-9
+    assert done.series(["it_power_w"])["it_power_w"][-1] > 0.0
+
+
+UNITS = ["power.utility", "power.generator", "power.ups", "power.lv_board", "power.ats.stuck"]
+UNITS += ["cooling.chiller", "cooling.crah", "cooling.tower", "it.node", "it.gpu"]
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(UNITS),
+            st.floats(0.0, 0.6),
+            st.floats(0.01, 0.5),
+            st.sampled_from([0.25, 0.5, 1.0]),
+        ),
+        max_size=6,
+        unique_by=lambda fault: fault[0],
+    )
+)
+def test_no_sequence_of_faults_loses_a_watt_a_job_or_a_gpu(tmp_path_factory, drawn):
+    words = [
+        outage(unit, round(at, 4), round(repair, 4), f"f{i}", fraction)
+        for i, (unit, at, repair, fraction) in enumerate(drawn)
+    ]
+    config = load(*words, "faults.breaker_reset_minutes=5", "clock.duration_days=0.15")
+    config["power"]["elements"]["ups"]["battery"]["minutes_at_rating"] = 1.0
+    design = build.read(config)
+    build.size(design)
+    folder = tmp_path_factory.mktemp("run")
+    facility = build.assemble(design, Recorder(folder, 300.0))
+    run.simulate(design, facility, lambda _: None)
+    facility.recorder.close()
+    cluster, desk = facility.cluster, facility.dispatcher
+    assert facility.totals.residual_max < 1e-9
+    seated = sum(job.gpus for job in desk.running)
+    out = sum(cluster.capacities[i] for i in range(cluster.servers) if cluster._out[i])
+    assert cluster.free.gpus + seated + out == cluster.gpus
+    assert desk.submitted == desk.completed + desk.killed + len(desk.running) + len(desk.queue)
+    # Everything has been repaired for more than an hour: it carries load again.
+    assert (facility.voltage.it, facility.voltage.mechanical, facility.voltage.aux) == (1, 1, 1)
+    assert facility.voltage.unserved_w == pytest.approx(0.0, abs=1e-6)
+    if not facility.limits.tripped:
+        assert cluster.servers_on == cluster.servers
+
+
+def test_random_faults_leave_the_work_of_other_streams_alone(tmp_path):
+    source = "{unit: it.node, mttf_hours: 4, repair_hours: 0.5, repair: exponential}"
+    quiet = run.execute(load(), tmp_path / "quiet")
+    broken = run.execute(load(f"+faults.random.nodes={source}"), tmp_path / "broken")
+    assert broken["jobs_submitted"] == quiet["jobs_submitted"]
+    assert broken["gpu_available_fraction"] < quiet["gpu_available_fraction"] == 1.0
+    again = run.execute(load(f"+faults.random.nodes={source}"), tmp_path / "again")
+    assert again == broken
+
+
+def test_node_failures_cost_the_availability_of_the_closed_form(tmp_path):
+    """A = MTTF / (MTTF + MTTR), the restart being part of the repair."""
+    source = "{unit: it.node, mttf_hours: 4, repair_hours: 0.5, repair: exponential}"
+    words = ["clock.duration_days=6", "clock.heartbeat_s=300", f"+faults.random.nodes={source}"]
+    summary = run.execute(load(*words, "facility.restart_minutes=0"), tmp_path / "run")
+    cycles = 16 * 144 / 4.5
+    tolerance = 4 * (0.5 / 4.5) / cycles**0.5 * 1.5
+    assert summary["gpu_available_fraction"] == pytest.approx(4 / 4.5, abs=tolerance)
+    assert summary["energy_residual_fraction"] < 1e-9
+
+
+@pytest.mark.parametrize("unit", ["power.upss", "cooling.fan", "network.switch", "it.rack"])
+def test_a_fault_of_a_thing_that_is_not_there_is_refused(unit):
+    with pytest.raises(ConfigError, match=rf"faults\.scheduled\.outage\.unit='{unit}'"):
+        run.check(load(outage(unit)))
