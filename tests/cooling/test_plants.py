@@ -102,6 +102,15 @@ def test_everything_that_can_trip_can_be_repaired(name):
 
 
 @every_plant
+def test_every_unit_is_counted_and_every_plant_answers_to_a_chiller_trip(name):
+    made = plant(name)
+    counts = made.installed()
+    assert set(counts) == set(made.units)
+    assert all(count >= 1 for count in counts.values())
+    assert "chiller" in made.units
+
+
+@every_plant
 def test_an_unknown_unit_is_refused_with_what_there_is(name):
     made = plant(name)
     with pytest.raises(ConfigError, match=f"unit=flux_capacitor.*{made.units[0]}"):

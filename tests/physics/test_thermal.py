@@ -8,8 +8,8 @@ from twin.errors import ParameterError
 from twin.physics.thermal import (
     air_density,
     carnot_cop,
-    counterflow_effectiveness,
-    counterflow_ntu,
+    crossflow_effectiveness,
+    crossflow_ntu,
     linear_pair,
     ramp_factor,
     relax,
@@ -87,11 +87,11 @@ def test_change_and_mean_belong_together_even_for_a_pure_integrator(give, take, 
 
 @given(st.floats(0.0, 20.0), st.floats(0.0, 1.0))
 def test_effectiveness_and_transfer_units_are_inverse(ntu, ratio):
-    effectiveness = counterflow_effectiveness(ntu, ratio)
+    effectiveness = crossflow_effectiveness(ntu, ratio)
 
     assert 0.0 <= effectiveness <= 1.0
     if effectiveness < 0.999:
-        assert counterflow_ntu(effectiveness, ratio) == pytest.approx(ntu, rel=1e-5, abs=1e-9)
+        assert crossflow_ntu(effectiveness, ratio) == pytest.approx(ntu, rel=1e-5, abs=1e-9)
 
 
 def test_a_refrigerator_that_lifts_nothing_is_refused():

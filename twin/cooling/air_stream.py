@@ -106,7 +106,7 @@ class AirStreamPlant(CoolingPlant):
 
     def installed(self) -> dict[str, int]:
         """Return how many machines each of ``units`` consists of."""
-        return {"fan": self.fans.units, "trim": self.chillers.installed}
+        return {"fan": self.fans.units, "chiller": self.chillers.installed}
 
     def set_available(self, unit: str, fraction: float) -> None:
         """Trip or repair a fraction of the supply fans or of the trim chillers."""

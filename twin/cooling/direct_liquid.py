@@ -168,6 +168,16 @@ class DirectLiquid(CoolingPlant):
                 )
             )
 
+    def installed(self) -> dict[str, int]:
+        """Return how many machines each of ``units`` consists of."""
+        water = self.facility_water
+        chillers = 1 if self.air is None else self.air.installed().get("chiller", 1)
+        return {
+            **dict.fromkeys(self.units, 1),
+            "pump": water.duty_pumps + water.spare_pumps,
+            "chiller": chillers,
+        }
+
     def set_available(self, unit: str, fraction: float) -> None:
         """Trip or repair distribution units, pumps, what cools the water, or the air plant."""
         require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")

@@ -33,6 +33,13 @@ class DirectLiquidDry(DirectLiquid):
             trim_fraction=self.trim_fraction,
         )
 
+    def installed(self) -> dict[str, int]:
+        """Return how many machines each of ``units`` consists of."""
+        return {
+            **super().installed(),
+            "dry_cooler": self.cooler.duty_banks + self.cooler.spares,
+        }
+
     def _set_rejection_available(self, unit: str, fraction: float) -> bool:
         if unit == "chiller" and self.trim is not None:
             self.trim.set_available(fraction)

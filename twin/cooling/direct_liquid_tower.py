@@ -103,6 +103,10 @@ class DirectLiquidTower(DirectLiquid):
             duty_cells=self.duty_cells,
         )
 
+    def installed(self) -> dict[str, int]:
+        """Return how many machines each of ``units`` consists of."""
+        return {**super().installed(), "tower": self.tower.cells}
+
     def _set_rejection_available(self, unit: str, fraction: float) -> bool:
         if unit == "tower":
             self.tower.set_available(fraction)
