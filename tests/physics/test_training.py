@@ -383,3 +383,31 @@ def test_better_software_shortens_the_step():
     assert math.isclose(
         step_time(GPT3, layout, A100, Software()).step_s, step_time(GPT3, layout, A100).step_s
     )
+
+
+def test_sequences_shared_by_ranks_are_predicted():
+    """405B with sequences of 131,072 tokens over 16 ranks each: 38 %, within 3 points."""
+    layout = Layout(tensor=8, pipeline=16, context=16, data=8, batch=128, virtual_stages=8)
+    long = replace(LLAMA3, sequence=131072, key_width=1024)
+    assert layout.gpus == 16384
+    assert got_mfu(long, layout, H100, attention=0.5) == pytest.approx(0.38, abs=0.03)
+
+
+def test_ranks_that_share_a_sequence_keep_its_part_and_tell_keys_and_values():
+    """16 384 tokens over 4 ranks: activations as of 4096, keys and values gathered three times."""
+    alone = Layout(tensor=8, pipeline=12, data=4, batch=96)
+    shared = replace(alone, context=4, data=1, batch=24)
+    long = replace(GPT3, sequence=4 * GPT3.sequence)
+    assert memory_per_gpu_bytes(long, shared) == pytest.approx(memory_per_gpu_bytes(GPT3, alone))
+    got = step_time(long, shared, A100)
+    size = 2 * 2 * long.sequence * long.hidden / 8
+    gathered_s = 3 * (3 / 4 * size / A100.fabric_bytes_per_s + 3 * A100.fabric_latency_s)
+    assert got.context_s == pytest.approx(24 * 8 * gathered_s)
+    assert step_time(GPT3, alone, A100).context_s == 0.0
+
+
+def test_activations_that_are_computed_again_need_no_memory():
+    lean = Layout(tensor=8, pipeline=12, data=1, batch=24, stored_bytes_per_token=17)
+    spared = 17 * 2048 * 12288 * 96 / 8
+    full = memory_per_gpu_bytes(GPT3, Layout(tensor=8, pipeline=12, data=1, batch=24))
+    assert full - memory_per_gpu_bytes(GPT3, lean) == pytest.approx(spared)

@@ -53,3 +53,18 @@ def test_an_unknown_chiller_names_the_nearest():
 def test_a_chiller_is_not_asked_outside_its_curves():
     with pytest.raises(ParameterError, match="must be in"):
         heat_rejection.chiller_cop("york_yk", 20.0, 24.0, 1.0)
+
+
+def test_failures_and_what_restarts_leave():
+    config = compose.load(["gpu=a100"])
+    assert training.failures(config, 80, 0.1, 30) == pytest.approx(30.0)
+    assert training.productive_share(24.0, 24, 6) == pytest.approx(0.8)
+
+
+def test_gpu_energy_money_and_days_of_published_gpu_hours():
+    config = compose.load(["gpu=a100"])  # 400 W
+    assert training.gpu_gwh(config, 2.5) == pytest.approx(1.0)
+    assert training.carbon_kg_per_kwh(config, 2.5, 500.0) == pytest.approx(0.5)
+    assert training.days_per_trillion_tokens(0.24, 1000, 10e12) == pytest.approx(1.0)
+    assert training.million_dollars(3.0, 2.0) == 6.0
+    assert training.days(1e12, 1e9, 10, 100) == pytest.approx(6e6 / 86400)

@@ -2,7 +2,7 @@ r"""Arithmetic of training a transformer: work, memory, step time, checkpoints, 
 
 Step time is built up from what one GPU does for one step:
 
-.. math:: t = \big(m\,(t_{math} + t_{memory} + t_{tensor} + t_{expert})
+.. math:: t = \big(m\,(t_{math} + t_{memory} + t_{tensor} + t_{context} + t_{expert})
     + t_{bubble} + t_{data}\big)\,(1 + c \ln p)
 
 with *m* micro-batches, communication counted only where it is not hidden behind
@@ -22,6 +22,7 @@ from twin.physics.collectives import (
     all_to_all_s,
     hierarchical_all_reduce_s,
     ring_all_reduce_s,
+    ring_reduce_scatter_s,
     send_s,
 )
 from twin.units import SECONDS_PER_DAY
@@ -59,6 +60,8 @@ class Transformer:
     """Parameters of routed experts, which expert parallelism divides."""
     expert_copies: float = 0.0
     """Copies of a token sent to other ranks per layer; 0 for a dense model."""
+    key_width: int = 0
+    """Width of the keys of a token, and of its values; 0: as wide as ``hidden``."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be."""
@@ -84,15 +87,20 @@ class Layout:
     batch: int
     """Sequences in a step, all ranks together."""
     expert: int = 1
+    context: int = 1
+    """Ranks that share each sequence."""
     micro_batch: int = 1
     """Sequences a rank takes through the pipeline at once."""
     virtual_stages: int = 1
     """Pieces of the model a pipeline rank holds; 1 is plain one-forward-one-backward."""
     full_recompute: bool = False
+    stored_bytes_per_token: float = STORED_BYTES_PER_TOKEN
+    """Activations kept per token, layer and hidden unit unless all are recomputed; less
+    where cheap ones are computed a second time. [B]"""
 
     def __post_init__(self) -> None:
         """Refuse ranks that do not divide the work."""
-        for name in ("tensor", "pipeline", "data", "batch", "expert", "micro_batch"):
+        for name in ("tensor", "pipeline", "data", "batch", "expert", "context", "micro_batch"):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         require(self.virtual_stages >= 1, "virtual_stages", self.virtual_stages, ">= 1")
         share = self.data * self.micro_batch
@@ -104,7 +112,7 @@ class Layout:
     @property
     def gpus(self) -> int:
         """Return the GPUs the layout needs."""
-        return self.tensor * self.pipeline * self.data
+        return self.tensor * self.pipeline * self.context * self.data
 
     @property
     def micro_batches(self) -> int:
@@ -159,6 +167,7 @@ class StepTime:
     memory_s: float
     """Work bound by memory bandwidth between the matrix products."""
     tensor_s: float
+    context_s: float
     expert_s: float
     data_s: float
     bubble_s: float
@@ -168,12 +177,17 @@ class StepTime:
     def step_s(self) -> float:
         """Return the whole step."""
         busy_s = self.math_s + self.memory_s + self.bubble_s + self.straggler_s
-        return busy_s + self.tensor_s + self.expert_s + self.data_s
+        return busy_s + self.communication_s
+
+    @property
+    def communication_s(self) -> float:
+        """Return the communication that nothing hides."""
+        return self.tensor_s + self.context_s + self.expert_s + self.data_s
 
     @property
     def comm_fraction(self) -> float:
         """Return exposed communication over step time."""
-        return (self.tensor_s + self.expert_s + self.data_s) / self.step_s
+        return self.communication_s / self.step_s
 
 
 def training_flops(active_parameters: float, tokens: float, full_recompute: bool = False) -> float:
@@ -301,11 +315,11 @@ def memory_per_gpu_bytes(model: Transformer, layout: Layout) -> float:
     split = layout.tensor * layout.pipeline
     dense = (model.parameters - model.expert_parameters) / split
     routed = model.expert_parameters / (split * layout.expert)
-    replicas = layout.data / layout.expert
+    copies = layout.data * layout.context
     held = (BYTES_PER_VALUE + GRADIENT_BYTES_PER_PARAMETER) * (dense + routed)
-    held += STATE_BYTES_PER_PARAMETER * (dense / layout.data + routed / replicas)
-    tokens = layout.micro_batch * model.sequence
-    kept = BYTES_PER_VALUE if layout.full_recompute else STORED_BYTES_PER_TOKEN
+    held += STATE_BYTES_PER_PARAMETER * (dense + routed * layout.expert) / copies
+    tokens = _tokens(model, layout)
+    kept = BYTES_PER_VALUE if layout.full_recompute else layout.stored_bytes_per_token
     in_flight = min(1.0, layout.micro_batches / layout.pipeline)
     if layout.virtual_stages > 1:
         in_flight *= 1.0 + (layout.pipeline - 1) / (layout.pipeline * layout.virtual_stages)
@@ -336,7 +350,8 @@ def check_memory(model: Transformer, layout: Layout, machine: Machine) -> None:
         f"{machine.memory_bytes / 1e9:.0f} GB",
         f">= {need / 1e9:.1f} GB per GPU: {model.parameters:.3g} parameters over "
         f"tensor {layout.tensor} x pipeline {layout.pipeline}, optimizer state over data "
-        f"{layout.data}, micro-batch {layout.micro_batch} x {model.sequence} tokens",
+        f"{layout.data * layout.context}, micro-batch {layout.micro_batch} x {model.sequence} "
+        "tokens",
     )
 
 
@@ -380,7 +395,8 @@ def step_time(
     memory_s = _memory_s(model, layout, machine) * layers
     tensor_s = _tensor_s(model, layout, machine) * layers * (1.0 - software.tensor_overlap)
     expert_s = _expert_s(model, layout, machine) * layers * (1.0 - software.expert_overlap)
-    round_s = math_s + memory_s + tensor_s + expert_s
+    context_s = _context_s(model, layout, machine) * layers
+    round_s = math_s + memory_s + tensor_s + context_s + expert_s
     m = layout.micro_batches
     bubble_s = bubble_fraction(layout.pipeline, m, layout.virtual_stages) * m * round_s
     bubble_s += _fill_s(model, layout, machine)
@@ -389,11 +405,21 @@ def step_time(
     hidden_s = min(layout.pipeline, m) * round_s * (1.0 - 1.0 / chunks)
     data_s = max(data_s / chunks, data_s - hidden_s)
     slow_s = software.straggler * math.log(layout.gpus) * (m * round_s + bubble_s + data_s)
-    return StepTime(m * math_s, m * memory_s, m * tensor_s, m * expert_s, data_s, bubble_s, slow_s)
+    return StepTime(
+        math_s=m * math_s,
+        memory_s=m * memory_s,
+        tensor_s=m * tensor_s,
+        context_s=m * context_s,
+        expert_s=m * expert_s,
+        data_s=data_s,
+        bubble_s=bubble_s,
+        straggler_s=slow_s,
+    )
 
 
 def _tokens(model: Transformer, layout: Layout) -> float:
-    return float(layout.micro_batch * model.sequence)
+    """Return the tokens of a micro-batch that one rank works on."""
+    return layout.micro_batch * model.sequence / layout.context
 
 
 def _math_s(model: Transformer, layout: Layout, machine: Machine) -> float:
@@ -422,6 +448,16 @@ def _tensor_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     return once_s * (6.0 if layout.full_recompute else 4.0)
 
 
+def _context_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the gathering of keys and values, on the way back again and of their gradients."""
+    width = (model.key_width or model.hidden) / layout.tensor
+    size = 2.0 * BYTES_PER_VALUE * layout.micro_batch * model.sequence * width
+    inside = layout.context * layout.tensor <= machine.domain_gpus
+    bytes_per_s = machine.domain_bytes_per_s if inside else machine.fabric_bytes_per_s
+    latency_s = machine.domain_latency_s if inside else machine.fabric_latency_s
+    return 3.0 * ring_reduce_scatter_s(layout.context, size, bytes_per_s, latency_s)
+
+
 def _expert_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the dispatch and return, forward and backward, of one layer and micro-batch."""
     size = BYTES_PER_VALUE * _tokens(model, layout) * model.hidden * model.expert_copies
@@ -437,8 +473,9 @@ def _data_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     dense = BYTES_PER_VALUE * (model.parameters - model.expert_parameters) / split
     routed = BYTES_PER_VALUE * model.expert_parameters / (split * layout.expert)
     together = max(1, machine.domain_gpus // layout.tensor)
-    dense_s = _nested_all_reduce_s(layout.data, together, dense, machine)
-    return dense_s + _nested_all_reduce_s(layout.data // layout.expert, 1, routed, machine)
+    copies = layout.data * layout.context
+    dense_s = _nested_all_reduce_s(copies, together, dense, machine)
+    return dense_s + _nested_all_reduce_s(copies // layout.expert, 1, routed, machine)
 
 
 def _nested_all_reduce_s(ranks: int, together: int, size: float, machine: Machine) -> float:
@@ -672,7 +709,8 @@ def fastest_layout(
 def _layouts(
     model: Transformer, machine: Machine, gpus: int, batch: int, expert: int
 ) -> Iterator[Layout]:
-    tensors = [t for t in range(1, machine.domain_gpus + 1) if machine.domain_gpus % t == 0]
+    domain, hidden = machine.domain_gpus, model.hidden
+    tensors = [t for t in range(1, domain + 1) if domain % t == 0 and hidden % t == 0]
     for tensor in tensors:
         for pipeline in range(1, min(model.layers, gpus // tensor) + 1):
             data, rest = divmod(gpus, tensor * pipeline)

@@ -38,3 +38,41 @@ def hours_to_failure(
     """Return the mean time to failure of a job of *gpus* in servers of the facility's kind [h]."""
     servers = gpus / read(config).gpu.gpus_per_server
     return mean_time_to_failure_s(servers, failures_per_server_day) / SECONDS_PER_HOUR
+
+
+def failures(
+    config: Mapping[str, Any], gpus: float, failures_per_server_day: float, days: float
+) -> float:
+    """Return the failures expected of *gpus* in servers of the facility's kind over *days*."""
+    hours = hours_to_failure(config, gpus, failures_per_server_day)
+    return days * SECONDS_PER_DAY / SECONDS_PER_HOUR / hours
+
+
+def days(parameters: float, tokens: float, gpus: float, tflops: float) -> float:
+    """Return how long *gpus* that each do *tflops* of useful work take [days]."""
+    return training_flops(parameters, tokens) / (gpus * tflops * 1e12) / SECONDS_PER_DAY
+
+
+def productive_share(productive_days: float, restarts: float, hours_lost: float) -> float:
+    """Return productive over all time, if each restart loses *hours_lost*."""
+    return productive_days / (productive_days + restarts * hours_lost / 24.0)
+
+
+def gpu_gwh(config: Mapping[str, Any], million_gpu_hours: float) -> float:
+    """Return the energy of GPUs of the facility's kind at their full power [GWh]."""
+    return million_gpu_hours * read(config).gpu.gpu_power_w(1.0) / 1e3
+
+
+def carbon_kg_per_kwh(config: Mapping[str, Any], million_gpu_hours: float, tonnes: float) -> float:
+    """Return the carbon intensity by which that energy causes *tonnes* [kg/kWh]."""
+    return tonnes / gpu_gwh(config, million_gpu_hours) / 1e3
+
+
+def days_per_trillion_tokens(million_gpu_hours: float, gpus: float, tokens: float) -> float:
+    """Return how long *gpus* take for 1e12 tokens [days]."""
+    return million_gpu_hours * 1e6 / gpus / 24.0 / (tokens / 1e12)
+
+
+def million_dollars(million_gpu_hours: float, dollars_per_gpu_hour: float) -> float:
+    """Return the rent of that GPU time [million dollars]."""
+    return million_gpu_hours * dollars_per_gpu_hour

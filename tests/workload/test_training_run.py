@@ -1,0 +1,297 @@
+"""A training run: worked out by hand, refused with the arithmetic, as published."""
+
+from math import inf
+
+import pytest
+
+from twin import build, compose
+from twin.errors import ConfigError
+from twin.physics.training import goodput_fraction, mean_time_to_failure_s
+from twin.records import Hardware
+from twin.workload.training_run import TrainingRun
+
+A100 = Hardware(
+    memory_bytes=80e9,
+    memory_bytes_per_s=2.039e12,
+    domain_gpus=8,
+    domain_bytes_per_s=300e9,
+    fabric_bytes_per_s=25e9,
+    storage_bytes_per_s=2e12,
+    gpu_power_w=lambda activity: 62.0 + 338.0 * activity,
+)
+
+
+@pytest.fixture
+def cluster(context):
+    """Return 2,144 A100, or other hardware."""
+
+    def make(**more):
+        return context(**{"hardware": A100, **more})
+
+    return make
+
+
+@pytest.fixture
+def run(configured):
+    """Return the default run, a 69B model on 1,024 GPUs, with some keys replaced."""
+
+    def make(**more):
+        return configured("training_run", **more)
+
+    return make
+
+
+def changed(run, group, **keys):
+    """Return the default run with keys of one of its groups replaced."""
+    import yaml
+
+    from tests.workload.conftest import CONF
+
+    data = yaml.safe_load((CONF / "training_run.yaml").read_text(encoding="utf-8"))
+    return run(**{group: {**(data[group] or {}), **keys}})
+
+
+def the_job(workload, context):
+    (job,) = workload.jobs(context)
+    return job
+
+
+SPLIT = {"tensor": 8, "pipeline": 4, "virtual_stages": 5}
+
+# ---- the job ----
+
+
+def test_work_is_steps_times_step_time_and_the_checkpoints_between(run, cluster):
+    plan = run(parallelism=SPLIT).plan(cluster())
+    job = the_job(run(parallelism=SPLIT), cluster())
+    assert plan.steps == 119210  # 500e9 / (1024 x 4096), rounded up
+    written = int(plan.steps * plan.step.step_s / plan.interval_s)
+    assert job.work_s == pytest.approx(plan.steps * plan.step.step_s + written * 15.0)
+    assert job.checkpoint_s == plan.interval_s + 15.0
+    assert (job.gpus, job.kind) == (1024, "pretraining")
+
+
+def test_without_checkpoints_a_stop_loses_everything_and_nothing_blocks(run, cluster):
+    workload = run(parallelism=SPLIT, checkpoint=None)
+    plan, job = workload.plan(cluster()), the_job(workload, cluster())
+    assert job.checkpoint_s == inf
+    assert job.work_s == plan.steps * plan.step.step_s
+
+
+def test_mfu_is_useful_operations_over_peak_and_time(run, cluster):
+    workload = run(parallelism=SPLIT, checkpoint=None)
+    plan, job = workload.plan(cluster()), the_job(workload, cluster())
+    assert job.flops == pytest.approx(6 * 69e9 * plan.steps * 1024 * 4096)
+    assert plan.mfu == pytest.approx(job.flops / (job.work_s * 1024 * 312e12))
+
+
+def test_attention_counts_as_far_as_it_is_said_to(run, cluster):
+    bare = run(parallelism=SPLIT).plan(cluster())
+    full = changed(run, "software", attention_counted=1.0).plan(cluster())
+    more = 12 * 80 * 4096 * 8192
+    assert full.flops / bare.flops == pytest.approx(1 + more / (6 * 69e9))
+
+
+def test_operations_and_tokens_are_two_ways_to_say_one_thing(run, cluster):
+    tokens = run(parallelism=SPLIT).plan(cluster())
+    flops = run(parallelism=SPLIT, tokens_billion=None, exaflops=6 * 69 * 500).plan(cluster())
+    assert flops.steps == tokens.steps
+
+
+def test_a_gpu_draws_the_time_weighted_mean_of_the_phases(run, cluster):
+    workload = run(parallelism=SPLIT)
+    step = workload.plan(cluster()).step
+    busy_s, told_s = step.math_s + step.memory_s, step.communication_s
+    rest_s = step.bubble_s + step.straggler_s
+    power = (0.95 * busy_s + 0.6 * told_s + 0.25 * rest_s) / step.step_s
+    plan = workload.plan(cluster())
+    blocked = 15.0 / (plan.interval_s + 15.0)
+    power = power * (1 - blocked) + 0.25 * blocked
+    drawn_w = A100.gpu_power_w(the_job(workload, cluster()).activity)
+    assert drawn_w / 400.0 == pytest.approx(power)
+
+
+def test_only_communication_that_leaves_the_server_feels_the_fabric(run, cluster):
+    plan = run(parallelism=SPLIT).plan(cluster())
+    assert plan.fabric_fraction == pytest.approx(plan.step.data_s / plan.step.step_s)
+    model = {"parameters_billion": 1.3, "layers": 24, "hidden": 2048}
+    small = changed(run, "model", **model)
+    small.gpus, small.batch = 8, 64
+    assert small.plan(cluster()).fabric_fraction == 0.0
+
+
+def test_a_slower_fabric_makes_the_run_longer(run, cluster):
+    from dataclasses import replace
+
+    slow = replace(A100, fabric_bytes_per_s=1e9)
+    fast_s = the_job(run(parallelism=SPLIT), cluster()).work_s
+    assert the_job(run(parallelism=SPLIT), cluster(hardware=slow)).work_s > fast_s
+
+
+def test_all_gpus_there_are_unless_a_number_is_given(run, cluster):
+    assert run(gpus=None, parallelism=SPLIT, batch=1005).plan(cluster()).layout.gpus == 2144
+
+
+def test_it_is_submitted_when_it_says_or_not_at_all(run, cluster):
+    assert the_job(run(start_hours=30), cluster(days=2)).arrived_at_s == 30 * 3600
+    assert list(run(start_hours=50).jobs(cluster(days=2))) == []
+
+
+# ---- checkpoints ----
+
+
+@pytest.mark.parametrize("failures", [3.9e-3, 3e-2])
+@pytest.mark.parametrize("blocking_s", [5.0, 60.0])
+def test_the_chosen_interval_is_within_five_percent_of_the_best(run, cluster, failures, blocking_s):
+    """Against a search of the complete solution where one failure rate acts."""
+    keys = {"failures_per_server_day": failures, "blocking_s": blocking_s, "restart_minutes": 0}
+    plan = changed(run, "checkpoint", **keys).plan(cluster())
+    mttf_s = mean_time_to_failure_s(128, failures)
+    tried = [10.0 * 1.005**i for i in range(1500)]
+    best_s = max(tried, key=lambda tau: goodput_fraction(tau, blocking_s, mttf_s, 0.0))
+    assert plan.interval_s == pytest.approx(best_s, rel=0.05)
+
+
+def test_a_synchronous_checkpoint_stops_the_work_until_it_is_written(run, cluster):
+    keys = {"blocking_s": None, "write_fraction": 0.5, "interval_minutes": 60}
+    plan = changed(run, "checkpoint", **keys).plan(cluster())
+    assert plan.blocking_s == pytest.approx(69e9 * 14 / 1e12)
+    assert plan.interval_s == 3600.0
+
+
+def test_a_checkpoint_is_written_before_the_next_one_comes(run, cluster):
+    slow = cluster(hardware=_with_storage(1e8))
+    plan = run().plan(slow)
+    assert plan.interval_s == pytest.approx(69e9 * 14 / 1e8 - 15.0)
+    hasty = changed(run, "checkpoint", interval_minutes=10)
+    with pytest.raises(ConfigError, match=r"workload.checkpoint.interval_minutes=10.0: must be >="):
+        hasty.check(slow)
+
+
+def _with_storage(bytes_per_s):
+    from dataclasses import replace
+
+    return replace(A100, storage_bytes_per_s=bytes_per_s)
+
+
+# ---- what is refused ----
+
+
+def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(run, cluster):
+    message = (
+        r"workload.parallelism: memory=80 GB: must be >= .* GB per GPU: 6.9e\+10 parameters "
+        r"over tensor 1 x pipeline 1.*what the facility has"
+    )
+    with pytest.raises(ConfigError, match=message):
+        run(parallelism={}).check(cluster())
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"tokens_billion": 0}, r"workload.tokens_billion=0: must be > 0"),
+        ({"tokens_billion": None}, r"workload.tokens_billion=None: must be given where exaflops"),
+        ({"exaflops": 1}, r"workload.tokens_billion=500.0: must be given where exaflops"),
+        ({"gpus": 0}, r"workload.gpus=0: must be >= 1"),
+        ({"parallelism": {"tensor": 0}}, r"workload.parallelism.tensor=0: must be >= 1"),
+        (
+            {"checkpoint": {"failures_per_server_day": None}},
+            r"workload.checkpoint.failures_per_server_day=None: must be given where",
+        ),
+        (
+            {"model": {"active_parameters_billion": 70}},
+            r"workload.model.active_parameters_billion=70.0: must be <= parameters_billion=69",
+        ),
+    ],
+)
+def test_wrong_keys_are_refused_by_name(run, keys, message):
+    (group, value), *_ = keys.items()
+    with pytest.raises(ConfigError, match=message):
+        if isinstance(value, dict) and group != "parallelism":
+            changed(run, group, **value)
+        else:
+            run(**keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"gpus": 1000, "parallelism": SPLIT}, r"workload.gpus=1000: must be a multiple of .* 32"),
+        ({"gpus": 4096}, r"workload.gpus=4096: must be at most 2144 .* has for jobs"),
+        (
+            {"batch": 1000, "parallelism": SPLIT},
+            r"workload.batch=1000: must be a multiple of .* 32",
+        ),
+        (
+            {"parallelism": {**SPLIT, "expert": 5}},
+            r"workload.parallelism.expert=5: must be a divisor of data=32",
+        ),
+        (
+            {"parallelism": {**SPLIT, "virtual_stages": 21}},
+            r"workload.parallelism.virtual_stages=21: must be <= 20",
+        ),
+        ({"gpus": 1021}, r"workload.gpus=1021: must be such that"),
+    ],
+)
+def test_ranks_that_do_not_divide_are_refused_by_name(run, cluster, keys, message):
+    with pytest.raises(ConfigError, match=message):
+        run(**keys).check(cluster())
+
+
+def test_more_failures_than_a_run_can_live_with_are_refused(run, cluster):
+    doomed = changed(run, "checkpoint", failures_per_server_day=1e5, restart_minutes=0)
+    with pytest.raises(ConfigError, match=r"workload.checkpoint.failures_per_server_day"):
+        doomed.check(cluster())
+
+
+# ---- the layout it chooses, and what it says ----
+
+
+def test_the_chosen_layout_is_no_slower_than_a_given_one_and_fits(run, cluster):
+    chosen, given = run().plan(cluster()), run(parallelism=SPLIT).plan(cluster())
+    assert chosen.step.step_s <= given.step.step_s
+    assert chosen.memory_bytes <= 80e9
+
+
+def test_experts_are_spread_until_they_fit(run, cluster):
+    experts = {
+        "parameters_billion": 140,
+        "active_parameters_billion": 14,
+        "expert_parameters_billion": 130,
+        "expert_copies": 2,
+    }
+    layout = changed(run, "model", **experts).plan(cluster()).layout
+    assert layout.expert > 1
+
+
+def test_the_plan_is_told_in_words(run, cluster):
+    workload = run(parallelism=SPLIT)
+    workload.check(cluster())
+    (told,) = workload.warnings
+    assert "1024 GPUs (tensor 8 x pipeline 4 x data 32)" in told
+    assert "MFU 44" in told or "MFU 43" in told
+
+
+# ---- in a facility ----
+
+
+def test_a_run_takes_gpus_fabric_and_storage_of_its_cluster():
+    config = compose.load(["gpu=a100", "network=fat_tree_800g", "workload=training_run"])
+    design = build.read(config)
+    build.size(design)
+    assert isinstance(design.workload, TrainingRun)
+    hardware = design.context.hardware
+    assert hardware.fabric_bytes_per_s == 12.5e9  # 4 x 200 Gb/s for eight GPUs
+    assert hardware.domain_bytes_per_s == 300e9
+    assert hardware.storage_bytes_per_s == 2e12
+
+
+def test_several_runs_share_a_facility_as_a_mix(run, cluster):
+    from twin.workload.mix import Mix
+
+    mix = Mix(streams={"first": run(), "second": run(start_hours=1)})
+    mix.check(cluster())
+    assert [(job.job_id, job.gpus) for job in mix.jobs(cluster())] == [
+        ("first", 1024),
+        ("second", 1024),
+    ]
