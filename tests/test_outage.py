@@ -79,7 +79,7 @@ def test_generators_carry_an_outage_and_no_job_is_lost(tmp_path):
 
 
 def test_a_generator_that_does_not_start_leaves_the_battery_and_then_the_dark(tmp_path):
-    done = finished(tmp_path, outage(repair=2.0), NO_GENERATOR, "faults.breaker_reset_minutes=5")
+    done = finished(tmp_path, "power=n", outage(repair=2.0), NO_GENERATOR)
     at = times(done)
     assert ("live", "power.generator") not in at
     # Without cooling the room is too hot long before the battery is empty.

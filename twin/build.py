@@ -30,6 +30,7 @@ from twin.gpu.base import GpuServer
 from twin.jobs import Dispatcher, arrivals, service
 from twin.network.base import Fabric
 from twin.power.base import FeedDesign, PowerFeed
+from twin.power_limit import PowerLimit
 from twin.records import Hardware, Job, WorkloadContext
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
@@ -331,6 +332,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         weather=design.weather,
         aux_w=design.aux_w,
         voltage=voltage,
+        power_limit=PowerLimit(feed, dispatcher, recorder.event),
         recorder=recorder,
         racks=RackPower(design.cluster.racks, rated_w),
     )

@@ -19,6 +19,7 @@ from twin.cluster.cluster import Cluster
 from twin.cooling.base import CoolingPlant, PlantState
 from twin.jobs import Dispatcher
 from twin.power.base import FeedState, PowerFeed
+from twin.power_limit import PowerLimit
 from twin.records import Event
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
@@ -62,12 +63,17 @@ class Facility:
     weather: WeatherSeries
     aux_w: float
     voltage: Voltage
+    power_limit: PowerLimit
     recorder: Recorder
     racks: RackPower
     totals: Totals = field(default_factory=Totals)
     limits: Limits = field(default_factory=Limits)
     closed_s: float = 0.0
     """Up to when the books are closed. [s]"""
+    it_w: float = 0.0
+    """IT power of the last beat. [W]"""
+    warm: float = 1.0
+    """Server power over that with cool inlets, in the last beat. [-]"""
     plant_w: float = 0.0
     """Power of the plant in the last beat. [W]"""
     feed_due_s: float = inf
@@ -123,6 +129,7 @@ class Facility:
         self.catch_up()
         act()
         self.follow_feed()
+        self._heed_limit()
 
     def catch_up(self) -> None:
         """Close the books up to now, also in mid-beat, before something is changed by hand."""
@@ -165,7 +172,7 @@ class Facility:
         drybulb_c, wetbulb_c = self.weather.at(0.5 * (from_s + to_s))
         plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)
         feed = self.feed.serve_all(plant.power_w, aux_w, dt_s)
-        self.plant_w = plant.power_w
+        self.it_w, self.warm, self.plant_w = it_w, warm, plant.power_w
         self._close_ledger(plant, feed, aux_w, dt_s)
         self.totals.requests += requests
 
@@ -193,7 +200,7 @@ class Facility:
             feed.utility_w * self.site.carbon_kg_per_kwh(from_s) / JOULES_PER_KWH,
             price_per_kwh,
             plant.unmet_w,
-            allocated / dt_s if self.limits.throttled else 0.0,
+            allocated / dt_s if self.limits.throttled or self.power_limit.part < 1.0 else 0.0,
             nan if feed.battery_j is None else feed.battery_j,
             tokens / dt_s,
         ]
@@ -202,6 +209,7 @@ class Facility:
             self.settle()
         self._limit(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
         self.follow_feed()
+        self._heed_limit()
 
     def _close_ledger(self, plant: PlantState, feed: FeedState, aux_w: float, dt_s: float) -> None:
         """Add up what each component says of itself, and note by how much it does not close."""
@@ -270,7 +278,7 @@ class Facility:
     def _limit(self, inlet_c: float, inlet_max_c: float, now_s: float, dt_s: float) -> None:
         """Let inlet temperature set fan speed, throttling and trip of the servers."""
         limits, server = self.limits, self.cluster.server
-        if limits.throttled:
+        if limits.throttled or self.power_limit.part < 1.0:
             limits.throttled_s += dt_s
         limits.inlet_max_c = max(limits.inlet_max_c, inlet_max_c)
         if inlet_c == limits.inlet_c:
@@ -283,12 +291,29 @@ class Facility:
             self._trip(tripped, inlet_c, now_s)
         if throttled != limits.throttled:
             limits.throttled = throttled
-            activity, rate = server.throttle() if throttled else (1.0, 1.0)
-            self.dispatcher.throttle(activity, rate)
+            rate = self._pace()
             kind = "throttle" if throttled else "throttle_end"
             detail = f"inlet {inlet_c:.1f} C, GPUs at {rate:.0%} of their rate"
             detail += self._since(now_s) if throttled else ""
             self.recorder.event(Event(now_s, kind, "hall", detail))
+
+    def _heed_limit(self) -> None:
+        """Keep the servers below what the feed can carry."""
+        limit = self.power_limit
+        if limit.acts and self.it_w > 0.0:
+            voltage = self.voltage
+            other_w = (self.network_w + self.dispatcher.tally.storage_w) * voltage.it
+            if limit.heed(self.it_w, other_w, self.warm):
+                self._pace()
+
+    def _pace(self) -> float:
+        """Let the GPUs work as heat and power allow; return their rate over their own."""
+        activity, rate = self.power_limit.pace() if self.power_limit.part < 1.0 else (1.0, 1.0)
+        if self.limits.throttled:
+            hot_activity, hot_rate = self.cluster.server.throttle()
+            activity, rate = min(activity, hot_activity), min(rate, hot_rate)
+        self.dispatcher.throttle(activity, rate)
+        return rate
 
     def _trip(self, tripped: bool, inlet_c: float, now_s: float) -> None:
         desk, voltage = self.dispatcher, self.voltage

@@ -296,8 +296,21 @@ class AirServer(GpuServer):
 
     def throttle(self) -> tuple[float, float]:
         """Return (activity factor, rate factor) while throttled, each 0-1."""
-        dynamic = (self.throttle_power_fraction * self.gpu_max_w - self.gpu_idle_w) / (
-            self.gpu_max_w - self.gpu_idle_w
-        )
-        rate = piecewise_linear(self.throttle_power_fraction, self.speed_at_power)
+        return self.capped(self._dynamic(self.throttle_power_fraction))
+
+    @property
+    def least_cap(self) -> float:
+        """Least part of their dynamic power that GPUs can be held to: as far as was measured."""
+        return max(self._dynamic(self.speed_at_power[0][0]), 0.0)
+
+    def capped(self, dynamic: float) -> tuple[float, float]:
+        """Return (activity factor, rate factor) where GPUs use that part of dynamic power."""
+        span_w = self.gpu_max_w - self.gpu_idle_w
+        power_fraction = (self.gpu_idle_w + span_w * dynamic) / self.gpu_max_w
+        rate = piecewise_linear(power_fraction, self.speed_at_power)
         return dynamic ** (1.0 / self.activity_exponent), rate
+
+    def _dynamic(self, power_fraction: float) -> float:
+        """Return the part of dynamic power at that fraction of the largest power."""
+        span_w = self.gpu_max_w - self.gpu_idle_w
+        return (power_fraction * self.gpu_max_w - self.gpu_idle_w) / span_w

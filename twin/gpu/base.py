@@ -56,3 +56,12 @@ class GpuServer(Component):
     @abstractmethod
     def throttle(self) -> tuple[float, float]:
         """Return (activity factor, rate factor) while throttled, each 0-1."""
+
+    @property
+    def least_cap(self) -> float:
+        """Least part of their dynamic power that GPUs can be held to, 0-1."""
+        raise NotImplementedError(type(self).__name__)
+
+    def capped(self, dynamic: float) -> tuple[float, float]:
+        """Return (activity factor, rate factor) where GPUs use that part of dynamic power."""
+        raise NotImplementedError(type(self).__name__)

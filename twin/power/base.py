@@ -21,6 +21,10 @@ Load = Literal["it", "mechanical", "aux"]
 """The three things a feed carries."""
 
 
+OverLimit = Literal["ignore", "refuse", "cap", "shed"]
+"""What is done when servers want more than the feed can carry; ``ignore`` leaves it to breakers."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedDesign:
     """What a feed is sized for: nameplate powers."""
@@ -65,6 +69,7 @@ class PowerFeed(Component):
     """A feed; subclasses are one file each in ``twin/power``."""
 
     family: ClassVar[str] = "power"
+    over_limit: OverLimit = field(default="ignore", kw_only=True)
     warnings: list[str] = field(init=False, default_factory=list)
 
     @abstractmethod
