@@ -52,6 +52,24 @@ def test_half_rate_for_40_s_costs_20_s_of_work():
     assert desk.tally.take(120)[1] == 8 * (80 + 20)  # active GPU-seconds
 
 
+def test_a_duty_cycle_draws_its_mean_and_is_seen_at_both_levels():
+    """A quarter of the time at 0.8, the rest at 0.2: a mean of 0.35, half of it while throttled."""
+    one = job("one", 0, 8, 100, activity=0.8, duty=0.25, low_activity=0.2)
+    desk = bench()
+    at(desk, 40, lambda: desk.throttle(0.5, 1.0))
+    play(desk, [one])
+    mean = 0.25 * 0.8 + 0.75 * 0.2
+    assert one.energy_j == pytest.approx(40 * (100 + 800 * mean) + 60 * (100 + 800 * mean / 2))
+    assert desk.tally.take(100)[1] == pytest.approx(8 * mean * (40 + 60 / 2))
+    seen = {step: gpu_s for step, gpu_s in enumerate(desk.activity_gpu_s) if gpu_s}
+    assert seen == {
+        80: 8 * 40 * 0.25,
+        20: 8 * 40 * 0.75,
+        40: 8 * 60 * 0.25,
+        10: 8 * 60 * 0.75,
+    }
+
+
 def test_a_stop_loses_what_was_not_in_the_checkpoint():
     one = job("one", 0, 8, 100, checkpoint_s=30)
     desk = bench()

@@ -88,6 +88,11 @@ class Tally:
         return taken
 
 
+def _mean_activity(job: Job) -> float:
+    """Return the activity of its GPUs over its duty cycle [-]."""
+    return job.duty * job.activity + (1.0 - job.duty) * job.low_activity
+
+
 class Dispatcher:
     """Where a job meets the queue, the policy, the servers, the fabric and the storage.
 
@@ -192,7 +197,7 @@ class Dispatcher:
         job.status = RUNNING
         leaves = len(set(map(self._leaf_of, placement.servers())))
         job.network_factor = self.fabric.rate_factor(job.comm_fraction, leaves)
-        drive = self.cluster.server.drive(job.activity * self._activity_factor)
+        drive = self._mean_drive(job, self._activity_factor)
         self.cluster.place(job, placement, drive, now_s)
         finite = job.work_s < inf
         end_s = now_s + job.limit_s - (job.work_s - job.remaining_s) if finite else inf
@@ -217,10 +222,18 @@ class Dispatcher:
         tally.queued -= change
         gpus = change * job.gpus
         tally.allocated_gpus += gpus
-        tally.active_gpus += gpus * job.activity * self._activity_factor
+        tally.active_gpus += gpus * _mean_activity(job) * self._activity_factor
         if not tally.running:
             tally.active_gpus = 0.0  # sums of activities leave a rounding rest
         tally.busy_servers = self.cluster.busy_servers()
+
+    def _mean_drive(self, job: Job, factor: float) -> float:
+        """Return the mean drive of the GPUs of *job*, with its activity times *factor*."""
+        drive = self.cluster.server.drive
+        high = drive(job.activity * factor)
+        if job.duty == 1.0:
+            return high
+        return job.duty * high + (1.0 - job.duty) * drive(job.low_activity * factor)
 
     def _life(self, job: Job) -> Life:
         """Work falls at the present rate until none is left; a new rate starts the wait anew."""
@@ -273,8 +286,10 @@ class Dispatcher:
         gpu_s = job.gpus * passed_s
         useful_gpu_s = gpu_s * job.rate
         self.useful_gpu_s += useful_gpu_s
-        activity = job.activity * self._activity_factor
-        self.activity_gpu_s[round(activity * 100.0)] += gpu_s
+        percent = 100.0 * self._activity_factor
+        self.activity_gpu_s[round(job.activity * percent)] += job.duty * gpu_s
+        if job.duty < 1.0:
+            self.activity_gpu_s[round(job.low_activity * percent)] += (1.0 - job.duty) * gpu_s
         if job.work_s < inf:
             job.remaining_s = max(0.0, job.remaining_s - job.rate * passed_s)
             if job.flops:
@@ -340,9 +355,8 @@ class Dispatcher:
         self.tally.advance(now_s)
         for job in list(self.running):
             self.settle(job)
-            drive = self.cluster.server.drive(job.activity * activity_factor)
-            self.cluster.drive(job, drive, now_s)
-            self.tally.active_gpus += job.gpus * job.activity * (activity_factor - before)
+            self.cluster.drive(job, self._mean_drive(job, activity_factor), now_s)
+            self.tally.active_gpus += job.gpus * _mean_activity(job) * (activity_factor - before)
         self._activity_factor = activity_factor
         self._rate_factor = rate_factor
         self._pace(iter(list(self.running)))
@@ -392,9 +406,9 @@ class Dispatcher:
         tally.tokens_per_s += tokens_per_s - before_tokens
         tally.requests_per_s += requests_per_s - before_requests
         factor = self._activity_factor
-        tally.active_gpus += job.gpus * (activity - job.activity) * factor
+        tally.active_gpus += job.gpus * job.duty * (activity - job.activity) * factor
         job.activity = activity
-        self.cluster.drive(job, self.cluster.server.drive(activity * factor), now_s)
+        self.cluster.drive(job, self._mean_drive(job, factor), now_s)
 
     def _serving_counts(self, job: Job, sign: float) -> None:
         """Let the tokens of a service count, or not, as it takes or leaves its GPUs."""

@@ -71,6 +71,10 @@ class Job:
     """Work between two checkpoints; what a stop loses at most. ``inf``: none kept. [s]"""
     flops: float = 0.0
     """Useful floating-point operations of the whole job; 0 where unknown."""
+    duty: float = 1.0
+    """Share of its time that its GPUs spend at ``activity``; the rest at ``low_activity``.
+    They change within seconds, so servers draw the mean of both. [-]"""
+    low_activity: float = 0.0
 
     # ---- life, owned by jobs.py ----
     status: str = QUEUED

@@ -161,6 +161,12 @@ def test_activity_points_spread_over_the_jobs(trace, context):
     assert sum(seen) / 2000 == pytest.approx(0.5, abs=4 * 0.8 / math.sqrt(12 * 2000))
 
 
+def test_replayed_jobs_may_have_a_duty_cycle(trace, context):
+    replay = trace(*[row()] * 3, activity=0.9, duty=0.4, low_activity=0.1)
+    seen = {(j.activity, j.duty, j.low_activity) for j in jobs_of(replay, context())}
+    assert seen == {(0.9, 0.4, 0.1)}
+
+
 def test_whole_servers_round_up_large_jobs_only(trace, context):
     rows = [row(gpus=str(n)) for n in (3, 8, 9, 17)]
     jobs = jobs_of(trace(*rows, whole_servers=True), context())

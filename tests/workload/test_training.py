@@ -63,6 +63,29 @@ def test_every_trait_of_a_job_is_as_configured(context):
         assert job.work_s <= 24 * 3600
 
 
+def test_a_duty_cycle_changes_nothing_but_itself(context):
+    """A quarter to three quarters of the time at work, and activity as without it."""
+    made = stream(duty=[(0.0, 0.25), (1.0, 0.75)], low_activity=[(0.0, 0.05), (1.0, 0.15)])
+    plain, n = stream(), 5000
+    jobs = list(islice(made.jobs(context()), n))
+    assert traits(jobs, n) == traits(plain.jobs(context()), n)
+    for name, low, high in [("duty", 0.25, 0.75), ("low_activity", 0.05, 0.15)]:
+        seen = np.array([getattr(job, name) for job in jobs])
+        assert low <= seen.min() <= seen.max() <= high
+        assert abs(seen.mean() - (low + high) / 2) < 4 * seen.std() / math.sqrt(n)
+    activity, duty = np.array([(job.activity, job.duty) for job in jobs]).T
+    assert abs(np.corrcoef(activity, duty)[0, 1]) < 4 / math.sqrt(n)
+
+
+def test_without_a_duty_cycle_jobs_work_all_the_time(context):
+    assert {(j.duty, j.low_activity) for j in islice(stream().jobs(context()), 100)} == {(1, 0)}
+
+
+def test_points_of_a_duty_cycle_must_reach_every_probability():
+    with pytest.raises(ParameterError, match="duty"):
+        stream(duty=[(0.0, 0.5), (0.5, 1.0)])
+
+
 def test_sizes_come_in_the_shares_given(context):
     n = 50_000
     seen = Counter(job.gpus for job in islice(stream().jobs(context(days=20)), n))

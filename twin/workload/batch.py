@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.config import Fraction, NonNegative, Positive
 from twin.errors import require
+from twin.records import WorkloadContext
 from twin.units import BYTES_PER_GIGABYTE, SECONDS_PER_MINUTE
 from twin.workload.base import Workload
-from twin.workload.distributions import check_quantiles
+from twin.workload.distributions import check_quantiles, draw_quantiles
+
+LEVELS = ("activity", "duty", "low_activity")
+"""What is drawn of how hard a job works."""
 
 
 @dataclass(kw_only=True)
@@ -20,6 +27,11 @@ class BatchJobs(Workload):
     activity: Fraction | list[tuple[Fraction, Fraction]]
     """GPU activity of a job: a number, or quantile points ``[probability, activity]``
     from 0 to 1 joined by straight lines (``[[0, 0.2], [1, 0.8]]`` is uniform)."""
+    duty: Fraction | list[tuple[Fraction, Fraction]] = 1.0
+    """Share of its time that a job works at ``activity``: a number or quantile points.
+    The rest, while its GPUs wait for each other or for data, it spends at ``low_activity``."""
+    low_activity: Fraction | list[tuple[Fraction, Fraction]] = 0.0
+    """GPU activity of a job while it waits: a number or quantile points."""
     limit_factor: tuple[Positive, Positive]
     """The user's estimate over the true run time, uniform between the two."""
     comm_fraction: Fraction = 0.0
@@ -32,8 +44,19 @@ class BatchJobs(Workload):
     def __post_init__(self) -> None:
         low, high = self.limit_factor
         require(low <= high, "limit_factor", self.limit_factor, "[low, high] with low <= high")
-        if isinstance(self.activity, list):
-            check_quantiles(self.activity, "activity")
+        for name in LEVELS:
+            given = getattr(self, name)
+            if isinstance(given, list):
+                check_quantiles(given, name)
+
+    def level_rngs(self, context: WorkloadContext) -> list[np.random.Generator]:
+        """Return the random streams of :meth:`draw_levels`, one for each level."""
+        return [context.rng(f"{self.key}.{name}") for name in LEVELS]
+
+    def draw_levels(self, rngs: list[np.random.Generator], n: int) -> NDArray[np.float64]:
+        """Return activity, duty and low activity of *n* jobs, unrelated; shape (n, 3)."""
+        named = zip(LEVELS, rngs, strict=True)
+        return np.column_stack([draw_quantiles(getattr(self, key), rng, n) for key, rng in named])
 
     @property
     def read_bytes_per_s_per_gpu(self) -> float:

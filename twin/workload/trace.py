@@ -14,7 +14,6 @@ from twin.config import Fraction
 from twin.errors import ConfigError, InputFileError
 from twin.records import Job, LoadReport, WorkloadContext
 from twin.workload.batch import BatchJobs
-from twin.workload.distributions import draw_quantiles
 from twin.workload.reference import measured_nodes
 from twin.workload.rows import FoundRows, Layout, RefusedRowError, RowTaker
 from twin.workload.table import open_text, positions, table_rows
@@ -88,20 +87,20 @@ class TraceReplay(Layout, BatchJobs):
         found = self._found
         assert found is not None  # check() has read it
         order = np.argsort(np.asarray(found.at_s), kind="stable")
-        activity = draw_quantiles(self.activity, context.rng(f"{self.key}.activity"), len(order))
+        levels = self.draw_levels(self.level_rngs(context), len(order))
         limit_s = self._limits(found, context)
         label, kind = self.label(self.job_kind), self.job_kind
         read_per_gpu, checkpoint_s = self.read_bytes_per_s_per_gpu, self.checkpoint_s
         for begin in range(0, len(order), CHUNK):
             part = order[begin : begin + CHUNK]
-            for i, limit, active in zip(
-                part.tolist(), limit_s[part].tolist(), activity[part].tolist(), strict=True
+            for i, limit, (activity, duty, waiting) in zip(
+                part.tolist(), limit_s[part].tolist(), levels[part].tolist(), strict=True
             ):
                 gpus = found.gpus[i]
                 yield Job(
                     f"{label}-{found.job_id[i]}", kind, found.at_s[i], gpus, found.work_s[i],
-                    limit, active, found.account[i], self.priority, self.comm_fraction,
-                    read_per_gpu * gpus, checkpoint_s,
+                    limit, activity, found.account[i], self.priority, self.comm_fraction,
+                    read_per_gpu * gpus, checkpoint_s, duty=duty, low_activity=waiting,
                 )  # fmt: skip
 
     def _limits(self, found: FoundRows, context: WorkloadContext) -> NDArray[np.float64]:

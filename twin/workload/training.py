@@ -13,7 +13,7 @@ from twin.errors import ConfigError, require
 from twin.records import Job, WorkloadContext
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from twin.workload.batch import BatchJobs
-from twin.workload.distributions import RunTimes, ServerSizes, draw_quantiles, whole_mean
+from twin.workload.distributions import RunTimes, ServerSizes, whole_mean
 from twin.workload.rhythm import Rhythm, TimeChange
 
 CHUNK = 4096
@@ -90,7 +90,7 @@ class TrainingJobs(BatchJobs):
     def jobs(self, context: WorkloadContext) -> Iterator[Job]:
         """Yield jobs in order of arrival until the run ends or ``count`` is reached."""
         rng = {what: context.rng(f"{self.key}.{what}") for what in ("gpus", "run", "limit")}
-        rng |= {what: context.rng(f"{self.key}.{what}") for what in ("activity", "account")}
+        rng["account"], level_rngs = context.rng(f"{self.key}.account"), self.level_rngs(context)
         label = self.label(self.job_kind)
         kind, comm, priority = self.job_kind, self.comm_fraction, self.priority
         read_per_gpu, checkpoint_s = self.read_bytes_per_s_per_gpu, self.checkpoint_s
@@ -106,17 +106,18 @@ class TrainingJobs(BatchJobs):
                 gpus.tolist(),
                 work_s.tolist(),
                 (work_s * rng["limit"].uniform(low, high, n)).tolist(),
-                draw_quantiles(self.activity, rng["activity"], n).tolist(),
+                self.draw_levels(level_rngs, n).tolist(),
                 self._draw_accounts(rng["account"], n),
                 (read_per_gpu * gpus).tolist(),
                 (flops_per_gpu_s * gpus * work_s).tolist(),
                 strict=True,
             )
-            for at_s, size, work, limit, activity, account, read, flops in drawn:
+            for at_s, size, work, limit, levels, account, read, flops in drawn:
+                activity, duty, waiting = levels
                 number += 1
                 yield Job(
                     f"{label}-{number}", kind, at_s, size, work, limit, activity,
-                    account, priority, comm, read, checkpoint_s, flops,
+                    account, priority, comm, read, checkpoint_s, flops, duty, waiting,
                 )  # fmt: skip
 
     def _draw_gpus(
