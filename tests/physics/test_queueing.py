@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from twin.errors import ParameterError
-from twin.physics.queueing import birth_death, erlang_c, mean_wait_s
+from twin.physics.queueing import birth_death, erlang_c, gamma_cdf, mean_wait_s, mg1_wait_cdf
 
 
 def test_erlang_c_of_many_servers_matches_its_sum():
@@ -43,11 +43,34 @@ def test_wait_before_one_server_is_pollaczek_khinchine():
     assert float(mean_wait_s(rho, service, scv)) == pytest.approx(exact)
 
 
+@pytest.mark.parametrize("rho", [0.1, 0.5, 0.9])
+def test_the_wait_in_m_m_1_is_exponential_beyond_zero(rho):
+    service = -np.log(1 - (np.arange(20_000) + 0.5) / 20_000)
+    seconds, share = mg1_wait_cdf(rho, service)
+    exact = 1 - rho * np.exp(-(1 - rho) * seconds)
+    assert np.abs(share - exact).max() < 0.005
+
+
+def test_the_wait_in_m_d_1_has_the_mean_of_pollaczek_khinchine():
+    seconds, share = mg1_wait_cdf(0.7, [2.0])
+    mean = float(((1 - share)[1:] * np.diff(seconds)).sum())
+    assert mean == pytest.approx(float(mean_wait_s(0.7, 2.0, 0.0)), rel=0.01)
+
+
+@pytest.mark.parametrize(("shape", "within"), [(0.5, 0.05), (1.0, 0.013), (10.0, 0.001)])
+def test_the_gamma_distribution_is_as_near_as_said(shape, within):
+    at = np.linspace(0, 5 * shape + 5, 400)
+    assert np.abs(gamma_cdf(at, shape) - stats.gamma.cdf(at, shape)).max() < within
+
+
 @pytest.mark.parametrize(
     ("call", "name"),
     [
         (lambda: erlang_c(2, 2.0), "offered"),
         (lambda: mean_wait_s(1.0, 1.0, 1.0), "utilization"),
+        (lambda: mg1_wait_cdf(1.0, [1.0]), "utilization"),
+        (lambda: mg1_wait_cdf(0.5, [0.0]), "service_s"),
+        (lambda: gamma_cdf(1.0, 0.0), "shape"),
         (lambda: birth_death(3.0, [1.0, 2.0]), "arrival"),
     ],
 )

@@ -158,3 +158,108 @@ def birth_death(arrival: float, death: ArrayLike) -> tuple[Floats, float]:
     weight[-1] /= 1 - ratio  # the geometric tail from the last state on
     states = weight / weight.sum()
     return states, float(states[-1] * ratio / (1 - ratio))
+
+
+WAIT_POINTS = 4096
+
+
+def mg1_wait_cdf(utilization: float, service_s: ArrayLike) -> tuple[Floats, Floats]:
+    r"""Return the distribution of the wait in M/G/1, first come first served.
+
+    The wait is the sum of a geometric number of residual service times,
+
+    .. math:: P(W \le t) = (1 - \rho) \sum_k \rho^k R^{*k}(t)
+
+    which is added up at once by Fourier transform.
+
+    Parameters
+    ----------
+    utilization : float
+        rho, 0 <= rho < 1. [-]
+    service_s : array_like, shape (n,)
+        Equally likely service times, >= 0, not all 0. [s]
+
+    Returns
+    -------
+    seconds : ndarray, shape (m,)
+        Waits, from 0 to one that is hardly ever exceeded. [s]
+    share : ndarray, shape (m,)
+        Share of customers that wait no longer. [-]
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+
+    References
+    ----------
+    .. [1] L. Kleinrock, *Queueing Systems*, vol. 1, section 5.7 (Pollaczek-Khinchine).
+
+    Examples
+    --------
+    Half of all customers of a server busy half of the time do not wait:
+
+    >>> seconds, share = mg1_wait_cdf(0.5, [1.0])
+    >>> round(float(share[0]), 2)
+    0.5
+    """
+    service = np.asarray(service_s, dtype=float)
+    require(0 <= utilization < 1, "utilization", utilization, "in 0 .. below 1")
+    require(bool(np.all(service >= 0)) and service.sum() > 0, "service_s", service, ">= 0, not all")
+    mean_wait = float(mean_wait_s(utilization, service.mean(), service.var() / service.mean() ** 2))
+    end_s = 2 * service.max() + 30 * mean_wait / max(utilization, 0.1)
+    seconds = np.linspace(0.0, end_s, WAIT_POINTS)
+    ordered = np.sort(service)
+    # Integral of P(S > t) up to each point, over the mean: the residual's distribution.
+    kept = np.concatenate([[0.0], np.cumsum(ordered)])
+    index = np.searchsorted(ordered, seconds, side="right")
+    residual = (kept[index] + seconds * (len(ordered) - index)) / kept[-1]
+    mass = np.diff(residual, append=1.0)
+    padded = np.fft.rfft(mass, 2 * WAIT_POINTS)
+    half = np.exp(-1j * np.pi * np.arange(len(padded)) / (2 * WAIT_POINTS))  # middle of each bin
+    total = np.fft.irfft((1 - utilization) / (1 - utilization * padded * half), 2 * WAIT_POINTS)
+    share = np.minimum(np.cumsum(total[:WAIT_POINTS]), 1.0)
+    share[-1] = 1.0
+    return seconds, np.asarray(np.maximum.accumulate(share))
+
+
+def gamma_cdf(value: ArrayLike, shape: ArrayLike) -> Floats:
+    r"""Return the share of a gamma variable of scale 1 below *value*.
+
+    By the cube-root transformation of Wilson and Hilferty: within 0.001 for shapes from 10
+    on, 0.013 at shape 1, 0.05 at 0.5.
+
+    Parameters
+    ----------
+    value : array_like
+        Where to read the distribution, >= 0. [-]
+    shape : array_like
+        Shape, which is also the mean, > 0. [-]
+
+    Returns
+    -------
+    ndarray, of the shape of both
+        Probability. [-]
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+
+    References
+    ----------
+    .. [1] E. B. Wilson, M. M. Hilferty, "The distribution of chi-square", PNAS 17, 1931.
+
+    Examples
+    --------
+    >>> gamma_cdf([0.0, 100.0], 100.0).round(2).tolist()
+    [0.0, 0.51]
+    """
+    at, alpha = np.asarray(value, dtype=float), np.asarray(shape, dtype=float)
+    require(bool(np.all(at >= 0)), "value", at, ">= 0")
+    require(bool(np.all(alpha > 0)), "shape", alpha, "> 0")
+    score = 3 * np.sqrt(alpha) * (np.cbrt(at / alpha) - 1 + 1 / (9 * alpha))
+    return np.asarray(0.5 * (1 + _erf(score / math.sqrt(2))), dtype=float)
+
+
+_erf = np.vectorize(math.erf, otypes=[float])

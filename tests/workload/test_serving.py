@@ -1,0 +1,230 @@
+"""A serving fleet in a facility: capacity, scaling, energy, refusals, and a real half hour."""
+
+import dataclasses
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from twin.config import parse
+from twin.errors import ConfigError
+from twin.gpu.air_server import AirServer
+from twin.physics.inference import saturated
+from twin.records import Hardware
+from twin.workload.latency import Latency, histogram, quantile_s
+from twin.workload.replica import activity_of
+from twin.workload.scaling import Autoscaling
+from twin.workload.serving import arrivals_s
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+SERVING = sorted((CONF / "workload").glob("serving_*.yaml"))
+
+
+def gpu(name):
+    data = yaml.safe_load((CONF / "gpu" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return parse(AirServer, data, "gpu")
+
+
+def hardware(server):
+    return Hardware(
+        memory_bytes=server.memory_bytes,
+        memory_bytes_per_s=server.memory_bytes_per_s,
+        domain_gpus=8,
+        domain_bytes_per_s=450e9,
+        fabric_bytes_per_s=50e9,
+        storage_bytes_per_s=1e12,
+        gpu_power_w=server.gpu_power_w,
+    )
+
+
+H100 = gpu("h100")
+
+
+@pytest.fixture
+def on_h100(context):
+    """Return a context on H100s."""
+
+    def build(**more):
+        more = {"gpus": 256, "hardware": hardware(H100), **more}
+        return context(gpu_peak_flops=H100.peak_flops, **more)
+
+    return build
+
+
+def chat(configured, **more):
+    return configured("serving_70b", **more)
+
+
+# ---- against measurements ----
+
+
+@pytest.mark.parametrize(
+    ("batch", "measured"), [(8, 470), (64, 2511), (128, 3876), (512, 5921), (1024, 6827)]
+)
+def test_70b_on_four_h100_makes_the_tokens_that_were_measured(configured, batch, measured):
+    """ML.ENERGY, LM-Arena chat; the engine was fitted to these five within 3 %."""
+    replica = chat(configured).replica(H100.peak_flops, hardware(H100))
+    running = min(batch, replica.costs.kv_tokens / 500)
+    tokens_per_s, _, _ = saturated(replica.costs, running, 150, 350)
+    assert tokens_per_s == pytest.approx(measured, rel=0.035)
+
+
+def test_one_engine_serves_everywhere():
+    """The figures fitted to one series stand in several files and must not drift apart."""
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in SERVING]
+    assert len(files) >= 7
+    for key in ("engine", "power"):
+        assert all(file[key] == files[0][key] for file in files)
+    by_size = {}
+    for file in files:
+        size = file["model"]["parameters_b"]
+        assert by_size.setdefault(size, file["model"]) == file["model"]
+
+
+# ---- power ----
+
+
+@pytest.mark.parametrize("name", ["h100", "a100", "b200"])
+def test_a_gpu_turns_activity_back_into_the_power_of_serving(name):
+    server = gpu(name)
+    wanted = np.linspace(server.gpu_idle_w / server.gpu_max_w, 1.0, 37)
+    activity = activity_of(wanted, hardware(server))
+    drawn = [server.gpu_power_w(each) / server.gpu_max_w for each in activity.tolist()]
+    assert drawn == pytest.approx(wanted.tolist(), abs=2e-4)
+
+
+def test_energy_depends_on_neither_step_of_the_profile(configured, on_h100):
+    energy = []
+    for step_s in (60, 300, 3600):
+        serving = chat(configured, step_s=step_s)
+        serving.check(on_h100(days=1.0))
+        (service,) = serving.services(on_h100(days=1.0))
+        power_w = [H100.gpu_power_w(each) for each in service.profile.activity.tolist()]
+        energy.append(np.mean(power_w))
+    assert energy == pytest.approx([energy[0]] * 3, rel=1e-4)
+
+
+def test_a_fleet_that_scales_down_at_night_draws_less_and_serves_the_same(configured, on_h100):
+    context = on_h100(days=1.0)
+    scaled = chat(configured, noise_fraction=0.0).serve(context)
+    steady = chat(configured, noise_fraction=0.0, autoscaling=None).serve(context)
+    assert scaled.replicas.min() < 0.6 * scaled.replicas.max()
+    assert scaled.power_fraction.mean() < 0.9 * steady.power_fraction.mean()
+    assert scaled.requests_per_s.sum() == pytest.approx(steady.requests_per_s.sum())
+    assert scaled.latency.itl_s(0.5) > steady.latency.itl_s(0.5)
+
+
+# ---- scaling ----
+
+
+def test_a_replica_serves_only_after_its_start_and_stays_for_a_while():
+    scaling = Autoscaling(1, 0.5, startup_minutes=2, scale_down_minutes=3)
+    demand = np.array([1.0, 1, 1, 4, 1, 1, 1, 1, 1, 1, 1, 1])
+    up = scaling.replicas(demand, capacity=2.0, most=10, step_s=60.0)
+    assert up.tolist() == [1, 1, 1, 1, 1, 4, 4, 4, 4, 1, 1, 1]
+
+
+def test_there_are_never_more_replicas_than_there_are():
+    scaling = Autoscaling(2, 0.5, 0, 0)
+    up = scaling.replicas(np.array([0.0, 100.0]), capacity=1.0, most=8, step_s=60.0)
+    assert up.tolist() == [2, 8]
+
+
+# ---- demand ----
+
+
+@pytest.mark.parametrize("cv", [0.5, 1.0, 3.0])
+def test_arrivals_follow_demand_and_are_as_bursty_as_said(cv):
+    demand = np.concatenate([np.full(600, 5.0), np.full(600, 1.0)])
+    at_s = arrivals_s(demand, cv, np.random.default_rng(1))
+    first = int((at_s < 36_000).sum())
+    assert first == pytest.approx(180_000, rel=0.02 * max(cv, 1))
+    assert len(at_s) - first == pytest.approx(36_000, rel=0.04 * max(cv, 1))
+    gaps = np.diff(at_s[:first])
+    assert gaps.std() / gaps.mean() == pytest.approx(cv, rel=0.05)
+
+
+def test_generated_requests_are_the_same_for_the_same_seed(configured, on_h100):
+    context = on_h100(days=0.02)
+    made = [chat(configured).serve(context).tokens_per_s.tolist() for _ in range(2)]
+    assert made[0] == made[1]
+
+
+def test_demand_no_fleet_can_serve_runs_and_says_what_was_not_served(configured, on_h100):
+    serving = chat(configured, requests_per_s=5000)
+    (service,) = serving.services(on_h100(days=0.1))
+    (warning,) = serving.warnings
+    unserved = service.profile.unserved_requests_per_s.sum() * service.step_s
+    assert f"{unserved:.0f} requests" in warning
+    assert "64 replicas" in warning
+
+
+# ---- refusals ----
+
+
+def test_more_replicas_than_gpus_are_refused(configured, on_h100):
+    with pytest.raises(ConfigError, match=r"workload.replicas=65: .*260 GPUs: must be at most 256"):
+        chat(configured, replicas=65).check(on_h100())
+
+
+def test_a_model_too_large_for_its_gpus_is_refused(configured, on_h100):
+    with pytest.raises(ConfigError, match=r"gpus_per_replica=1: weights of 141 GB.*72 GB"):
+        chat(configured, gpus_per_replica=1).check(on_h100())
+
+
+def test_a_step_of_no_whole_minutes_is_refused(configured):
+    with pytest.raises(ConfigError, match=r"step_s=90.*multiple of 60"):
+        chat(configured, step_s=90.0)
+
+
+# ---- latency histograms ----
+
+
+def test_quantiles_of_a_histogram_are_within_a_bin():
+    seconds = np.random.default_rng(0).lognormal(-2.0, 1.0, 50_000)
+    for share in (0.5, 0.9, 0.99):
+        got = quantile_s(histogram(seconds), share)
+        assert got == pytest.approx(float(np.quantile(seconds, share)), rel=0.03)
+    assert quantile_s(np.zeros(720), 0.5) is None
+
+
+def test_latencies_of_two_services_add_up():
+    one = Latency(histogram(np.array([0.1])), histogram(np.array([0.01])), 1.0, 1.0)
+    both = one + Latency(histogram(np.array([10.0])), histogram(np.array([1.0])), 1.0, 0.0)
+    assert both.within_fraction() == 0.5
+    assert both.ttft.sum() == 2
+
+
+# ---- a real half hour ----
+
+
+def test_half_an_hour_of_azure_in_both_modes(configured, on_h100, shared_data):
+    path = shared_data / "requests" / "azure-llm-2023" / "azure_conv_first.csv.gz"
+    context = on_h100(days=1 / 48, gpus=16, start=datetime(2023, 11, 16, 18, 16))
+    single, fluid = (
+        configured("serving_azure", path=str(path), mode=mode) for mode in ("requests", "fluid")
+    )
+    for serving in (single, fluid):
+        serving.check(context)
+        serving.serve(context)
+    one, other = single.served, fluid.served
+    assert one.latency.requests == other.latency.requests == 10_168
+    assert other.power_fraction.mean() == pytest.approx(one.power_fraction.mean(), rel=0.02)
+    assert other.tokens_per_s.mean() == pytest.approx(one.tokens_per_s.mean(), rel=0.01)
+    for share, within in ((0.5, 0.1), (0.9, 0.1), (0.99, 0.25)):
+        assert other.latency.ttft_s(share) == pytest.approx(one.latency.ttft_s(share), rel=within)
+        assert other.latency.itl_s(share) == pytest.approx(one.latency.itl_s(share), rel=within)
+    assert one.latency.within_fraction() == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_run_is_worked_out_once(configured, on_h100):
+    context = on_h100(days=0.1)
+    serving = chat(configured)
+    serving.services(context)
+    first = serving.served
+    serving.services(context)
+    assert serving.served is first
+    serving.services(dataclasses.replace(context))
+    assert serving.served is not first

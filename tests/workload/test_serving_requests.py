@@ -1,0 +1,162 @@
+"""Traces of requests: real ones whole, and bad ones refused by name."""
+
+import gzip
+import json
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twin.errors import ConfigError, InputFileError
+from twin.workload.requests import (
+    RateLayout,
+    RequestColumns,
+    RequestLayout,
+    read_rates,
+    read_requests,
+)
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "requests"
+AZURE = RequestLayout(RequestColumns("TIMESTAMP", "ContextTokens", "GeneratedTokens"))
+HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+NOON = datetime(2023, 11, 16, 18, 15)
+
+
+@pytest.fixture
+def read(context, tmp_path):
+    """Return a reader of the text of an Azure trace."""
+
+    def reader(rows, layout=AZURE, header=HEADER):
+        path = tmp_path / "trace.csv"
+        path.write_text(header + rows, encoding="utf-8")
+        return read_requests(str(path), layout, context(days=1 / 24, start=NOON), "workload")
+
+    return reader
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("conv", 10_189), ("code", 5_415)])
+def test_azure_is_read_whole(kind, rows, shared_data, context):
+    path = shared_data / "requests" / "azure-llm-2023" / f"azure_{kind}_first.csv.gz"
+    found, report = read_requests(str(path), AZURE, context(days=1 / 24, start=NOON), "workload")
+    assert (report.read, report.used, report.refused_count) == (rows, rows, 0)
+    assert len(found) == rows
+    assert np.all(np.diff(found.at_s) > 0)
+
+
+def test_mooncake_is_read_whole(shared_data, context, configured):
+    path = shared_data / "requests" / "mooncake-kimi-2025" / "mooncake_conversation_first.jsonl.gz"
+    layout = configured("serving_mooncake").layout
+    found, report = read_requests(str(path), layout, context(days=1 / 48), "workload")
+    assert (report.read, report.used) == (5_719, 5_719)
+    assert found.at_s.max() == pytest.approx(1797, abs=1)
+    assert np.median(found.prompt) == pytest.approx(7640, rel=0.01)
+
+
+def test_servegen_rates_of_all_clients_add_up(shared_data, context, configured):
+    path = shared_data / "requests" / "alibaba-servegen-2025" / "m-small_rates.csv.gz"
+    layout = configured("serving_servegen").layout
+    rates, report = read_rates(str(path), layout, context(days=14), "workload")
+    assert (report.read, report.used, len(rates)) == (86_688, 86_688, 2016)
+    assert rates.mean() == pytest.approx(1174.4, rel=1e-4)
+    assert rates.max() == pytest.approx(3879.5, rel=1e-4)
+
+
+def test_burstgpt_layout_leaves_out_failed_requests_and_counts_them(context, configured):
+    layout = configured("serving_burstgpt").layout
+    found, report = read_requests(
+        str(FIXTURES / "burstgpt.csv"), layout, context(days=1 / 24), "workload"
+    )
+    assert found.at_s.tolist() == [5, 45, 45, 185]
+    assert found.output.tolist() == [18, 230, 276, 112]
+    assert report.notes == ["requests left out, no answer: 1"]
+
+
+def test_times_are_counted_from_the_start_of_the_run(read):
+    found, report = read("2023-11-16 18:14:59.0,5,5\n2023-11-16 18:15:46.6805900,374,44\n")
+    assert found.at_s.tolist() == pytest.approx([46.68059])
+    assert report.notes == ["requests left out, outside the run: 1"]
+
+
+def test_unknown_columns_are_listed_beside_the_mapping_wanted(read):
+    with pytest.raises(InputFileError, match="ContextTokens") as error:
+        read("1,2,3\n", header="when,in,out\n")
+    assert "columns seen: when, in, out" in str(error.value)
+    assert "prompt_tokens: ContextTokens" in str(error.value)
+
+
+def test_rows_out_of_order_are_refused_by_line(read):
+    with pytest.raises(InputFileError, match=r"csv:3: TIMESTAMP=.*before line 2"):
+        read("2023-11-16 18:15:47,5,5\n2023-11-16 18:15:46,5,5\n")
+
+
+def test_two_requests_at_one_instant_are_refused_unless_allowed(read):
+    rows = "2023-11-16 18:15:47,5,5\n2023-11-16 18:15:47,6,6\n"
+    with pytest.raises(InputFileError, match=r"csv:3: .*line 2 again.*same_instant=allow"):
+        read(rows)
+    found, _ = read(rows, RequestLayout(AZURE.columns, same_instant="allow"))
+    assert found.prompt.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("2023-11-16 18:15:47,0,5", "ContextTokens='0': must be a whole number >= 1"),
+        ("2023-11-16 18:15:47,5,-3", "GeneratedTokens='-3': must be"),
+        ("2023-11-16 18:15:47,5,", "GeneratedTokens='': must be"),
+        ("2023-11-16 18:15:47,5.5,1", "ContextTokens='5.5': must be"),
+        ("yesterday,5,5", "TIMESTAMP='yesterday': must be a time"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_refused_by_line_and_value(read, row, why):
+    with pytest.raises(InputFileError, match=r"trace.csv:2: ") as error:
+        read(row + "\n")
+    assert why in str(error.value)
+
+
+def test_a_few_bad_rows_may_be_allowed_and_are_named(read):
+    layout = RequestLayout(AZURE.columns, refuse_above_fraction=0.5)
+    _, report = read("2023-11-16 18:15:46,0,5\n2023-11-16 18:15:47,5,5\n", layout)
+    assert (report.read, report.used, report.refused_count) == (2, 1, 1)
+    assert "ContextTokens" in report.refused[0]
+
+
+def test_a_trace_that_lies_outside_the_run_is_refused(read):
+    with pytest.raises(InputFileError, match="none of its 1 requests"):
+        read("2024-11-16 18:15:46,5,5\n")
+
+
+def test_a_missing_path_says_which_columns_it_wants(context):
+    with pytest.raises(ConfigError, match=r"workload.path: is required.*GeneratedTokens"):
+        read_requests(None, AZURE, context(), "workload")
+
+
+def test_json_lines_that_are_none_are_refused_by_line(tmp_path, context, configured):
+    layout = configured("serving_mooncake").layout
+    path = tmp_path / "trace.jsonl.gz"
+    good = json.dumps({"timestamp": 0, "input_length": 5, "output_length": 5})
+    with gzip.open(path, "wt") as file:
+        file.write(good + "\n{\n")
+    with pytest.raises(InputFileError, match="gz:2: no JSON object"):
+        read_requests(str(path), layout, context(), "workload")
+    with gzip.open(path, "wt") as file:
+        file.write('{"t": 0}\n')
+    with pytest.raises(InputFileError, match="columns seen: t"):
+        read_requests(str(path), layout, context(), "workload")
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ("0,1\n0,1\n", "csv:3: t=0: again"),
+        ("600,1\n0,1\n", "csv:3: t=0: out of order"),
+        ("0,-1\n", "csv:2: rate=-1: must be >= 0"),
+        ("0,many\n", "csv:2: rate='many': must be a number"),
+        ("0,1\n1200,1\n", "no window for t=600"),
+    ],
+)
+def test_rates_that_cannot_be_used_are_refused_by_line(tmp_path, context, rows, why):
+    path = tmp_path / "rates.csv"
+    path.write_text("t,rate\n" + rows, encoding="utf-8")
+    with pytest.raises(InputFileError, match=why):
+        read_rates(str(path), RateLayout("t", "rate", 600), context(days=1 / 48), "workload")

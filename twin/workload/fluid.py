@@ -1,0 +1,294 @@
+"""Serving as a fluid: what replicas draw and how long requests wait, from the load alone.
+
+For weeks and months. Each replica is a birth-death chain of running requests: arrivals at
+the rate that falls to it, departures at the rate its batch makes tokens. For arrivals at
+random the chain gives batch and power exactly, whatever the lengths of answers; where
+replicas take turns, arrivals are more even than that, and a lightly loaded replica idles less.
+
+Prompts wait for each other as in M/G/1, stretched by Kingman's factor where arrivals are not
+at random. Approximated besides: the wait for room in the batch is exponential, and of it and
+the wait for a prompt's turn only the longer counts; prompts hold up tokens independently of
+the batch; and the mean time between the tokens of one request is a shifted gamma variable.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.physics.queueing import birth_death, gamma_cdf, mg1_wait_cdf
+from twin.workload.latency import EDGES_S, Latency, Objective, histogram
+from twin.workload.lengths import Lengths
+from twin.workload.replica import Replica
+
+Floats = NDArray[np.float64]
+
+LOADS = np.concatenate([[0.0], np.linspace(0.02, 0.94, 47), [0.955, 0.97, 0.98, 0.99, 0.995]])
+"""Loads at which the chain is solved, over the most a replica can serve; between them,
+straight lines. Beyond the last, demand waits outside."""
+_EDGES = 1 - np.linspace(1.0, 0.0, 97) ** 2
+STAND_INS = 0.5 * (_EDGES[1:] + _EDGES[:-1])
+"""Quantiles of lengths that stand for all, closer together among the longest ..."""
+SHARES = np.diff(_EDGES)
+"""... and the share that each stands for."""
+EVEN = (np.arange(256) + 0.5) / 256
+"""Quantiles that stand for equal shares."""
+_FINE = (np.arange(4096) + 0.5) / 4096
+GROUPS = 32
+"""Batches told apart in the times of tokens."""
+STALLS = 8
+"""Prompts in a row told apart that hold up a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a fleet did in each step, and to whom."""
+
+    power_fraction: Floats
+    """Power of all its GPUs over their TDP. [-]"""
+    requests_per_s: Floats
+    tokens_per_s: Floats
+    unserved_per_s: Floats
+    """Requests turned away, or that gave up. [1/s]"""
+    replicas: NDArray[np.int64]
+    """Replicas that served."""
+    latency: Latency
+
+
+def capacity_per_s(replica: Replica, lengths: Lengths) -> float:
+    r"""Return the requests that a replica can serve at most.
+
+    With N running, a request takes :math:`o (A + g N)` of decode time if all share it
+    and a prefill of its own besides:
+
+    .. math:: \lambda_{max} = \frac{N}{o (A + g N) + N p c_p}
+    """
+    running = replica.running_limit(lengths.held_tokens)
+    costs = replica.costs
+    decode_s = costs.decode_s(running, running * lengths.cached_tokens)
+    prefill_s = lengths.prompt_mean * costs.per_prompt_token_s
+    return running / (lengths.decoded_mean * decode_s + running * prefill_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """A replica at each of ``LOADS``."""
+
+    power_fraction: Floats
+    batch: Floats
+    """Mean running requests."""
+    ttft: Floats
+    """Histogram of each load, shape (loads, bins)."""
+    itl: Floats
+    first_in_time: Floats
+    """Share of requests whose first token comes in time."""
+    rest_in_time: Floats
+    """Share whose mean time between tokens is short enough."""
+
+
+def levels(replica: Replica, lengths: Lengths, arrival_scv: float, objective: Objective) -> Levels:
+    """Solve the chain of one replica at each of ``LOADS``."""
+    most = capacity_per_s(replica, lengths)
+    rng = np.random.default_rng(0)  # orders stand-ins; the same in every run
+    prompt_s = replica.costs.per_prompt_token_s * lengths.prompt_quantiles(EVEN)
+    sums_s = np.cumsum([rng.permutation(prompt_s) for _ in range(STALLS)], axis=0)
+    points = [_Point(replica, lengths, load * most, arrival_scv) for load in LOADS]
+    return Levels(
+        np.array([point.power_fraction() for point in points]),
+        np.array([point.states @ np.arange(len(point.states)) for point in points]),
+        np.array([point.ttft() for point in points]),
+        np.array([point.itl(sums_s) for point in points]),
+        np.array([float(point.ttft_share(np.array([objective.ttft_s]))[0]) for point in points]),
+        np.array([point.itl_share(objective.itl_s) for point in points]),
+    )
+
+
+class _Point:
+    """One replica at one rate of arrivals."""
+
+    def __init__(self, replica: Replica, lengths: Lengths, rate: float, arrival_scv: float) -> None:
+        costs = replica.costs
+        running = replica.running_limit(lengths.held_tokens)
+        self.replica, self.rate, self.running = replica, rate, running
+        n = np.arange(1.0, running + 1)
+        per_request_s = costs.per_request_s + costs.per_cached_token_s * lengths.cached_tokens
+        step_s = costs.fixed_s + per_request_s * n
+        self.prompt_s = costs.per_prompt_token_s * lengths.prompt_quantiles(STAND_INS)
+        self.mean_prompt_s = costs.per_prompt_token_s * lengths.prompt_mean
+        self.prompt_scv = float(np.var(lengths.prompt)) / lengths.prompt_mean**2
+        self.share = rate * self.mean_prompt_s
+        """Share of the time that goes into prompts."""
+        self.stretch = (arrival_scv + self.prompt_scv) / (1 + self.prompt_scv)
+        self.waits = mg1_wait_cdf(
+            self.share, costs.per_prompt_token_s * lengths.prompt_quantiles(_FINE)
+        )
+        self.answers = np.maximum(lengths.output_quantiles(EVEN[::8]) - 1, 1.0)
+        death = n * (1 - self.share) / (lengths.decoded_mean * step_s)
+        self.states, self.beyond = birth_death(rate, death)
+        self.made, self.step_s = self._steps(death, step_s)
+
+    def _steps(self, death: Floats, step_s: Floats) -> tuple[Floats, Floats]:
+        """Return shares of all tokens and the decode step each was made in."""
+        made = self.states[1:] * death
+        if made.sum() == 0:
+            return np.ones(1), step_s[:1]  # the one request that comes is alone
+        made /= made.sum()
+        group = np.minimum((np.cumsum(made) * GROUPS).astype(int), GROUPS - 1)
+        weight = np.asarray(np.bincount(group, made, GROUPS), dtype=float)
+        held_s = np.asarray(np.bincount(group, made * step_s, GROUPS), dtype=float)
+        return weight[weight > 0], held_s[weight > 0] / weight[weight > 0]
+
+    def power_fraction(self) -> float:
+        table = self.replica.power_table()[: self.running + 1]
+        decode = float(self.states @ table)
+        return self.share * self.replica.power.prefill + (1 - self.share) * decode
+
+    def itl(self, sums_s: Floats) -> Floats:
+        """Return the histogram of the time between two tokens.
+
+        Prompts that arrive during a step hold up its end, and those that arrive meanwhile
+        too: their number is of the generalized Poisson distribution [1]_.
+
+        References
+        ----------
+        .. [1] P. C. Consul, *Generalized Poisson Distributions*: the customers served in a
+           busy period that begins with a Poisson number of them.
+        """
+        expected = self.rate * self.step_s
+        total = histogram(self.step_s, self.made * np.exp(-expected))
+        for prompts, sum_s in enumerate(sums_s, start=1):
+            spread = expected + prompts * self.share
+            weight = expected * spread ** (prompts - 1) * np.exp(-spread)
+            weight = self.made * weight / math.factorial(prompts)
+            seconds = self.step_s[:, None] + sum_s
+            each = np.repeat(weight / len(sum_s), len(sum_s))
+            total = total + histogram(seconds.ravel(), each)
+        # Those few held up by more prompts than are told apart are left out.
+        return np.asarray(total / max(total.sum(), 1e-300))
+
+    def itl_share(self, limit_s: float) -> float:
+        """Return the share of requests whose mean time between tokens is within *limit_s*.
+
+        A token waits for its step and for the busy period of the prompts that come in
+        between; over a request, the part that prompts add has a known mean and variance.
+        """
+        left = 1 - self.share
+        room_s = limit_s - self.step_s
+        if self.share == 0:
+            return float(self.made[room_s >= 0].sum())
+        mean_s = self.step_s * self.share / left
+        square = self.mean_prompt_s**2 * (1 + self.prompt_scv)
+        variance = self.rate * self.step_s * square / left**3
+        shape = (mean_s**2 / variance)[:, None] * self.answers
+        below = gamma_cdf(np.maximum(room_s / mean_s, 0.0)[:, None] * shape, shape)
+        return float(self.made @ below.mean(axis=1))
+
+    def ttft_share(self, limit_s: Floats) -> Floats:
+        """Return the share of requests whose first token comes within each of *limit_s*."""
+        busy = 1 - self.states[0]
+        residual_s = 0.5 * float(self.made @ self.step_s) * busy  # the step under way
+        left_s = limit_s[:, None] - self.prompt_s - residual_s
+        after = np.maximum(left_s, 0.0)
+        turn_s, below = self.waits
+        waited = np.interp(after, turn_s * self.stretch, below)
+        if self.beyond > 0:
+            full = float(self.states[-1])
+            waited *= 1 - full * np.exp(-after * full * self.rate / self.beyond)
+        return np.asarray(np.where(left_s >= 0, waited, 0.0) @ SHARES)
+
+    def ttft(self) -> Floats:
+        below = self.ttft_share(EDGES_S)
+        below[0], below[-1] = 0.0, 1.0
+        return np.diff(below)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Replicas and the requests they are for."""
+
+    replica: Replica
+    lengths: Lengths
+    replicas: int
+    objective: Objective
+    queue_max_s: float
+    """Longest wait before a request is turned away. [s]"""
+    arrival_cv: float = 1.0
+    """Coefficient of variation of the times between arrivals at the service; 1: Poisson."""
+
+
+def serve_fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64], step_s: float) -> Served:
+    """Serve *demand* [1/s] with *active* replicas in each step of *step_s*.
+
+    Requests go to the replicas in turn, so that the arrivals at one of R vary R times less.
+    """
+    mean_active = float(active.mean())
+    table = levels(fleet.replica, fleet.lengths, fleet.arrival_cv**2 / mean_active, fleet.objective)
+    most = active * capacity_per_s(fleet.replica, fleet.lengths) * LOADS[-1]
+    served, dropped, wait_s = _backlog(demand, most, fleet.queue_max_s, step_s)
+    load = served / most * LOADS[-1]
+    idle = fleet.replica.idle_fraction
+    power = idle + (np.interp(load, LOADS, table.power_fraction) - idle) * active / fleet.replicas
+    latency = _latency(table, load, served * step_s, wait_s, fleet)
+    return Served(power, served, served * fleet.lengths.output_mean, dropped, active, latency)
+
+
+def _backlog(
+    demand: Floats, most: Floats, queue_max_s: float, step_s: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return (served [1/s], turned away [1/s], wait [s]) of each step.
+
+    What exceeds the most that can be served waits for later steps; what would wait longer
+    than *queue_max_s* is turned away.
+    """
+    wait_s = np.zeros_like(demand)
+    dropped = np.zeros_like(demand)
+    if bool(np.all(demand <= most)):
+        return demand, dropped, wait_s
+    served = np.empty_like(demand)
+    queued = 0.0
+    steps = zip(demand.tolist(), most.tolist(), strict=True)
+    for step, (asked, can) in enumerate(steps):
+        offered = queued / step_s + asked
+        served[step] = min(offered, can)
+        after = (offered - served[step]) * step_s
+        room = can * queue_max_s
+        dropped[step] = max(after - room, 0.0) / step_s
+        before, queued = queued, min(after, room)
+        wait_s[step] = 0.5 * (before + queued) / can
+    return served, dropped, wait_s
+
+
+def _latency(
+    table: Levels, load: Floats, requests: Floats, wait_s: Floats, fleet: Fleet
+) -> Latency:
+    """Mix the histograms of all loads by the requests served at each."""
+    below = np.clip(np.searchsorted(LOADS, load, side="right") - 1, 0, len(LOADS) - 2)
+    part = (load - LOADS[below]) / (LOADS[below + 1] - LOADS[below])
+
+    def mixed(rows: Floats, weight: Floats) -> Floats:
+        at = np.bincount(below, weight * (1 - part), len(LOADS))
+        at += np.bincount(below + 1, weight * part, len(LOADS))
+        return np.asarray(at @ rows)
+
+    def at_load(values: Floats) -> Floats:
+        return np.asarray(np.interp(load, LOADS, values))
+
+    queued = wait_s > 0
+    ttft = mixed(table.ttft, np.where(queued, 0.0, requests))
+    first = at_load(table.first_in_time)
+    if queued.any():
+        # Whoever came through the line has waited already; what is left is the prompt itself.
+        usual_s = float(table.ttft[0] @ np.sqrt(EDGES_S[1:] * EDGES_S[:-1]))
+        ttft = ttft + histogram((wait_s + usual_s)[queued], requests[queued])
+        late = queued & (wait_s + usual_s > fleet.objective.ttft_s)
+        first = np.where(late, 0.0, first)
+    tokens = requests * fleet.lengths.decoded_mean
+    return Latency(
+        ttft,
+        mixed(table.itl, tokens),
+        float(requests.sum()),
+        float(requests @ (first * at_load(table.rest_in_time))),
+    )

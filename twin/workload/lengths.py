@@ -1,0 +1,75 @@
+"""How long prompts and answers are, in tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.config import NonNegative, Range
+
+Floats = NDArray[np.float64]
+Tokens = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LengthConfig:
+    """Log-normal lengths of prompt and answer, independent of each other."""
+
+    prompt_tokens: Annotated[float, Range(1.0)]
+    """Mean."""
+    output_tokens: Annotated[float, Range(1.0)]
+    """Mean."""
+    prompt_sigma: NonNegative = 0.0
+    """Standard deviation of the logarithm; 0: all alike."""
+    output_sigma: NonNegative = 0.0
+    tokens_max: Annotated[float, Range(2.0)] = 131072
+    """Longest prompt, and longest answer: longer ones are cut."""
+
+    def draw(self, rng: np.random.Generator, number: int) -> tuple[Tokens, Tokens]:
+        """Return *number* prompts and answers."""
+
+        def one(mean: float, sigma: float) -> Tokens:
+            drawn = mean * np.exp(sigma * rng.standard_normal(number) - sigma**2 / 2)
+            return np.clip(np.rint(drawn), 1, self.tokens_max).astype(np.int64)
+
+        return one(self.prompt_tokens, self.prompt_sigma), one(
+            self.output_tokens, self.output_sigma
+        )
+
+
+class Lengths:
+    """Prompts and answers of many requests, and the means that serving them turns on."""
+
+    def __init__(self, prompt: Tokens, output: Tokens) -> None:
+        self.prompt: Floats = prompt.astype(float)
+        self.output: Floats = output.astype(float)
+        answer = self.output
+        decoded = answer - 1  # the prefill itself gives the first token
+        self.prompt_mean = float(self.prompt.mean())
+        self.output_mean = float(answer.mean())
+        self.decoded_mean = max(float(decoded.mean()), 1e-9)
+        # A request runs as long as its answer, so the long ones count for more.
+        run = decoded / max(decoded.sum(), 1e-9) if decoded.any() else np.ones_like(decoded)
+        self.cached_tokens = float(run @ (self.prompt + answer / 2))
+        """Tokens a running request has in memory, on average."""
+        self.held_tokens = float(run @ (self.prompt + answer))
+        """Tokens memory is kept for, for a running request, on average."""
+        self._prompts = np.sort(self.prompt)
+        self._outputs = np.sort(self.output)
+
+    def prompt_quantiles(self, shares: Floats) -> Floats:
+        """Return the prompt lengths that each of *shares* does not exceed."""
+        return _quantiles(self._prompts, shares)
+
+    def output_quantiles(self, shares: Floats) -> Floats:
+        """Return the answer lengths that each of *shares* does not exceed."""
+        return _quantiles(self._outputs, shares)
+
+
+def _quantiles(ordered: Floats, shares: Floats) -> Floats:
+    """Return quantiles of *ordered* values; sorted once, they are read in no time."""
+    at = shares * len(ordered) - 0.5
+    return np.asarray(np.interp(at, np.arange(len(ordered)), ordered))

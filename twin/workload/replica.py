@@ -1,0 +1,180 @@
+"""One replica of a language model: its GPUs, what a token costs them and what they draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.config import Count, Fraction, NonNegative, Positive, PositiveFraction
+from twin.errors import ConfigError, require
+from twin.physics.inference import (
+    StepCosts,
+    arithmetic_s,
+    decode_power_fraction,
+    kv_bytes_per_token,
+    read_s,
+)
+from twin.records import Hardware
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModel:
+    """What is served, and in which precision."""
+
+    parameters_b: Positive
+    """All parameters, in billions."""
+    active_parameters_b: Positive
+    """Those that take part in a token; fewer in a mixture of experts. All are read in every
+    decode step, as a batch of tens of requests does."""
+    layers: Count
+    kv_heads: Count
+    head_dim: Count
+    weight_bytes: Positive = 2.0
+    """Bytes of a parameter: 2 for BF16, 1 for FP8."""
+    kv_bytes: Positive = 2.0
+    """Bytes of a value in the cache of keys and values."""
+    speed_over_bf16: Positive = 1.0
+    """Peak arithmetic rate in the precision of the weights over that in BF16."""
+
+    def __post_init__(self) -> None:
+        active = self.active_parameters_b
+        fits = active <= self.parameters_b
+        require(fits, "active_parameters_b", active, f"at most parameters_b={self.parameters_b}")
+
+    def kv_bytes_per_token(self) -> float:
+        """Return the keys and values a token leaves in memory [B]."""
+        return kv_bytes_per_token(self.layers, self.kv_heads, self.head_dim, self.kv_bytes)
+
+    def weights(self) -> float:
+        """Return the memory that the weights take [B]."""
+        return self.parameters_b * 1e9 * self.weight_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How near the serving software comes to what the GPUs could do."""
+
+    mfu: PositiveFraction
+    """Arithmetic reached over peak, in prefill and in the batched part of decode."""
+    bandwidth_fraction: PositiveFraction
+    """Memory bandwidth reached over that of the data sheet."""
+    layer_overhead_us: NonNegative
+    """Launching and synchronizing one layer in each step. [us]"""
+    memory_fraction: PositiveFraction
+    """GPU memory for weights, keys and values; the rest is working space."""
+    batch_max: Count
+    """Requests that a replica runs at once at most, if its memory holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServingPower:
+    """GPU power over TDP while serving."""
+
+    decode_floor: PositiveFraction
+    """While a single request decodes."""
+    decode_span: Fraction
+    """What a full batch adds to it."""
+    decode_batch: Positive
+    """Batch over which that is added: floor + span x (1 - exp(-B / batch))."""
+    prefill: PositiveFraction
+    """While prompts are prefilled."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.decode_floor + self.decode_span <= 1,
+            "decode_span",
+            self.decode_span,
+            f"<= {1 - self.decode_floor:g}",
+        )
+
+    def decode(self, batch: Any) -> Floats:
+        """Return GPU power over TDP while *batch* requests decode [-]."""
+        return decode_power_fraction(batch, self.decode_floor, self.decode_span, self.decode_batch)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A model on its GPUs: everything that serving it must know, in SI units."""
+
+    gpus: int
+    costs: StepCosts
+    batch_max: int
+    power: ServingPower
+    idle_fraction: float
+    """Power of an idle GPU over TDP. [-]"""
+    tdp_w: float
+
+    def running_limit(self, tokens_held: float) -> int:
+        """Return how many requests of *tokens_held* each run at once at most."""
+        return max(1, min(self.batch_max, int(self.costs.kv_tokens / tokens_held)))
+
+    def power_table(self) -> Floats:
+        """Return GPU power over TDP by running requests, 0 .. batch_max [-]."""
+        table = self.power.decode(np.arange(self.batch_max + 1.0))
+        table[0] = self.idle_fraction
+        return table
+
+
+def make_replica(
+    model: LanguageModel,
+    engine: Engine,
+    power: ServingPower,
+    gpus: int,
+    facility: tuple[float, Hardware],
+    key: str,
+) -> Replica:
+    """Return a replica of *model* on *gpus* of the facility; *key* is named in errors.
+
+    Of the *facility* it needs the peak of a GPU [FLOP/s] and the rest of its hardware.
+
+    Raises
+    ------
+    ConfigError
+        If the weights leave no memory for a single token, or idle GPUs would draw more than
+        serving ones.
+    """
+    peak_flops, hardware = facility
+    flops_per_s = gpus * peak_flops * model.speed_over_bf16 * engine.mfu
+    bytes_per_s = gpus * hardware.memory_bytes_per_s * engine.bandwidth_fraction
+    usable = gpus * hardware.memory_bytes * engine.memory_fraction
+    free = usable - model.weights()
+    if free < model.kv_bytes_per_token():
+        raise ConfigError(
+            f"{key}.gpus_per_replica={gpus}: weights of {model.weights() / 1e9:.0f} GB: must fit "
+            f"into {usable / 1e9:.0f} GB of memory, of what the facility has"
+        )
+    active = model.active_parameters_b * 1e9
+    costs = StepCosts(
+        fixed_s=read_s(model.weights(), bytes_per_s)
+        + model.layers * engine.layer_overhead_us * 1e-6,
+        per_request_s=arithmetic_s(1.0, active, flops_per_s),
+        per_cached_token_s=read_s(model.kv_bytes_per_token(), bytes_per_s),
+        per_prompt_token_s=arithmetic_s(1.0, active, flops_per_s),
+        kv_tokens=free / model.kv_bytes_per_token(),
+    )
+    tdp_w = hardware.gpu_power_w(1.0)
+    idle_fraction = hardware.gpu_power_w(0.0) / tdp_w
+    floor = power.decode_floor
+    require(idle_fraction < floor, f"{key}.power.decode_floor", floor,
+            f"> {idle_fraction:.3g}, idle power over TDP of what the facility has")  # fmt: skip
+    return Replica(gpus, costs, engine.batch_max, power, idle_fraction, tdp_w)
+
+
+STEPS = 400
+"""Points between which activity is interpolated from power; leaves errors below 1e-4."""
+
+
+def activity_of(power_fraction: Floats, hardware: Hardware) -> Floats:
+    """Return the activity at which a GPU draws *power_fraction* of its TDP [-].
+
+    The GPU turns activity into watts by a curve of its own; read backwards, the measured
+    power of serving comes out of it again.
+    """
+    activity = np.linspace(0.0, 1.0, STEPS + 1) ** 2  # finer where the curve is steep
+    power_w = np.array([hardware.gpu_power_w(each) for each in activity.tolist()])
+    return np.asarray(np.interp(power_fraction * power_w[-1], power_w, activity))

@@ -1,0 +1,307 @@
+"""Inference by the token: a fleet of replicas, its demand, and what it makes of it."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.config import Count, Fraction, NonNegative, Positive
+from twin.errors import ConfigError, require
+from twin.records import Hardware, Job, Service, WorkloadContext
+from twin.units import SECONDS_PER_HOUR
+from twin.workload.base import ServiceProfile, Workload
+from twin.workload.fluid import Fleet, Served, capacity_per_s, serve_fluid
+from twin.workload.latency import Latency, Objective
+from twin.workload.lengths import LengthConfig, Lengths
+from twin.workload.replica import (
+    Engine,
+    LanguageModel,
+    Replica,
+    ServingPower,
+    activity_of,
+    make_replica,
+)
+from twin.workload.request_mode import Requests, serve_requests
+from twin.workload.requests import RateLayout, RequestLayout, read_rates, read_requests
+from twin.workload.rhythm import Rhythm, seconds_since_monday
+from twin.workload.scaling import Autoscaling
+
+Floats = NDArray[np.float64]
+
+GRID_S = 60.0
+"""Everything is worked out once a minute, whatever the step of the profile and the
+heartbeat, so that the energy of a service depends on neither."""
+SAMPLES = 20_000
+"""Requests drawn to stand for all lengths."""
+SHOWN_FRACTION = 1e-9
+"""Turned-away demand below this share is rounding, not a warning."""
+
+
+@dataclass(kw_only=True)
+class Serving(Workload):
+    """A fleet of identical replicas; subclasses bring its demand.
+
+    In the mode ``fluid`` each minute is in steady state; in the mode ``requests`` every
+    request is served by itself, and step and heartbeat show what came of it. A fleet holds
+    the GPUs of all its replicas for the whole run; those of replicas that are down idle.
+    What heat or a power cap takes from the GPUs' speed is not in the latencies.
+    """
+
+    replicas: Count
+    """All there are; how many are up is up to ``autoscaling``."""
+    gpus_per_replica: Count
+    model: LanguageModel
+    engine: Engine
+    power: ServingPower
+    objective: Objective
+    autoscaling: Autoscaling | None = None
+    """None: all replicas are always up."""
+    queue_max_s: Positive = 60.0
+    """Longest wait before a request gives up. [s]"""
+    mode: Literal["fluid", "requests"] = "fluid"
+    arrival_cv: Positive = 1.0
+    """Coefficient of variation of the times between arrivals; 1: at random."""
+    step_s: Positive = 300.0
+    """Step of the profile; a whole number of minutes."""
+    served: Served | None = field(init=False, default=None, repr=False)
+    """What the fleet did, minute by minute; None before the run."""
+    _served_for: WorkloadContext | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        whole = self.step_s % GRID_S == 0
+        require(whole, "step_s", self.step_s, f"a multiple of {GRID_S:g} s")
+
+    @abstractmethod
+    def lengths(self, context: WorkloadContext) -> Lengths:
+        """Return the lengths of the requests that are expected."""
+
+    @abstractmethod
+    def demand(self, context: WorkloadContext, steps: int) -> Floats:
+        """Return the requests asked for in each of *steps* minutes [1/s]."""
+
+    @abstractmethod
+    def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
+        """Return the single requests that make up *demand*."""
+
+    def jobs(self, context: WorkloadContext) -> Iterator[Job]:
+        """Yield nothing: a service is no job that ends."""
+        return iter(())
+
+    def held_gpus(self) -> int:
+        """Return the GPUs of all replicas."""
+        return self.replicas * self.gpus_per_replica
+
+    def check(self, context: WorkloadContext) -> None:
+        """Refuse a fleet larger than the facility, or a model too large for its GPUs.
+
+        Raises
+        ------
+        ConfigError
+            If the replicas hold more GPUs than there are, or cannot hold the weights.
+        """
+        gpus = self.held_gpus()
+        if gpus > context.gpus:
+            raise ConfigError(
+                f"{self.key}.replicas={self.replicas}: of {self.gpus_per_replica} GPUs each, "
+                f"{gpus} GPUs: must be at most {context.gpus} GPUs, all of what the facility has"
+            )
+        self.replica(*_gpus(context))
+
+    def replica(self, peak_flops: float, hardware: Hardware) -> Replica:
+        """Return one replica on GPUs of *peak_flops* in *hardware*."""
+        return make_replica(
+            self.model,
+            self.engine,
+            self.power,
+            self.gpus_per_replica,
+            (peak_flops, hardware),
+            self.key,
+        )
+
+    def services(self, context: WorkloadContext) -> list[Service]:
+        """Return the one service, with its profile over the whole run."""
+        served = self.serve(context)
+        steps = math.ceil(context.duration_s / self.step_s)
+
+        def means(values: Floats) -> Floats:
+            return np.asarray(values.reshape(steps, -1).mean(axis=1))
+
+        _, hardware = _gpus(context)
+        profile = ServiceProfile(
+            activity_of(means(served.power_fraction), hardware),
+            means(served.requests_per_s),
+            means(served.tokens_per_s),
+            means(served.unserved_per_s),
+        )
+        return [Service(self.label("inference"), self.held_gpus(), self.step_s, profile)]
+
+    def latency(self) -> Latency | None:
+        """Return how long requests waited, once the run has been worked out."""
+        return self.served.latency if self.served is not None else None
+
+    def serve(self, context: WorkloadContext) -> Served:
+        """Return what the fleet does in each minute of the run."""
+        if self.served is not None and self._served_for is context:
+            return self.served
+        steps = math.ceil(context.duration_s / self.step_s) * round(self.step_s / GRID_S)
+        replica, lengths = self.replica(*_gpus(context)), self.lengths(context)
+        demand = self.demand(context, steps)
+        active = np.full(steps, self.replicas)
+        if self.autoscaling is not None:
+            capacity = capacity_per_s(replica, lengths)
+            active = self.autoscaling.replicas(demand, capacity, self.replicas, GRID_S)
+        fleet = Fleet(
+            replica, lengths, self.replicas, self.objective, self.queue_max_s, self.arrival_cv
+        )
+        if self.mode == "fluid":
+            served = serve_fluid(fleet, demand, active, GRID_S)
+        else:
+            served = serve_requests(fleet, self.requests(context, demand), active, GRID_S)
+        self.warnings = self._warnings(float(served.unserved_per_s.sum()), float(demand.sum()))
+        self.served, self._served_for = served, context
+        return served
+
+    def _warnings(self, unserved: float, demand: float) -> list[str]:
+        if unserved <= SHOWN_FRACTION * demand:
+            return []
+        return [
+            f"{self.key}: {unserved * GRID_S:.0f} requests ({unserved / demand:.2%} of demand) "
+            f"were not served: {self.replicas} replicas cannot take them within "
+            f"queue_max_s={self.queue_max_s:g}, or their memory cannot hold one"
+        ]
+
+
+def _gpus(context: WorkloadContext) -> tuple[float, Hardware]:
+    """Return the peak of a GPU of the facility [FLOP/s] and the rest of its hardware."""
+    require(context.hardware is not None, "hardware", context.hardware, "known to a serving fleet")
+    assert context.hardware is not None
+    return context.gpu_peak_flops, context.hardware
+
+
+def arrivals_s(demand: Floats, cv: float, rng: np.random.Generator) -> Floats:
+    """Return arrivals that follow *demand* [1/s by the minute], apart by gamma variables.
+
+    A renewal process of rate 1 in units of expected requests, carried over to clock time.
+
+    Parameters
+    ----------
+    demand : ndarray, shape (minutes,)
+        Requests asked for in each minute. [1/s]
+    cv : float
+        Coefficient of variation of the times between arrivals; 1: at random. [-]
+    rng : Generator
+        Source of chance.
+    """
+    expected = np.concatenate([[0.0], np.cumsum(demand * GRID_S)])
+    shape = 1 / cv**2
+    most = int(expected[-1] + 8 * max(cv, 1.0) * math.sqrt(expected[-1] + 1) + 8)
+    reached = np.cumsum(rng.gamma(shape, 1 / shape, most))
+    reached = reached[reached < expected[-1]]
+    clock_s = GRID_S * np.arange(len(expected))
+    return np.asarray(np.interp(reached, expected, clock_s))
+
+
+@dataclass(kw_only=True)
+class GeneratedServing(Serving):
+    """Demand by a daily and weekly rhythm, hourly noise and lengths of given distributions."""
+
+    requests_per_s: NonNegative
+    """Mean demand over a week."""
+    tokens: LengthConfig
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    noise_fraction: Fraction = 0.0
+    """Standard deviation of hourly demand around its rhythm, over that demand."""
+
+    def lengths(self, context: WorkloadContext) -> Lengths:
+        """Return drawn lengths."""
+        return Lengths(*self.tokens.draw(context.rng(f"{self.key}.lengths"), SAMPLES))
+
+    def demand(self, context: WorkloadContext, steps: int) -> Floats:
+        """Return requests per second in the middle of each minute."""
+        middle_s = GRID_S * np.arange(0.5, steps)
+        weight = self.rhythm.weight(middle_s + seconds_since_monday(context.start))
+        hours = math.ceil(context.duration_s / SECONDS_PER_HOUR) + 1
+        noise = context.rng(f"{self.key}.noise").standard_normal(hours)
+        factor = np.interp(middle_s / SECONDS_PER_HOUR, np.arange(hours), noise)
+        varied = np.maximum(1 + self.noise_fraction * factor, 0)
+        return np.asarray(self.requests_per_s * weight * varied)
+
+    def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
+        """Return requests drawn for that demand."""
+        at_s = arrivals_s(demand, self.arrival_cv, context.rng(f"{self.key}.arrivals"))
+        drawn = self.tokens.draw(context.rng(f"{self.key}.tokens"), len(at_s))
+        return Requests(at_s, *drawn)
+
+
+@dataclass(kw_only=True)
+class RateReplay(Serving):
+    """Demand by recorded rates, each window constant; lengths of given distributions."""
+
+    path: str | None
+    """A CSV file, plain or ``.gz``."""
+    layout: RateLayout
+    tokens: LengthConfig
+    _rates: Floats | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        window_s = self.layout.window_s
+        require(window_s % GRID_S == 0, "layout.window_s", window_s, f"a multiple of {GRID_S:g}")
+
+    def check(self, context: WorkloadContext) -> None:
+        """Read the rates, and refuse what cannot be served at all."""
+        self._rates, self.report = read_rates(self.path, self.layout, context, self.key)
+        super().check(context)
+
+    def lengths(self, context: WorkloadContext) -> Lengths:
+        """Return drawn lengths."""
+        return Lengths(*self.tokens.draw(context.rng(f"{self.key}.lengths"), SAMPLES))
+
+    def demand(self, context: WorkloadContext, steps: int) -> Floats:
+        """Return the recorded rates by the minute."""
+        assert self._rates is not None  # check() has read them
+        minutes = np.repeat(self._rates, round(self.layout.window_s / GRID_S))
+        return np.asarray(np.pad(minutes, (0, max(0, steps - len(minutes))))[:steps])
+
+    def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
+        """Return requests drawn for that demand."""
+        at_s = arrivals_s(demand, self.arrival_cv, context.rng(f"{self.key}.arrivals"))
+        drawn = self.tokens.draw(context.rng(f"{self.key}.tokens"), len(at_s))
+        return Requests(at_s, *drawn)
+
+
+@dataclass(kw_only=True)
+class RequestReplay(Serving):
+    """Recorded requests with their tokens, each arriving when it did."""
+
+    path: str | None
+    """A CSV or JSON-lines file, plain or ``.gz``."""
+    layout: RequestLayout
+    _found: Requests | None = field(init=False, default=None, repr=False)
+
+    def check(self, context: WorkloadContext) -> None:
+        """Read the requests, and refuse what cannot be served at all."""
+        self._found, self.report = read_requests(self.path, self.layout, context, self.key)
+        super().check(context)
+
+    def lengths(self, context: WorkloadContext) -> Lengths:
+        """Return the lengths of the recorded requests."""
+        found = self.requests(context, np.empty(0))
+        return Lengths(found.prompt, found.output)
+
+    def demand(self, context: WorkloadContext, steps: int) -> Floats:
+        """Return how many requests arrived in each minute, over a minute."""
+        at_s = self.requests(context, np.empty(0)).at_s
+        minute = (at_s / GRID_S).astype(np.int64)
+        return np.bincount(minute, minlength=steps)[:steps] / GRID_S
+
+    def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
+        """Return the recorded requests."""
+        assert self._found is not None  # check() has read them
+        return self._found
