@@ -15,7 +15,7 @@ from twin.plot import style
 from twin.probes import training_run
 from twin.scenario import Published
 from twin.validation import Case, find_cases
-from twin.workload.training_run import Plan
+from twin.workload.training_plan import Plan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

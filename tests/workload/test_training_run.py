@@ -107,8 +107,10 @@ def test_a_gpu_draws_the_time_weighted_mean_of_the_phases(run, cluster):
     plan = workload.plan(cluster())
     blocked = 15.0 / (plan.interval_s + 15.0)
     power = power * (1 - blocked) + 0.25 * blocked
-    drawn_w = A100.gpu_power_w(the_job(workload, cluster()).activity)
-    assert drawn_w / 400.0 == pytest.approx(power)
+    job = the_job(workload, cluster())
+    high_w, low_w = A100.gpu_power_w(job.activity), A100.gpu_power_w(job.low_activity)
+    assert high_w == pytest.approx(0.95 * 400.0)
+    assert (job.duty * high_w + (1 - job.duty) * low_w) / 400.0 == pytest.approx(power)
 
 
 def test_only_communication_that_leaves_the_server_feels_the_fabric(run, cluster):

@@ -9,7 +9,8 @@ from twin.build import read, size
 from twin.errors import ConfigError, RunError
 from twin.results.run_folder import Run
 from twin.units import JOULES_PER_KWH, SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
-from twin.workload.training_run import Plan, TrainingRun
+from twin.workload.training_plan import Plan
+from twin.workload.training_run import TrainingRun
 
 
 def plan(config: Mapping[str, Any]) -> Plan:

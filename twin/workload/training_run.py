@@ -7,263 +7,39 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
-from twin.config import (
-    Count,
-    CountOrZero,
-    Fraction,
-    NonNegative,
-    Positive,
-    PositiveFraction,
-)
+from twin.config import Count, NonNegative, Positive
 from twin.errors import ConfigError, ParameterError, require
 from twin.physics.training import (
-    STORED_BYTES_PER_TOKEN,
     Layout,
     Machine,
     Software,
     StepTime,
     Transformer,
     check_memory,
-    checkpoint_bytes,
-    daly_interval_s,
     fastest_layout,
     goodput_fraction,
-    mean_time_to_failure_s,
     memory_per_gpu_bytes,
     mfu,
     step_time,
     training_flops,
 )
 from twin.records import Hardware, Job, WorkloadContext
-from twin.units import (
-    BYTES_PER_GIGABYTE,
-    SECONDS_PER_HOUR,
-    SECONDS_PER_MINUTE,
-)
+from twin.units import BYTES_PER_GIGABYTE, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from twin.workload.base import Workload
 from twin.workload.distributions import solve_rising
+from twin.workload.training_plan import (
+    BILLION,
+    Checkpoints,
+    ModelShape,
+    Parallelism,
+    PhasePower,
+    Plan,
+    TrainingSoftware,
+)
 
-BILLION = 1e9
 PARTS = ("math", "memory", "tensor", "context", "expert", "data", "bubble", "straggler")
 """Where a step goes, as shown to the user."""
 RANKS = ("tensor", "pipeline", "context", "expert", "data")
-
-
-@dataclass(slots=True, kw_only=True)
-class ModelShape:
-    """The model that is trained."""
-
-    name: str
-    parameters_billion: Positive
-    layers: Count
-    hidden: Count
-    sequence: Count
-    """Tokens of a sequence."""
-    active_parameters_billion: Positive | None = None
-    """Parameters a token meets; null: all, a dense model."""
-    expert_parameters_billion: NonNegative = 0.0
-    """Parameters of routed experts, which expert parallelism divides."""
-    expert_copies: NonNegative = 0.0
-    """Copies of a token sent to other ranks per layer; 0 for a dense model."""
-    key_width: CountOrZero = 0
-    """Width of a token's keys, and of its values; 0: as wide as ``hidden``."""
-
-    def __post_init__(self) -> None:
-        """Refuse parts larger than the whole."""
-        for name in ("active_parameters_billion", "expert_parameters_billion"):
-            value = getattr(self, name) or 0.0
-            allowed = f"<= parameters_billion={self.parameters_billion:g}"
-            require(value <= self.parameters_billion, name, value, allowed)
-
-    def transformer(self) -> Transformer:
-        """Return the shape as the training arithmetic takes it."""
-        active = self.active_parameters_billion or self.parameters_billion
-        return Transformer(
-            parameters=self.parameters_billion * BILLION,
-            active_parameters=active * BILLION,
-            layers=self.layers,
-            hidden=self.hidden,
-            sequence=self.sequence,
-            expert_parameters=self.expert_parameters_billion * BILLION,
-            expert_copies=self.expert_copies,
-            key_width=self.key_width,
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class Parallelism:
-    """How a step is spread over the GPUs; data-parallel ranks are what is left of them."""
-
-    tensor: Count = 1
-    pipeline: Count = 1
-    context: Count = 1
-    expert: Count = 1
-    """Ranks the routed experts are spread over; they lie within the data-parallel ranks."""
-    micro_batch: Count = 1
-    """Sequences a rank takes through the pipeline at once."""
-    virtual_stages: Count = 1
-    """Pieces of the model a pipeline rank holds."""
-    full_recompute: bool = False
-    """Whether the forward pass is run a second time on the way back."""
-    stored_bytes_per_token: Positive = STORED_BYTES_PER_TOKEN
-    """Activations kept per token, layer and hidden unit unless all are recomputed. [B]"""
-
-    def layout(self, gpus: int, batch: int) -> Layout:
-        """Return the layout over *gpus* GPUs of *batch* sequences a step."""
-        model_ranks = self.tensor * self.pipeline * self.context
-        whole = gpus % model_ranks == 0
-        allowed = f"a multiple of tensor x pipeline x context = {model_ranks}"
-        require(whole, "gpus", gpus, allowed)
-        return Layout(
-            tensor=self.tensor,
-            pipeline=self.pipeline,
-            context=self.context,
-            data=gpus // model_ranks,
-            batch=batch,
-            expert=self.expert,
-            micro_batch=self.micro_batch,
-            virtual_stages=self.virtual_stages,
-            full_recompute=self.full_recompute,
-            stored_bytes_per_token=self.stored_bytes_per_token,
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class TrainingSoftware:
-    """What the software makes of the hardware."""
-
-    math_efficiency: PositiveFraction
-    """Share of the dense FP16/BF16 peak reached while nothing but matrix products runs;
-    8-bit products are judged by the same peak."""
-    tensor_overlap: Fraction
-    """Share of tensor-parallel communication hidden behind mathematics."""
-    expert_overlap: Fraction
-    straggler: NonNegative
-    """A step lengthens by this times ln(GPUs)."""
-    network_efficiency: PositiveFraction
-    """Share of line rate that messages get."""
-    overhead_fraction: NonNegative = 0.0
-    """Time between steps over time in them: evaluation, logging."""
-    attention_counted: Fraction = 0.0
-    """Attention operations counted as useful, over 12 x layers x sequence x hidden per
-    token: 0 counts 6 per parameter alone, 0.5 what a causal mask leaves, 1 all."""
-
-
-@dataclass(slots=True, kw_only=True)
-class PhasePower:
-    """Power of a GPU over its full power in the phases of a step."""
-
-    compute: Fraction
-    communication: Fraction
-    """While communication is not hidden."""
-    waiting: Fraction
-    """In the bubble of the pipeline, for the slowest rank, while a checkpoint is written."""
-
-    def mean(self, step: StepTime, blocked_fraction: float) -> float:
-        """Return the mean over steps and checkpoints, *blocked_fraction* of the time in the latter.
-
-        Time-weighted: the swings within a step last seconds, servers are seen by the minute.
-        """
-        compute_s = step.math_s + step.memory_s
-        waiting_s = step.bubble_s + step.straggler_s
-        in_steps = (
-            compute_s * self.compute
-            + step.communication_s * self.communication
-            + waiting_s * self.waiting
-        ) / step.step_s
-        return in_steps * (1.0 - blocked_fraction) + self.waiting * blocked_fraction
-
-
-@dataclass(slots=True, kw_only=True)
-class Checkpoints:
-    """What is kept against failures, how often, and what that costs."""
-
-    bytes_per_parameter: Positive
-    blocking_s: Positive | None
-    """Time a checkpoint stops the work, where it is written behind the steps; null: all
-    the time that storage takes to write it."""
-    write_fraction: PositiveFraction
-    """Bandwidth a checkpoint is written with over that of the storage."""
-    interval_minutes: Positive | None
-    """Work between two checkpoints; null: what loses least at these failures (Daly)."""
-    failures_per_server_day: Positive | None
-    """Only for that interval: failures themselves come from ``faults``. [1/day]"""
-    restart_minutes: NonNegative
-    """From a failure to the first new step, as far as the interval takes it into account."""
-
-    def __post_init__(self) -> None:
-        """Refuse an interval that cannot be found."""
-        known = self.interval_minutes is not None or self.failures_per_server_day is not None
-        allowed = "given where interval_minutes is not"
-        require(known, "failures_per_server_day", self.failures_per_server_day, allowed)
-
-    def writing_s(self, parameters: float, storage_bytes_per_s: float) -> float:
-        """Return how long storage takes to write one checkpoint [s]."""
-        size = checkpoint_bytes(parameters, self.bytes_per_parameter)
-        return size / (self.write_fraction * storage_bytes_per_s)
-
-    def mttf_s(self, servers: float) -> float:
-        """Return the mean time to failure of a job of *servers*, inf where none is given [s]."""
-        rate = self.failures_per_server_day
-        return inf if rate is None else mean_time_to_failure_s(servers, rate)
-
-    def interval_s(self, blocking_s: float, servers: float, writing_s: float) -> float:
-        """Return the work between two checkpoints [s].
-
-        Each stops the work for *blocking_s* and is written when the next one comes.
-        """
-        least_s = writing_s - blocking_s
-        if self.interval_minutes is None:
-            restart_s = self.restart_minutes * SECONDS_PER_MINUTE
-            return max(least_s, daly_interval_s(blocking_s, self.mttf_s(servers), restart_s))
-        interval_s = self.interval_minutes * SECONDS_PER_MINUTE
-        require(
-            interval_s >= least_s,
-            "interval_minutes",
-            self.interval_minutes,
-            f">= {least_s / SECONDS_PER_MINUTE:.3g}: a checkpoint takes "
-            f"{writing_s / SECONDS_PER_MINUTE:.3g} min to write on the storage, "
-            "what the facility has",
-        )
-        return interval_s
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A run worked out: its layout, its step, and what it is slowed by."""
-
-    layout: Layout
-    step: StepTime
-    steps: int
-    flops: float
-    """Useful operations of the whole run. [FLOP]"""
-    mfu: float
-    """Of a step. [-]"""
-    memory_bytes: float
-    """On the fullest GPU. [B]"""
-    fabric_fraction: float
-    """Exposed communication that crosses the fabric, over the step. [-]"""
-    training_s: float
-    """All steps and what lies between them, checkpoints not counted. [s]"""
-    blocking_s: float
-    """Time one checkpoint stops the work; 0 where none is written. [s]"""
-    interval_s: float
-    """Work between two checkpoints; inf where none is written. [s]"""
-    goodput: float | None
-    """Expected productive share at the failures given; None where none are."""
-
-    @property
-    def work_s(self) -> float:
-        """Return the time of the whole run where nothing slows or stops it [s]."""
-        written = 0 if self.interval_s == inf else int(self.training_s / self.interval_s)
-        return self.training_s + written * self.blocking_s
-
-    @property
-    def blocked_fraction(self) -> float:
-        """Return the share of time in which checkpoints stop the work [-]."""
-        if self.interval_s == inf:
-            return 0.0
-        return self.blocking_s / (self.interval_s + self.blocking_s)
 
 
 @dataclass(kw_only=True)
@@ -347,6 +123,7 @@ class TrainingRun(Workload):
             return
         plan = self.plan(context)
         gpus = plan.layout.gpus
+        duty, high, low = self.power.levels(plan.step, plan.blocked_fraction)
         yield Job(
             job_id=self.label(self.model.name),
             kind=self.job_kind,
@@ -354,7 +131,9 @@ class TrainingRun(Workload):
             gpus=gpus,
             work_s=plan.work_s,
             limit_s=plan.work_s * self.limit_factor,
-            activity=self._activity(plan, context),
+            activity=_activity(high, context),
+            duty=duty,
+            low_activity=_activity(low, context),
             account=self.account,
             priority=self.priority,
             comm_fraction=plan.fabric_fraction,
@@ -450,13 +229,6 @@ class TrainingRun(Workload):
             return blocking_s, interval_s, None
         return blocking_s, interval_s, goodput_fraction(interval_s, blocking_s, mttf_s, restart_s)
 
-    def _activity(self, plan: Plan, context: WorkloadContext) -> float:
-        """Return the activity at which a GPU draws the mean power of the phases."""
-        assert context.hardware is not None
-        power_w = context.hardware.gpu_power_w
-        wanted_w = self.power.mean(plan.step, plan.blocked_fraction) * power_w(1.0)
-        return solve_rising(power_w, wanted_w, 0.0, 1.0)
-
     def _in_words(self, plan: Plan) -> str:
         """Return the plan as a sentence."""
         layout, step = plan.layout, plan.step
@@ -480,6 +252,13 @@ class TrainingRun(Workload):
             f"{step.step_s:.3g} s ({parts}), MFU {plan.mfu:.1%}, {saved}, "
             f"{plan.work_s / SECONDS_PER_HOUR:.1f} h if nothing stops it"
         )
+
+
+def _activity(power_fraction: float, context: WorkloadContext) -> float:
+    """Return the activity at which a GPU draws that part of its full power."""
+    assert context.hardware is not None
+    power_w = context.hardware.gpu_power_w
+    return solve_rising(power_w, power_fraction * power_w(1.0), 0.0, 1.0)
 
 
 def _fabric_s(step: StepTime, layout: Layout, machine: Machine) -> float:
