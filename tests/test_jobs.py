@@ -84,6 +84,30 @@ def test_a_stop_loses_what_was_not_in_the_checkpoint():
     assert desk.lost_gpu_s == 15 * 8
 
 
+def test_a_restart_takes_its_time_and_holds_its_gpus():
+    """Stopped at 35 s with 30 s kept, 20 s to load: 70 s of work from 60 s on, a limit between."""
+    one = job("one", 0, 8, 100, checkpoint_s=10, restart_s=20, flops=1e3)
+    desk = bench()
+    at(desk, 35, lambda: (off(desk), on(desk)))
+    at(desk, 40, lambda: desk.throttle(1.0, 0.5))
+    at(desk, 45, lambda: desk.throttle(1.0, 1.0))
+    play(desk, [one])
+    assert one.finished_at_s == 35 + 20 + 70
+    assert one.service_s == 125
+    assert desk.useful_gpu_s == 8 * 100
+    assert desk.lost_gpu_s == 8 * 5
+    assert desk.useful_flops == pytest.approx(1e3)
+
+
+def test_a_job_stopped_while_it_restarts_restarts_anew():
+    one = job("one", 0, 8, 100, checkpoint_s=10, restart_s=20)
+    desk = bench()
+    at(desk, 30, lambda: (off(desk), on(desk)))
+    at(desk, 40, lambda: (off(desk), on(desk)))
+    play(desk, [one])
+    assert (one.finished_at_s, one.restarts, one.lost_gpu_s) == (130, 2, 0)
+
+
 def test_without_checkpoints_a_stop_loses_everything():
     one = job("one", 0, 8, 100)
     desk = bench()

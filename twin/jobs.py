@@ -205,6 +205,8 @@ class Dispatcher:
         insort(self._ends, expected)
         self._count(job, 1)
         job.rate_since_s = now_s
+        if job.restarts:
+            job.ready_at_s = now_s + job.restart_s
         job.rate = self._rate(job)
         if finite:
             job.process = self.env.process(self._life(job))
@@ -239,15 +241,24 @@ class Dispatcher:
         """Work falls at the present rate until none is left; a new rate starts the wait anew."""
         while True:
             try:
-                wait_s = job.remaining_s / job.rate if job.rate > 0.0 else inf
-                yield self.env.timeout(wait_s)
+                yield self.env.timeout(self._wait_s(job))
             except simpy.Interrupt:
                 if job.process is not self.env.active_process:
                     return  # stopped; another process may live it later
                 continue
-            break
+            if job.rate > 0.0:
+                break
+            self.settle(job)  # the restart is over
+            job.rate = self._rate(job)
         job.process = None
         self._finish(job)
+
+    def _wait_s(self, job: Job) -> float:
+        """Return how long *job* goes on at its present rate."""
+        if job.rate > 0.0:
+            return job.remaining_s / job.rate
+        starting_s = job.ready_at_s - self.env.now
+        return starting_s if starting_s > 0.0 else inf
 
     def _finish(self, job: Job) -> None:
         now_s = self.env.now
@@ -323,6 +334,8 @@ class Dispatcher:
     # ---- what changes the rate ----
 
     def _rate(self, job: Job) -> float:
+        if job.ready_at_s > self.env.now:
+            return 0.0
         rate = job.network_factor * self._rate_factor
         if job.read_bytes_per_s and rate > self._storage_level:
             return self._storage_level

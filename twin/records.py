@@ -75,6 +75,8 @@ class Job:
     """Share of its time that its GPUs spend at ``activity``; the rest at ``low_activity``.
     They change within seconds, so servers draw the mean of both. [-]"""
     low_activity: float = 0.0
+    restart_s: float = 0.0
+    """From a new start after a stop to the first work: loading the checkpoint. [s]"""
 
     # ---- life, owned by jobs.py ----
     status: str = QUEUED
@@ -84,6 +86,8 @@ class Job:
     remaining_s: float = 0.0
     rate: float = 0.0
     rate_since_s: float = 0.0
+    ready_at_s: float = 0.0
+    """When a restart is over and work goes on."""
     service_s: float = 0.0
     """Time spent holding GPUs. [s]"""
     restarts: int = 0

@@ -68,7 +68,7 @@ def test_work_is_steps_times_step_time_and_the_checkpoints_between(run, cluster)
     written = int(plan.steps * plan.step.step_s / plan.interval_s)
     assert job.work_s == pytest.approx(plan.steps * plan.step.step_s + written * 15.0)
     assert job.checkpoint_s == plan.interval_s + 15.0
-    assert (job.gpus, job.kind) == (1024, "pretraining")
+    assert (job.gpus, job.kind, job.restart_s) == (1024, "pretraining", 480.0)
 
 
 def test_without_checkpoints_a_stop_loses_everything_and_nothing_blocks(run, cluster):

@@ -168,7 +168,7 @@ class Checkpoints:
     failures_per_server_day: Positive | None
     """Only for that interval: failures themselves come from ``faults``. [1/day]"""
     restart_minutes: NonNegative
-    """From a failure to the first new step, as far as the interval takes it into account."""
+    """From a failure to the first new step, where GPUs are free."""
 
     def __post_init__(self) -> None:
         """Refuse an interval that cannot be found."""

@@ -139,8 +139,13 @@ class TrainingRun(Workload):
             comm_fraction=plan.fabric_fraction,
             read_bytes_per_s=self.read_gb_per_s_per_gpu * BYTES_PER_GIGABYTE * gpus,
             checkpoint_s=plan.interval_s + plan.blocking_s,
+            restart_s=self._restart_s(),
             flops=plan.flops,
         )
+
+    def _restart_s(self) -> float:
+        kept = self.checkpoint
+        return 0.0 if kept is None else kept.restart_minutes * SECONDS_PER_MINUTE
 
     def _work_out(self, context: WorkloadContext, hardware: Hardware, gpus: int) -> Plan:
         model, machine = self.model.transformer(), self._machine(context, hardware)
