@@ -17,7 +17,7 @@ from twin import __version__, build, replications
 from twin.build import Design
 from twin.facility import Facility
 from twin.results.recorder import Recorder
-from twin.results.summary import Facts, Summary, summarize, write_summary
+from twin.results.summary import Facts, Summary, Totals, summarize, write_summary
 from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 
 Progress = Callable[[float], None]
@@ -124,6 +124,7 @@ def simulate(design: Design, facility: Facility, progress: Progress) -> int:
             gc.enable()
     facility.close()
     _add_up(facility)
+    _add_latencies(design, facility.totals)
     return int(next(env._eid))
 
 
@@ -137,6 +138,16 @@ def _add_up(facility: Facility) -> None:
     totals.jobs_completed = desk.completed
     totals.jobs_killed = desk.killed
     totals.service_j = desk.service_j
+
+
+def _add_latencies(design: Design, totals: Totals) -> None:
+    """Carry over how long requests waited, where the workload knows."""
+    latency = design.workload.latency()
+    if latency is None:
+        return
+    totals.ttft_p99_s, totals.itl_p99_s = latency.ttft_s(0.99), latency.itl_s(0.99)
+    within = latency.within_fraction()
+    totals.requests_within_slo = None if within is None else within * totals.requests
 
 
 def facts(design: Design, facility: Facility) -> Facts:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.workload.conftest import resolve
 from twin.config import parse
 from twin.errors import ConfigError
 from twin.gpu.air_server import AirServer
 from twin.physics.inference import saturated
 from twin.records import Hardware
 from twin.workload.latency import Latency, histogram, quantile_s
+from twin.workload.mix import Mix
 from twin.workload.replica import activity_of
 from twin.workload.scaling import Autoscaling
 from twin.workload.serving import arrivals_s
@@ -228,3 +230,17 @@ def test_a_run_is_worked_out_once(configured, on_h100):
     assert serving.served is first
     serving.services(dataclasses.replace(context))
     assert serving.served is not first
+
+
+def test_the_latencies_of_a_mix_are_those_of_all_its_services(configured, on_h100):
+    data = yaml.safe_load((CONF / "workload" / "serving_8b.yaml").read_text(encoding="utf-8"))
+    coarse = yaml.safe_load((CONF / "workload" / "llm_serving.yaml").read_text(encoding="utf-8"))
+    context = on_h100(days=0.1, gpus=1024)
+    both = parse(Mix, {"streams": {"a": data, "b": data}}, "workload", resolve)
+    both.services(context)
+    one, other = (stream.latency() for stream in both.streams.values())
+    assert both.latency().requests == pytest.approx(one.requests + other.requests)
+    # Where one service has no latencies, those of the others would pass for all.
+    mixed = parse(Mix, {"streams": {"a": data, "b": coarse}}, "workload", resolve)
+    mixed.services(context)
+    assert mixed.latency() is None

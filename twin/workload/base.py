@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from twin.config import Component
 from twin.records import Job, LoadReport, Service, WorkloadContext
+from twin.workload.latency import Latency
 
 
 @dataclass(slots=True)
@@ -55,6 +56,10 @@ class Workload(Component):
     def held_gpus(self) -> int:
         """Return how many GPUs its services hold for good."""
         return 0
+
+    def latency(self) -> Latency | None:
+        """Return how long its requests waited, known once ``services`` was asked; or None."""
+        return None
 
     def name_as(self, key: str) -> None:
         """Take *key* as the key path, so that streams of a mix do not share random numbers."""

@@ -11,6 +11,7 @@ from operator import attrgetter
 from twin.errors import ConfigError, require
 from twin.records import Job, LoadReport, Service, WorkloadContext
 from twin.workload.base import Workload
+from twin.workload.latency import Latency
 
 
 def merged(reports: list[LoadReport]) -> LoadReport | None:
@@ -77,6 +78,12 @@ class Mix(Workload):
         found = [service for stream in self._in_order() for service in stream.services(context)]
         self.warnings = [warning for stream in self._in_order() for warning in stream.warnings]
         return found
+
+    def latency(self) -> Latency | None:
+        """Return the latencies of all its services; None unless each of them knows its own."""
+        found = [stream.latency() for stream in self._in_order() if stream.held_gpus()]
+        known = [each for each in found if each is not None]
+        return sum(known, start=Latency()) if known and len(known) == len(found) else None
 
     def held_gpus(self) -> int:
         """Return the GPUs that the services of all streams hold."""
