@@ -71,3 +71,13 @@ def test_figures_of_another_workload_are_refused():
         training_run.goodput_fraction(
             compose.load(["workload=training_run", "workload.checkpoint=null"])
         )
+
+
+def test_a_run_without_failures_is_productive_but_for_checkpoints_and_the_fabric(tmp_path):
+    words = [word for word in SHORT if word != "workload.checkpoint=null"]
+    config = compose.load(words)
+    run.execute(config, tmp_path)
+    done, planned = Run.open(tmp_path), training_run.plan(config)
+    got = training_run.productive_fraction(config, done)
+    assert got == pytest.approx(1 - planned.blocked_fraction, abs=0.002)
+    assert training_run.restarts(done) == 0

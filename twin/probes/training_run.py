@@ -73,6 +73,22 @@ def carbon_t(run: Run) -> float:
     return kg_per_kwh * energy_mwh(run)
 
 
+def restarts(run: Run) -> float:
+    """Return how often jobs of the run were stopped and started again."""
+    return float(run.jobs(["restarts"])["restarts"].sum())
+
+
+def productive_fraction(config: Mapping[str, Any], run: Run) -> float:
+    """Return the time spent in steps that were kept over all time, of a run without an end.
+
+    Checkpoints, lost work, restarts and waiting for GPUs are the rest (ETTR).
+    """
+    planned = plan(config)
+    gpu_hours = planned.layout.gpus * float(run.summary["simulated_days"]) * 24.0
+    useful = float(run.summary["gpu_hours_useful"]) * (1.0 - planned.blocked_fraction)
+    return useful / gpu_hours
+
+
 def _job(run: Run) -> dict[str, float]:
     """Return the columns of the one job of *run*, which must be finished."""
     table = run.jobs()
