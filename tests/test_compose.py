@@ -158,3 +158,21 @@ def test_every_part_of_the_table_of_contents_is_explained():
     listed = [line[2:].split(":")[0] for line in lines if line.startswith("- ")]
     parts = [name for name in listed if name not in ("_self_",) and not name.startswith("override")]
     assert parts == [*catalogue.GROUPS, "scenario"]
+
+
+def test_a_file_that_builds_on_itself_is_refused(own_folder):
+    write(own_folder / "scenarios/loop.yaml", "defaults: [loop]\n")
+    with pytest.raises(ConfigError, match="builds on itself"):
+        compose.load(["scenario=loop"])
+
+
+def test_a_scenario_that_is_not_text_is_named(own_folder):
+    write(own_folder / "scenarios/bad.yaml", "")
+    (own_folder / "scenarios/bad.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"bad\.yaml: must be text in UTF-8"):
+        compose.load(["scenario=bad"])
+
+
+def test_a_folder_that_cannot_be_made_is_named():
+    error = FileNotFoundError(2, "No such file or directory", "outputs")
+    assert compose.explain(error) == "outputs: No such file or directory"

@@ -53,7 +53,14 @@ RESOLVERS = (
 )
 """What ``${name:...}`` may call in a file: nothing that reads the environment or runs code."""
 
-REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, OSError)
+REFUSALS = (
+    HydraException,
+    OmegaConfBaseException,
+    yaml.YAMLError,
+    ValueError,
+    OSError,
+    RecursionError,
+)
 """What reading and composing raise where a file or an override is wrong; see :func:`explain`."""
 
 _TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
@@ -81,8 +88,11 @@ class ScenarioSource(ConfigSource):
         path = self._file(config_path)
         if path is None or not path.is_file():
             raise ConfigLoadError(f"scenario not found: {config_path}")
-        with path.open(encoding="utf-8") as file:
-            content = OmegaConf.load(file)
+        try:
+            with path.open(encoding="utf-8") as file:
+                content = OmegaConf.load(file)
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: must be text in UTF-8: {error}") from error
         if not isinstance(content, DictConfig):
             raise ConfigError(f"{path}:1: must be a mapping of keys, as 'scenario: {{...}}'")
         content.setdefault("scenario", {})
@@ -366,6 +376,14 @@ def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
     return f"{mark.name}:{mark.line + 1}:{mark.column + 1}: malformed YAML: {what}"
 
 
+def _explain_file(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def _explain_loop(error: RecursionError) -> str:
+    return "defaults: a file builds on itself, directly or through another"
+
+
 def _explain_missing(error: MissingConfigException) -> str:
     group, _, name = str(error.missing_cfg_file).rpartition("/")
     said = str(error).splitlines()[0]
@@ -391,5 +409,7 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
     (ConfigCompositionException, _explain_composition),
     (UnsupportedInterpolationType, _explain_interpolation),
     (OmegaConfBaseException, _explain_value),
+    (OSError, _explain_file),
+    (RecursionError, _explain_loop),
 )
 """From the particular to the general; the first that fits explains."""

@@ -243,6 +243,8 @@ class _Reader:
         if kind is not Any and type(raw) is not kind:
             names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
             return self._refuse(path, raw, names.get(kind, str(kind)))
+        if isinstance(raw, float) and not math.isfinite(raw):
+            return self._refuse(path, raw, "a finite number")
         return raw
 
     _BY_ORIGIN: typing.ClassVar[dict[Any, Callable[[_Reader, Any, Any, str], Any]]] = {

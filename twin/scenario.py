@@ -79,6 +79,9 @@ class Published:
         return f"x/{self.factor:g}"
 
 
+_NOT_IN_A_NAME = frozenset('/\\:*?"<>|')
+
+
 def _short(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
@@ -88,9 +91,21 @@ class ScenarioConfig:
     """The ``scenario`` part of a configuration."""
 
     name: str
+    """What its runs are called; the folder of its results bears it."""
     question: str = ""
     """What the study answers, in one line."""
     published: list[Published] = field(default_factory=list)
     """Outcomes published for the real system; ``twin-validate`` checks them."""
     slow: bool = False
     """Whether ``twin-validate`` runs it only on request."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that is not the name of one folder: results would land elsewhere."""
+        plain = self.name == self.name.strip(". ") and not set(self.name) & _NOT_IN_A_NAME
+        require(
+            bool(self.name) and plain and self.name.isprintable(),
+            "name",
+            repr(self.name),
+            'the name of one folder: not empty, without any of / \\ : * ? " < > | and no dot '
+            "or space at an end",
+        )

@@ -1,0 +1,21 @@
+"""The reader of configuration, where tests of models do not reach."""
+
+import math
+
+import pytest
+
+from twin.config import ClockConfig, OutputConfig, parse
+from twin.errors import ConfigError
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_number_must_be_finite(value):
+    with pytest.raises(ConfigError, match=rf"output\.interval_s={value}: must be a finite number"):
+        parse(OutputConfig, {"interval_s": value}, "output")
+
+
+def test_a_whole_number_may_be_written_as_a_float_but_not_as_a_fraction():
+    clock = {"start": "2023-07-03", "duration_days": 1}
+    assert parse(ClockConfig, {**clock, "seed": 1e3}, "clock").seed == 1000
+    with pytest.raises(ConfigError, match=r"clock\.seed=1\.5: must be a whole number"):
+        parse(ClockConfig, {**clock, "seed": 1.5}, "clock")
