@@ -4,7 +4,7 @@ import pytest
 
 from twin import compose
 from twin.errors import ConfigError, ParameterError
-from twin.probes import fabric, gpu_time, heat_rejection, mass, training
+from twin.probes import fabric, gpu_time, heat_rejection, mass, nameplate, training
 
 
 def test_gpu_weeks_on_all_gpus():
@@ -68,3 +68,10 @@ def test_gpu_energy_money_and_days_of_published_gpu_hours():
     assert training.days_per_trillion_tokens(0.24, 1000, 10e12) == pytest.approx(1.0)
     assert training.million_dollars(3.0, 2.0) == 6.0
     assert training.days(1e12, 1e9, 10, 100) == pytest.approx(6e6 / 86400)
+
+
+def test_a_run_may_need_more_than_there_is():
+    config = compose.load(["gpu=a100", "facility.gpus=8"])
+    one = training.needed_mfu(config, 1e12, 312e12 * 86400 / 6e12, 1, 1)
+    assert one == pytest.approx(1.0)
+    assert nameplate.servers_gwh(config, 1000 / 24) == pytest.approx(0.0065)

@@ -35,3 +35,8 @@ def server_network_gbps(config: Mapping[str, Any]) -> float:
     """Return the network bandwidth of one server [Gb/s]."""
     network = config["network"]
     return float(network["nics_per_server"]) * float(network["port_gbps"])
+
+
+def servers_gwh(config: Mapping[str, Any], days: float) -> float:
+    """Return what all servers use in *days* at their nameplate power [GWh]."""
+    return servers_mw(config) * days * 24.0 / 1e3

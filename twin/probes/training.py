@@ -76,3 +76,11 @@ def days_per_trillion_tokens(million_gpu_hours: float, gpus: float, tokens: floa
 def million_dollars(million_gpu_hours: float, dollars_per_gpu_hour: float) -> float:
     """Return the rent of that GPU time [million dollars]."""
     return million_gpu_hours * dollars_per_gpu_hour
+
+
+def needed_mfu(
+    config: Mapping[str, Any], parameters: float, tokens: float, gpus: float, days: float
+) -> float:
+    """Return the MFU at which *gpus* of the facility's kind train it in *days*; above 1: never."""
+    flops_per_s = training_flops(parameters, tokens) / (days * SECONDS_PER_DAY)
+    return flops_per_s / (gpus * read(config).gpu.peak_flops)
