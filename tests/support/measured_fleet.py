@@ -7,15 +7,11 @@ the power model of GPU and server, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.build import resolve
-from twin.config import parse
 from twin.gpu.air_server import AirServer
 
 Floats = NDArray[np.float64]
@@ -79,10 +75,6 @@ def activity() -> Floats:
     return values
 
 
-def _server(config: Mapping[str, Any]) -> AirServer:
-    return parse(AirServer, config["gpu"], "gpu", resolve)
-
-
 def gpus_w(server: AirServer) -> Floats:
     """Return the power of every GPU of the fleet [W]."""
     span_w = server.gpu_max_w - server.gpu_idle_w
@@ -93,38 +85,3 @@ def servers_w(server: AirServer) -> Floats:
     """Return the power of every server of the fleet, in cool air [W]."""
     drive = (activity() ** server.activity_exponent).mean(axis=1)
     return np.array([server.power_w(each)[0] for each in drive])
-
-
-def gpu_mean_w(config: Mapping[str, Any]) -> float:
-    """Return the mean power of a GPU [W]."""
-    return float(gpus_w(_server(config)).mean())
-
-
-def gpu_below_100_w(config: Mapping[str, Any]) -> float:
-    """Return the fraction of GPUs below 100 W."""
-    return float((gpus_w(_server(config)) < 100).mean())
-
-
-def gpu_above_300_w(config: Mapping[str, Any]) -> float:
-    """Return the fraction of GPUs above 300 W."""
-    return float((gpus_w(_server(config)) > 300).mean())
-
-
-def server_mean_w(config: Mapping[str, Any]) -> float:
-    """Return the mean power of a server [W]."""
-    return float(servers_w(_server(config)).mean())
-
-
-def server_p50_w(config: Mapping[str, Any]) -> float:
-    """Return the median power of a server [W]."""
-    return float(np.percentile(servers_w(_server(config)), 50))
-
-
-def server_p95_w(config: Mapping[str, Any]) -> float:
-    """Return the 95th percentile of the power of a server [W]."""
-    return float(np.percentile(servers_w(_server(config)), 95))
-
-
-def server_p99_w(config: Mapping[str, Any]) -> float:
-    """Return the 99th percentile of the power of a server [W]."""
-    return float(np.percentile(servers_w(_server(config)), 99))
