@@ -171,7 +171,7 @@ class Serving(Workload):
         if unserved <= SHOWN_FRACTION * demand:
             return []
         return [
-            f"{self.key}: {unserved * GRID_S:.0f} requests ({unserved / demand:.2%} of demand) "
+            f"{self.key}: {unserved * GRID_S:.0f} requests ({100 * unserved / demand:.2g} % of demand) "
             f"were not served: {self.replicas} replicas cannot take them within "
             f"queue_max_s={self.queue_max_s:g}, or their memory cannot hold one"
         ]
