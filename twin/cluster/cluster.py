@@ -207,20 +207,22 @@ class Cluster:
     def take_racks(self) -> NDArray[np.float64]:
         """Return the mean power of each rack in each beat since the last call.
 
+        What was booked after the last beat, at its very end, is kept for the next call.
+
         Returns
         -------
         ndarray, shape (beats, racks)
             For a cool inlet, and exact. [W]
         """
-        beats, racks = len(self._lengths_s), self.racks
+        beats, racks, booked = len(self._lengths_s), self.racks, self._steps[-1]
         beat = np.repeat(np.arange(beats), np.diff(self._steps, prepend=0))
-        cell = beat * racks + np.array(self._where, dtype=np.intp)
-        step_w = np.bincount(cell, self._step_w, beats * racks).reshape(beats, racks)
+        cell = beat * racks + np.array(self._where[:booked], dtype=np.intp)
+        step_w = np.bincount(cell, self._step_w[:booked], beats * racks).reshape(beats, racks)
         end_w = self._rack_w + np.cumsum(step_w, axis=0)
-        late_j = np.bincount(cell, self._step_j, beats * racks).reshape(beats, racks)
+        late_j = np.bincount(cell, self._step_j[:booked], beats * racks).reshape(beats, racks)
         self._rack_w = end_w[-1]
         mean_w: NDArray[np.float64] = end_w - late_j / np.array(self._lengths_s)[:, None]
-        self._where, self._step_w, self._step_j = [], [], []
+        del self._where[:booked], self._step_w[:booked], self._step_j[:booked]
         self._lengths_s, self._steps = [], []
         return mean_w
 
