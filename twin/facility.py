@@ -286,6 +286,8 @@ class Facility:
         limits.inlet_c = inlet_c
         limits.fan_factor = server.fan_factor(inlet_c)
         throttled, tripped = server.limits(inlet_c, limits.throttled, limits.tripped)
+        if limits.tripped and self.voltage.mechanical == 0.0:
+            tripped = True  # nobody starts servers in a hall without cooling
         if tripped != limits.tripped:
             limits.tripped = tripped
             self._trip(tripped, inlet_c, now_s)

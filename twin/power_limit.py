@@ -106,13 +106,12 @@ class PowerLimit:
         cluster, before = self.dispatcher.cluster, self.part
         idle_w = cluster.idle_power_w
         wanted_w = (cluster.power_w - idle_w) / before
-        fits = (self.servers_w - idle_w) / wanted_w if wanted_w > 0.0 else 1.0
-        least = cluster.server.least_cap
-        part = min(max(floor(fits * STEPS) / STEPS, least), 1.0)
-        if before < part < min(before + 2.0 / STEPS, 1.0):
+        fits = (self.servers_w - idle_w) / wanted_w if wanted_w > 0.0 else inf
+        reach = floor(min(fits, 2.0) * STEPS) / STEPS
+        if before <= reach < before + 2.0 / STEPS and before < 1.0:
             return False
-        if part > before:
-            part = min(part, before + 5.0 / STEPS)  # loosened gently
+        gently = before + 5.0 / STEPS
+        part = max(min(reach, gently, 1.0), cluster.server.least_cap)
         self.part = part
         if part != before:
             self._write(before)

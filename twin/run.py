@@ -131,7 +131,7 @@ def simulate(design: Design, facility: Facility, progress: Progress) -> int:
 def _add_up(facility: Facility) -> None:
     """Carry what the dispatcher counted over to the totals."""
     totals, desk = facility.totals, facility.dispatcher
-    totals.useful_gpu_s = desk.useful_gpu_s
+    totals.useful_gpu_s = max(desk.useful_gpu_s, 0.0)  # lost work leaves a rounding rest
     totals.lost_gpu_s = desk.lost_gpu_s
     totals.flops, totals.flops_gpu_s = desk.useful_flops, desk.known_flops_gpu_s
     totals.jobs_submitted = desk.submitted
@@ -228,6 +228,7 @@ def run_record(
             part: energy_j / JOULES_PER_KWH
             for part, energy_j in facility.totals.cooling_parts_j.items()
         },
+        "one_line": one_line(design),
         "distributions": {
             "rack_power_bins": "200 equal bins of the rating, then above it",
             "rack_power_s": racks.histogram_s().sum(axis=0).tolist(),
@@ -236,6 +237,13 @@ def run_record(
             "gpu_s": facility.cluster.gpus * facility.totals.seconds,
         },
     }
+
+
+def one_line(design: Design) -> dict[str, Any]:
+    """Return the one-line diagram at the end of the run, with the peak of each element."""
+    graph = design.power.one_line()
+    nodes = [{"name": name, **keys} for name, keys in graph.nodes(data=True)]
+    return {"nodes": nodes, "edges": [list(edge) for edge in graph.edges]}
 
 
 def illustrate(design: Design, folder: Path, summary: Summary) -> None:

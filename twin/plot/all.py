@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from twin.plot import energy_flow, power, rack_density, temperatures, utilization
+from twin.plot import (
+    energy_flow,
+    fault_story,
+    one_line,
+    power,
+    rack_density,
+    temperatures,
+    utilization,
+)
 from twin.results.run_folder import Run
 
 FIGURES = (power, utilization, rack_density, temperatures, energy_flow)
 """One module per figure, each with ``draw(run, folder) -> Path``."""
+
+IF_ANY = (one_line, fault_story)
+"""Figures of what not every run has; their ``draw`` returns None then."""
 
 
 def draw_all(run: Run) -> list[Path]:
@@ -16,4 +27,6 @@ def draw_all(run: Run) -> list[Path]:
     if not len(run.series(["at_s"])["at_s"]):
         return []
     folder = run.path / "plots"
-    return [figure.draw(run, folder) for figure in FIGURES]
+    paths = [figure.draw(run, folder) for figure in FIGURES]
+    extra = [figure.draw(run, folder) for figure in IF_ANY]
+    return [*paths, *(path for path in extra if path is not None)]

@@ -15,12 +15,12 @@ instant makes beats no longer than :meth:`Feed.until_change_s`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 
 import networkx as nx
 
-from twin.config import AtLeastOne
+from twin.config import AtLeastOne, Positive
 from twin.errors import require, suggest
 from twin.power import sizing
 from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
@@ -65,6 +65,8 @@ class Feed(PowerFeed):
     elements: dict[str, Element]
     oversubscription: AtLeastOne = 1.0
     """Nameplate IT power over the IT power that everything above the racks is built for. [-]"""
+    contract_kw: Positive | None = None
+    """Power contracted on each utility line; None: what the design load needs. [kW]"""
     bess: Bess | None = None
 
     # ---- fixed by the diagram ----
@@ -111,6 +113,11 @@ class Feed(PowerFeed):
     """Heat of indoor elements whose loss was known too late for this beat's cooling."""
 
     def __post_init__(self) -> None:
+        for name, element in self.elements.items():
+            if element.type == "utility" and self.contract_kw is not None:
+                self.elements[name] = replace(
+                    element, units=1, spare_units=0, unit_kw=self.contract_kw, unit_max_kw=None
+                )
         self._graph = diagram(self.elements)
         self._names = list(reversed(list(nx.topological_sort(self._graph))))
         self._index = {name: i for i, name in enumerate(self._names)}
@@ -358,10 +365,10 @@ class Feed(PowerFeed):
         """Return the diagram with what each element is, may carry, carries and loses.
 
         Node attributes: ``kind``, ``state`` (see supply.py), ``bypassed``, ``units`` (in service),
-        ``installed``, ``rated_w`` (of units with voltage), ``load_w`` (output),
-        ``peak_w`` (highest so far), ``loss_w`` (recharging included), ``battery_w``
-        (into the battery, negative out of it), ``x`` (load over rating; None without
-        rating), ``heat_to``. Edge attribute: ``load_w``, what flows along it. Storage at
+        ``installed``, ``rated_w`` (of units with voltage), ``installed_w`` (of all units),
+        ``load_w`` (output), ``peak_w`` (highest so far), ``loss_w`` (recharging included),
+        ``battery_w`` (into the battery, negative out of it), ``x`` (load over rating; None
+        without rating), ``heat_to``. Edge attribute: ``load_w``, what flows along it. Storage at
         the meter is a node of its own, with ``kind``, ``load_w`` 0, ``loss_w``, ``battery_w``.
         """
         graph, stores = nx.DiGraph(), self._stores
@@ -375,6 +382,7 @@ class Feed(PowerFeed):
                 units=self._supply.units[i],
                 installed=self._installed[i],
                 rated_w=rated_w,
+                installed_w=self._installed[i] * self._unit_w[i],
                 load_w=self._load_w[i],
                 peak_w=self._peak_w[i],
                 loss_w=self._loss_w[i] + stores.heat_w[i],
