@@ -7,6 +7,7 @@ are those of the scenarios: whatever row holds a run's MFU is drawn.
 from __future__ import annotations
 
 import sys
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,10 @@ from twin.workload.training_plan import Plan
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6BB1", "#E69F00", "#56B4E9", "#202124")
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6BB1"),
+    *("#E69F00", "#56B4E9", "#202124", "#9AA0A6", "#7A4B2A"),
+)
 REACH = (1 / 8, 2)
 """Runs are drawn from an eighth of the fewest to twice the most GPUs published."""
 LABELS = {
@@ -39,7 +43,7 @@ def main(folder: Path) -> None:
     for case, row in rows():
         config = compose.load(case.words())
         runs.setdefault(label(case, config), []).append((config, row))
-    for (name, points), colour in zip(runs.items(), COLOURS, strict=False):
+    for (name, points), colour in zip(runs.items(), cycle(COLOURS), strict=False):
         at = [point(axes, config, row, colour) for config, row in points]
         curve(axes, points[0][0], (REACH[0] * min(at), REACH[1] * max(at)), colour, name)
     finish(axes)
@@ -117,14 +121,16 @@ def finish(axes: Axes) -> None:
     ticks = [128, 512, 2048, 8192, 32768]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(25.0, 62.0)
+    axes.set_ylim(20.0, 62.0)
     style.dress(axes, "MFU [% of dense BF16 peak]", "Training MFU against GPUs")
     axes.set_xlabel(
         "GPUs, one batch per line   (line and dot: the twin; ring: published, predicted; "
         "square: published, fitted; bar: tolerance)",
         color=style.INK,
     )
-    axes.legend(loc="lower left", frameon=False, fontsize=8.5, labelcolor=style.INK)
+    axes.legend(
+        loc="lower left", frameon=False, fontsize=8, labelspacing=0.35, labelcolor=style.INK
+    )
 
 
 if __name__ == "__main__":
