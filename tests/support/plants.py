@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,19 @@ def resolve(family: str, kind: str, path: str) -> type:
     return found
 
 
+def read(name: str) -> dict[str, Any]:
+    """Return the keys of a plant's YAML, laid over those of the plant it builds on."""
+    own = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    keys: dict[str, Any] = {}
+    for base in own.pop("defaults", []):
+        if base != "_self_":
+            keys |= read(base)
+    return keys | own
+
+
 def settings(name: str, **changes: Any) -> dict[str, Any]:
     """Return the keys of a plant's YAML with dotted *changes* (``tower__approach_k=5``)."""
-    keys = copy.deepcopy(yaml.safe_load((CONF / f"{name}.yaml").read_text()))
+    keys = read(name)
     for dotted, value in changes.items():
         at = keys
         *path, last = dotted.split("__")
