@@ -221,6 +221,18 @@ def test_half_an_hour_of_azure_in_both_modes(configured, on_h100, shared_data):
     assert one.latency.within_fraction() == pytest.approx(1.0, abs=0.01)
 
 
+def test_bursts_that_the_fluid_does_not_see_are_pointed_out(configured, on_h100, shared_data):
+    path = shared_data / "requests" / "azure-llm-2023" / "azure_code_first.csv.gz"
+    context = on_h100(days=1 / 48, gpus=16, start=datetime(2023, 11, 16, 18, 16))
+    notes = {}
+    for mode in ("requests", "fluid"):
+        serving = configured("serving_azure", path=str(path), mode=mode)
+        serving.check(context)
+        notes[mode] = [note for note in serving.report.notes if "bursts" in note]
+    assert notes["requests"] == []
+    assert "vary by 13.5" in notes["fluid"][0]
+
+
 def test_a_run_is_worked_out_once(configured, on_h100):
     context = on_h100(days=0.1)
     serving = chat(configured)

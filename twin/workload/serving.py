@@ -39,6 +39,8 @@ GRID_S = 60.0
 heartbeat, so that the energy of a service depends on neither."""
 SAMPLES = 20_000
 """Requests drawn to stand for all lengths."""
+BURSTY = 1.5
+"""Recorded arrivals that vary by this factor more than the fluid is told get a note."""
 SHOWN_FRACTION = 1e-9
 """Turned-away demand below this share is rounding, not a warning."""
 
@@ -170,8 +172,9 @@ class Serving(Workload):
     def _warnings(self, unserved: float, demand: float) -> list[str]:
         if unserved <= SHOWN_FRACTION * demand:
             return []
+        percent = 100 * unserved / demand
         return [
-            f"{self.key}: {unserved * GRID_S:.0f} requests ({100 * unserved / demand:.2g} % of demand) "
+            f"{self.key}: {unserved * GRID_S:.0f} requests ({percent:.2g} % of demand) "
             f"were not served: {self.replicas} replicas cannot take them within "
             f"queue_max_s={self.queue_max_s:g}, or their memory cannot hold one"
         ]
@@ -288,6 +291,14 @@ class RequestReplay(Serving):
     def check(self, context: WorkloadContext) -> None:
         """Read the requests, and refuse what cannot be served at all."""
         self._found, self.report = read_requests(self.path, self.layout, context, self.key)
+        gaps_s = np.diff(self._found.at_s)
+        cv = float(gaps_s.std() / gaps_s.mean()) if gaps_s.any() else 1.0
+        if self.mode == "fluid" and cv > BURSTY * self.arrival_cv:
+            self.report.notes.append(
+                f"arrivals come in bursts (times between them vary by {cv:.1f} of their mean, "
+                f"{self.key}.arrival_cv={self.arrival_cv:g}): the fluid makes waits too short, "
+                f"{self.key}.mode=requests does not"
+            )
         super().check(context)
 
     def lengths(self, context: WorkloadContext) -> Lengths:
