@@ -221,3 +221,11 @@ def test_node_failures_cost_the_availability_of_the_closed_form(tmp_path):
 def test_a_fault_of_a_thing_that_is_not_there_is_refused(unit):
     with pytest.raises(ConfigError, match=rf"faults\.scheduled\.outage\.unit='{unit}'"):
         run.check(load(outage(unit)))
+
+
+def test_replications_give_an_interval_of_the_availability(tmp_path):
+    config = load("faults=node_failures", "clock.replications=3", "clock.duration_days=0.5")
+    config["faults"]["random"]["servers"] |= {"mttf_hours": 20, "repair_hours": 1}
+    summary = run.execute(config, tmp_path / "run")
+    assert 0.0 < summary["gpu_available_fraction_ci95"] < 0.2
+    assert summary["gpu_available_fraction"] == pytest.approx(20 / 21.2, abs=0.1)

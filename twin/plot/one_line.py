@@ -16,7 +16,6 @@ Places = dict[str, tuple[float, float]]
 
 BOX = (0.86, 0.56)
 """Width and height of an element, where columns and rows are 1 apart."""
-SOURCES = ("utility", "generator")
 
 
 def draw(run: Run, folder: Path) -> Path | None:
@@ -41,7 +40,8 @@ def draw(run: Run, folder: Path) -> Path | None:
     axes.set_xlim(middle - half, middle + half)
     axes.set_ylim(max(rows) + 0.5, -0.5)
     for feeder, fed in edges:
-        _wire(axes, places[feeder], places[fed], backup=nodes[feeder]["kind"] == "generator")
+        backup = nodes[feeder]["kind"] == "generator"
+        _wire(axes, places[feeder], places[fed], backup)
     for name, (x, y) in places.items():
         _element(axes, nodes[name], x, y)
     axes.set_title(
@@ -109,10 +109,9 @@ def _spread(level: list[str], column: dict[str, float], wish: Mapping[str, float
 
 def _wire(axes: Axes, feeder: tuple[float, float], fed: tuple[float, float], backup: bool) -> None:
     (x0, y0), (x1, y1) = feeder, fed
-    bus = y1 - 0.5
     axes.plot(
-        [x0, x0, x1, x1],
-        [y0 + BOX[1] / 2.0, bus, bus, y1 - BOX[1] / 2.0],
+        [x0, x1],
+        [y0 + BOX[1] / 2.0, y1 - BOX[1] / 2.0],
         color=style.COLOURS["aux"],
         linewidth=1.4,
         linestyle=":" if backup else "-",
