@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from twin import build, compose
 from twin.config import ClockConfig, OutputConfig, parse
 from twin.errors import ConfigError
 
@@ -19,3 +20,19 @@ def test_a_whole_number_may_be_written_as_a_float_but_not_as_a_fraction():
     assert parse(ClockConfig, {**clock, "seed": 1e3}, "clock").seed == 1000
     with pytest.raises(ConfigError, match=r"clock\.seed=1\.5: must be a whole number"):
         parse(ClockConfig, {**clock, "seed": 1.5}, "clock")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("chilled_water.rise_k", 1e-30),
+        ("chilled_water.pump_head_kpa", 1e30),
+        ("chilled_water.pump_efficiency", 1e-30),
+        ("condenser_water.range_k", 1e-30),
+        ("tower.fan_kw_per_kw", 1e6),
+    ],
+)
+def test_a_plant_that_nobody_could_build_is_refused(key, value):
+    config = compose.load([f"cooling.{key}={value}"])
+    with pytest.raises(ConfigError, match=rf"cooling\.{key}="):
+        build.read(config)

@@ -17,11 +17,11 @@ class ChilledWater:
     Pump heat goes into the water.
     """
 
-    rise_k: Positive
+    rise_k: Annotated[float, Range(0.5, 50.0)]
     """Warming across the coils at design. [K]"""
     volume_l_per_rack: Positive
-    pump_head_kpa: Positive
-    pump_efficiency: PositiveFraction
+    pump_head_kpa: Annotated[float, Range(1.0, 5000.0)]
+    pump_efficiency: Annotated[float, Range(0.05, 1.0)]
     pump_exponent: Annotated[float, Range(2.0, 3.0)]
     min_flow: PositiveFraction
     duty_pumps: Annotated[int, Range(1)]

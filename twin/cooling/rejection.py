@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, Protocol
 
-from twin.config import Positive, PositiveFraction
+from twin.config import Positive, Range
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
 from twin.cooling.tower import CoolingTower
@@ -28,10 +28,10 @@ _MOST_ROUNDS = 12
 class CondenserWater:
     """Constant-speed pump per running chiller, and the water held in basins and pipes."""
 
-    range_k: Positive
+    range_k: Annotated[float, Range(0.5, 50.0)]
     """Cooling of the water in the tower with all units full. [K]"""
-    pump_head_kpa: Positive
-    pump_efficiency: PositiveFraction
+    pump_head_kpa: Annotated[float, Range(1.0, 5000.0)]
+    pump_efficiency: Annotated[float, Range(0.05, 1.0)]
     basin_minutes: Positive
     """Water held, as minutes of the duty units' flow. [min]"""
 
