@@ -2,7 +2,7 @@
 
 Drawn from a finished sweep over ``site`` and ``cooling``, of any scenario as long as a year::
 
-    twin -m scenario=climate_map cooling='glob(*)' site=beijing,shenzhen,ulanqab
+    twin -m scenario=climate_map cooling=chilled_air,immersion site=shenzhen,ulanqab
     python -m twin.plot.climate_map outputs/sweeps/<date_time> docs/img
 """
 

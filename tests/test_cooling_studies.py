@@ -1,0 +1,178 @@
+"""What every plant shows inside a whole facility: part load, heartbeat, a trip, any scenario."""
+
+import copy
+import functools
+import re
+
+import pytest
+from omegaconf import OmegaConf
+
+from twin import build, catalogue, compose, run
+from twin.errors import ConfigError
+from twin.results.run_folder import Run
+
+CONF = catalogue.data_dir("conf")
+PLANTS = catalogue.choices("cooling")
+LIQUID = ["direct_liquid_dry", "direct_liquid_tower", "immersion"]
+HOUR = 1.0 / 24.0
+MISFIT = re.compile(
+    r"^(rack\.|faults\.|workload\..*: is required|workload\..*what the facility has)"
+)
+"""How a pair of choices may be refused instead of run."""
+
+every_plant = pytest.mark.parametrize("cooling", PLANTS)
+
+
+@functools.cache
+def small():
+    return compose.load(["scenario=climate_map", "facility.gpus=256", "output.interval_s=300"])
+
+
+@functools.cache
+def choice(group, name):
+    content = OmegaConf.load(CONF / group / f"{name}.yaml")
+    if "defaults" in content:
+        return compose.load([f"{group}={name}"])[group]
+    return OmegaConf.to_container(content, resolve=True)
+
+
+def load(cooling, *, site="beijing", power="n", beat_s=60, days=HOUR, start="2023-07-03 06:00"):
+    """Return a small centre at constant load; composing once and choosing is ten times faster."""
+    config = copy.deepcopy(small())
+    for group, name in (("cooling", cooling), ("site", site), ("power", power)):
+        config[group] = copy.deepcopy(choice(group, name))
+    config["clock"] |= {"start": start, "duration_days": days, "heartbeat_s": beat_s}
+    return config
+
+
+def finished(folder, config):
+    run.execute({**config, "output": {**config["output"], "plots": False, "report": False}}, folder)
+    return Run.open(folder)
+
+
+# ---- part load ----
+
+
+def site_pue(cooling, load_fraction, power="n"):
+    """Return PUE in steady state with that fraction of the nameplate IT power."""
+    design = build.read(load(cooling, power=power))
+    build.size(design)
+    it_w = load_fraction * design.it_nameplate_w
+    for _ in range(12):
+        heat_w = it_w + design.power.serve_it(it_w, 300.0)
+        plant = design.cooling.step(heat_w, 20.0, 15.0, 300.0)
+        feed = design.power.serve_all(plant.power_w, design.aux_w, 300.0)
+    return (it_w + feed.loss_w + plant.power_w + design.aux_w) / it_w
+
+
+@every_plant
+@pytest.mark.parametrize("power", ["n", "two_n"])
+def test_pue_is_worse_at_a_tenth_of_the_load_than_at_half(cooling, power):
+    """No-load losses of the feed, auxiliaries, fans and pumps at their least speed remain."""
+    assert site_pue(cooling, 0.1, power) > site_pue(cooling, 0.5, power) + 0.05
+
+
+@every_plant
+def test_no_plant_cools_for_nothing(cooling):
+    assert site_pue(cooling, 0.7) > 1.03
+
+
+# ---- heartbeat ----
+
+
+def summary_at(beat_s, folder, cooling, **choices):
+    return finished(folder / str(beat_s), load(cooling, beat_s=beat_s, **choices)).summary
+
+
+def agree(short, long):
+    assert long["it_energy_kwh"] == pytest.approx(short["it_energy_kwh"], rel=1e-9)
+    assert long["cooling_energy_kwh"] == pytest.approx(short["cooling_energy_kwh"], rel=2e-3)
+
+
+@every_plant
+def test_cooling_energy_does_not_depend_on_the_heartbeat(cooling, tmp_path):
+    """Three hours of a July morning at 60 s and 300 s agree within 0.2 %."""
+    choices = {"site": "shenzhen", "days": 3 * HOUR}
+    agree(*(summary_at(beat_s, tmp_path, cooling, **choices) for beat_s in (60, 300)))
+
+
+@pytest.mark.slow
+@every_plant
+@pytest.mark.parametrize("start", ["2023-01-10 00:00", "2023-04-10 00:00", "2023-07-10 00:00"])
+@pytest.mark.parametrize("site", ["shenzhen", "ulanqab"])
+def test_nor_over_two_days_of_any_season(cooling, site, start, tmp_path):
+    choices = {"site": site, "start": start, "days": 2.0}
+    agree(*(summary_at(beat_s, tmp_path, cooling, **choices) for beat_s in (60, 300)))
+
+
+# ---- a trip ----
+
+
+@every_plant
+@pytest.mark.parametrize("beat_s", [60, 300])
+def test_the_ledger_closes_through_a_trip_of_everything_the_plant_has(cooling, beat_s, tmp_path):
+    config = load(cooling, site="shenzhen", beat_s=beat_s, days=2 * HOUR)
+    design = build.read(config)
+    build.size(design)
+    config["faults"]["scheduled"] = {
+        unit: {"unit": f"cooling.{unit}", "at_hours": 0.25 + 0.125 * k, "repair_hours": 0.25}
+        for k, unit in enumerate(design.cooling.units)
+    }
+    done = finished(tmp_path / "run", config)
+    assert done.summary["energy_residual_fraction"] <= 1e-9
+    assert done.events()["kind"].tolist().count("fault") == len(design.cooling.units)
+
+
+# ---- racks that are too dense ----
+
+
+@pytest.mark.parametrize("scenario", ["dense_rack_50kw", "dense_rack_100kw"])
+@pytest.mark.parametrize("cooling", ["chilled_air", "airside_economizer", "indirect_evaporative"])
+def test_air_refuses_a_dense_rack_and_says_what_carries_it(scenario, cooling):
+    config = compose.load([f"scenario={scenario}", f"cooling={cooling}"])
+    with pytest.raises(ConfigError, match=r"at most 25 kW per rack; .*direct_liquid.* 150 kW"):
+        run.check(config)
+
+
+@pytest.mark.parametrize("scenario", ["dense_rack_50kw", "dense_rack_100kw"])
+@pytest.mark.parametrize("cooling", LIQUID)
+def test_liquid_carries_a_dense_rack(scenario, cooling):
+    run.check(compose.load([f"scenario={scenario}", f"cooling={cooling}"]))
+
+
+def test_rear_doors_end_between_50_and_100_kw():
+    run.check(compose.load(["scenario=dense_rack_50kw", "cooling=rear_door"]))
+    with pytest.raises(ConfigError, match="at most 78 kW"):
+        run.check(compose.load(["scenario=dense_rack_100kw", "cooling=rear_door"]))
+
+
+# ---- every plant in every scenario ----
+
+
+def runs_an_hour(folder, config):
+    done = finished(folder, config)
+    summary = done.summary
+    assert summary["simulated_days"] == pytest.approx(HOUR)
+    assert summary["energy_residual_fraction"] <= 1e-9
+    assert summary["cooling_energy_kwh"] > 0.0
+    assert summary["pue"] > 1.0
+
+
+@every_plant
+def test_every_plant_runs_an_hour(cooling, tmp_path):
+    runs_an_hour(tmp_path / "run", load(cooling))
+
+
+@pytest.mark.slow
+@every_plant
+@pytest.mark.parametrize("scenario", list(catalogue.scenario_files()))
+def test_every_plant_runs_an_hour_in_every_scenario(cooling, scenario, tmp_path):
+    config = compose.load(
+        [f"scenario={scenario}", f"cooling={cooling}", f"clock.duration_days={HOUR}"]
+    )
+    try:
+        run.check(config)
+    except ConfigError as error:
+        assert MISFIT.match(str(error)), str(error)
+        pytest.skip(f"refused: {error}")
+    runs_an_hour(tmp_path / "run", config)
