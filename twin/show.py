@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,10 @@ def summary(values: Values, folder: Path) -> None:
 
     say(summary_table(values))
     say(PUE_BOUNDARY)
-    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    for line in _to_know(record):
+    own = folder / "run.json"
+    records = [own] if own.is_file() else sorted(folder.glob("rep_*/run.json"))
+    lines = [_to_know(json.loads(record.read_text(encoding="utf-8"))) for record in records]
+    for line in dict.fromkeys(chain.from_iterable(lines)):  # replications say much alike
         say(line)
     say(f"Written to {place(folder)}")
 

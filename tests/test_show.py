@@ -1,0 +1,17 @@
+"""What is said at the end of a run."""
+
+import json
+
+from twin import show
+from twin.schema import SUMMARY
+
+
+def test_replications_end_with_what_any_of_them_noted_once(tmp_path, capsys):
+    for number, more in enumerate([[], ["the second was warm"]]):
+        folder = tmp_path / f"rep_{number:03d}"
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps({"warnings": ["a chiller is warm", *more]}))
+    show.summary(dict.fromkeys(SUMMARY), tmp_path)
+    said = capsys.readouterr().out
+    assert said.count("a chiller is warm") == 1
+    assert "the second was warm" in said
