@@ -158,7 +158,7 @@ def test_help_teaches_scenarios_groups_and_examples(twin, own_folder):
     assert "mana_oasis" in out
     assert "Is it mine?" in out
     assert "cannot be read" in out
-    assert re.search(r"scheduling +easy, fcfs", out)
+    assert re.search(r"scheduling +conservative, deadline, easy", out)
     assert "twin --multirun" in out
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from math import inf
 from typing import Any
 
 import simpy
@@ -27,7 +28,7 @@ from twin.errors import ConfigError, suggest
 from twin.facility import Facility
 from twin.faults import Faults, Group, Servers, Unit, start
 from twin.gpu.base import GpuServer
-from twin.jobs import Dispatcher, arrivals, service
+from twin.jobs import Dispatcher, arrivals, asking, service
 from twin.network.base import Fabric
 from twin.power.base import FeedDesign, PowerFeed
 from twin.power_limit import PowerLimit
@@ -320,6 +321,11 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         restart_s=design.facility.restart_minutes * SECONDS_PER_MINUTE,
         reset_s=design.faults.breaker_reset_minutes * SECONDS_PER_MINUTE,
     )
+    last_s = design.duration_s  # a policy may look beyond the end: what holds then, stays
+    dispatcher.signals["price"] = lambda at_s: design.site.price_per_kwh(min(at_s, last_s))
+    dispatcher.signals["carbon"] = lambda at_s: design.site.carbon_kg_per_kwh(min(at_s, last_s))
+    if design.scheduling.asks_every_s < inf:
+        env.process(asking(env, dispatcher, design.scheduling.asks_every_s))
     rated_w = design.rack.rated_kw * 1000.0
     facility = Facility(
         env=env,

@@ -10,12 +10,16 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from math import floor, inf
 
 import simpy
 
 from twin.cluster.cluster import Cluster
+from twin.cluster.free import FreeServers
+from twin.cluster.placing import rule
+from twin.errors import RunError
 from twin.network.base import Fabric
 from twin.records import COMPLETED, KILLED, QUEUED, RUNNING, Job, Placement, Service
 from twin.scheduling.base import Policy, Queue
@@ -93,6 +97,27 @@ def _mean_activity(job: Job) -> float:
     return job.duty * job.activity + (1.0 - job.duty) * job.low_activity
 
 
+@dataclass(slots=True)
+class Spans:
+    """How far placements reach: counts of starts, and of leaves of the gangs among them."""
+
+    starts: int = 0
+    gangs: int = 0
+    """Starts on more than one server."""
+    gang_leaves: int = 0
+    """Leaves that those span, added up."""
+
+    def record(self) -> dict[str, float | int | None]:
+        """Return counts and means for run.json; a mean of nothing is None."""
+        leaves = self.starts - self.gangs + self.gang_leaves
+        return {
+            "starts": self.starts,
+            "leaves_mean": leaves / self.starts if self.starts else None,
+            "gang_starts": self.gangs,
+            "gang_leaves_mean": self.gang_leaves / self.gangs if self.gangs else None,
+        }
+
+
 class Dispatcher:
     """Where a job meets the queue, the policy, the servers, the fabric and the storage.
 
@@ -114,7 +139,7 @@ class Dispatcher:
         self.fabric = fabric
         self.storage = storage
         self.on_end = on_end
-        self.queue = Queue()
+        self.queue = Queue(policy.key if policy.keyed else None)
         self.changes = 0
         self.tally = Tally()
         self.tally.storage_w = storage.power_w(0.0)
@@ -133,10 +158,16 @@ class Dispatcher:
         """GPU time held, by percent of GPU activity."""
         self._ends: list[Expected] = []
         self._number = count()
-        self._leaf_of = fabric.leaf_of().__getitem__
+        leaf_of = fabric.leaf_of()
+        self._leaf_of = leaf_of.__getitem__
+        self._watch = policy.held if policy.watches else None
+        self._rule = rule(policy.placement, cluster.rack_of, leaf_of)
+        self.signals: dict[str, Callable[[float], float]] = {}
+        """What electricity costs and emits over time, for policies that wait for it."""
+        self.spans = Spans()
         self.fits = cluster.free.fits
         """Whether a gang of so many GPUs fits right now."""
-        self.place = cluster.free.pack
+        self.place: Callable[[int], Placement | None] = partial(self._rule, cluster.free)
         """Where a gang of so many GPUs would be placed if it started now."""
         self.capacity = cluster.free.counts
         """A copy of what is free, to plan on."""
@@ -157,6 +188,32 @@ class Dispatcher:
     def free_gpus(self) -> int:
         """GPUs free now."""
         return self.cluster.free.gpus
+
+    @property
+    def free_by_server(self) -> list[int]:
+        """GPUs free now on each server."""
+        return self.cluster.free.free
+
+    @property
+    def gpus_per_server(self) -> int:
+        """GPUs of a whole server."""
+        return self.cluster.free.size
+
+    def place_on(self, free_by_server: list[int], gpus: int) -> Placement | None:
+        """Return where a gang would be placed if just these GPUs were free."""
+        return self._rule(FreeServers(free_by_server, self.cluster.free.size), gpus)
+
+    def signal(self, name: str, at_s: float) -> float:
+        """Return what electricity costs or emits at *at_s*.
+
+        Raises
+        ------
+        RunError
+            If nobody said.
+        """
+        if name not in self.signals:
+            raise RunError(f"scheduling waits for {name!r}: nobody says what it is over time")
+        return self.signals[name](at_s)
 
     def releases(self) -> Iterator[tuple[float, Placement]]:
         """Yield (expected end by limit, placement) of running jobs, earliest first."""
@@ -184,18 +241,25 @@ class Dispatcher:
 
     def dispatch(self) -> None:
         """Start jobs for as long as the policy names one."""
-        next_job = self.policy.next
-        while (place := next_job(self)) is not None:
-            self._start(self.queue.pop(place))
+        policy = self.policy
+        next_job = policy.next
+        while True:
+            while (place := next_job(self)) is not None:
+                self._start(self.queue.pop(place))
+            victims = policy.victims(self) if policy.preempts else []
+            if not victims:
+                return
+            for job in victims:
+                self.stop(job)
 
     def _start(self, job: Job) -> None:
         now_s = self.env.now
-        placement = self.cluster.free.pack(job.gpus)
+        placement = self.policy.seat(self, job)
         assert placement is not None, f"{job.job_id} was chosen but does not fit"
         if job.status == QUEUED and job.restarts == 0:
             job.started_at_s = now_s
         job.status = RUNNING
-        leaves = len(set(map(self._leaf_of, placement.servers())))
+        leaves = self._span(placement)
         job.network_factor = self.fabric.rate_factor(job.comm_fraction, leaves)
         drive = self._mean_drive(job, self._activity_factor)
         self.cluster.place(job, placement, drive, now_s)
@@ -215,6 +279,17 @@ class Dispatcher:
         if job.read_bytes_per_s:
             self._read(job.read_bytes_per_s)
 
+    def _span(self, placement: Placement) -> int:
+        """Return how many leaves *placement* spans, and count it."""
+        spans, servers = self.spans, placement.servers()
+        spans.starts += 1
+        if len(servers) == 1:
+            return 1
+        leaves = len(set(map(self._leaf_of, servers)))
+        spans.gangs += 1
+        spans.gang_leaves += leaves
+        return leaves
+
     def _count(self, job: Job, change: int) -> None:
         """Let *job* count among those that hold GPUs (+1), or no longer (-1)."""
         tally, now_s = self.tally, self.env.now
@@ -223,6 +298,8 @@ class Dispatcher:
         tally.running += change
         tally.queued -= change
         gpus = change * job.gpus
+        if self._watch is not None:
+            self._watch(job, gpus, now_s)
         tally.allocated_gpus += gpus
         tally.active_gpus += gpus * _mean_activity(job) * self._activity_factor
         if not tally.running:
@@ -443,6 +520,13 @@ def arrivals(env: simpy.Environment, jobs: Iterator[Job], submit: Callable[[Job]
         if job.arrived_at_s > env.now:
             yield env.timeout(job.arrived_at_s - env.now)
         submit(job)
+
+
+def asking(env: simpy.Environment, dispatcher: Dispatcher, every_s: float) -> Life:
+    """Ask the policy at ``k * every_s`` though no job came or ended."""
+    for k in count(1):
+        yield env.timeout(k * every_s - env.now)
+        dispatcher.dispatch()
 
 
 def service(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> Life:

@@ -44,6 +44,8 @@ class PowerLimit:
     """What all servers together may draw. [W]"""
     _gpu_w: float = field(init=False)
     """Most that one busy GPU adds. [W]"""
+    _seat: Callable[[int], Placement | None] = field(init=False)
+    """The rule by which gangs are placed where watts do not matter."""
     _capped_at_s: float = field(init=False, default=0.0)
     _least_rate: float = field(init=False, default=1.0)
 
@@ -52,6 +54,7 @@ class PowerLimit:
         busy_w, idle_w = server.power_w(1.0)[0], server.power_w(0.0)[0]
         self._gpu_w = (busy_w - idle_w) / server.gpus_per_server
         if self.feed.over_limit in ("refuse", "shed"):
+            self._seat = self.dispatcher.place
             self.dispatcher.fits = self.fits
             self.dispatcher.place = self.place
 
@@ -70,7 +73,7 @@ class PowerLimit:
 
     def place(self, gpus: int) -> Placement | None:
         """Return where a gang of so many GPUs would be placed if it started now."""
-        return self.dispatcher.cluster.free.pack(gpus) if self.fits(gpus) else None
+        return self._seat(gpus) if self.fits(gpus) else None
 
     # ---- each beat ----
 

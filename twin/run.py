@@ -222,6 +222,10 @@ def run_record(
         ],
         "weather": design.weather.source,
         "workload": asdict(report) if report else None,
+        "placement": {
+            "rule": design.scheduling.placement,
+            **facility.dispatcher.spans.record(),
+        },
         "servers_busy_mean": facility.dispatcher.tally.busy_servers_s / design.duration_s,
         "servers": facility.cluster.servers,
         "cooling_energy_kwh": {

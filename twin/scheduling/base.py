@@ -1,18 +1,20 @@
 """The contract of a scheduling policy: what it may see, and what it may say.
 
 A policy is asked *who starts next?* again and again until it says *nobody*. It sees a
-:class:`View`; it never places a job (``cluster`` does) and never learns a job's true
-run time, only the limit its user gave. What it remembers between two questions is
-scratch that it could work out again from the view.
+:class:`View`; it never learns a job's true run time, only the limit its user gave. Where a
+job sits is a rule of its own (``placement``), which ``cluster`` follows. What a policy
+remembers between two questions is scratch that it could work out again from the view, or
+what it was told on the way (:meth:`Policy.held`).
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from math import inf
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,15 +43,18 @@ class Queue:
     """Waiting jobs in order of arrival, with sizes and limits as arrays beside them.
 
     The arrays let a policy look for candidates among 50,000 waiting jobs in one pass
-    without visiting each in Python.
+    without visiting each in Python. *key* gives a job the number by which its policy ranks
+    it, worked out when it joins the queue.
     """
 
-    __slots__ = ("_gpus", "_limits", "jobs")
+    __slots__ = ("_gpus", "_key", "_keys", "_limits", "jobs")
 
-    def __init__(self) -> None:
+    def __init__(self, key: Callable[[Job], float] | None = None) -> None:
         self.jobs: list[Job] = []
         self._gpus = np.zeros(64, dtype=np.int64)
         self._limits = np.zeros(64)
+        self._key = key
+        self._keys = np.zeros(64 if key else 0)
 
     def __len__(self) -> int:
         return len(self.jobs)
@@ -64,11 +69,18 @@ class Queue:
         """Run-time limits, by place in the queue [s]."""
         return self._limits[: len(self.jobs)]
 
+    @property
+    def keys(self) -> NDArray[np.float64]:
+        """What :meth:`Policy.key` said, by place in the queue; empty if it is not keyed."""
+        return self._keys[: len(self.jobs)]
+
     def append(self, job: Job) -> None:
         """Add *job* at the end."""
         self._grow()
         n = len(self.jobs)
         self._gpus[n], self._limits[n] = job.gpus, job.limit_s
+        if self._key is not None:
+            self._keys[n] = self._key(job)
         self.jobs.append(job)
 
     def restore(self, job: Job) -> None:
@@ -77,9 +89,12 @@ class Queue:
         n = len(self.jobs)
         insort(self.jobs, job, key=lambda waiting: waiting.arrived_at_s)
         place = self.jobs.index(job)
-        for array, value in ((self._gpus, job.gpus), (self._limits, job.limit_s)):
-            array[place + 1 : n + 1] = array[place:n]
-            array[place] = value
+        for array in (self._gpus, self._limits, self._keys):
+            if len(array):
+                array[place + 1 : n + 1] = array[place:n]
+        self._gpus[place], self._limits[place] = job.gpus, job.limit_s
+        if self._key is not None:
+            self._keys[place] = self._key(job)
 
     def pop(self, place: int) -> Job:
         """Remove and return the job at *place*."""
@@ -87,12 +102,15 @@ class Queue:
         if place < n - 1:
             self._gpus[place : n - 1] = self._gpus[place + 1 : n]
             self._limits[place : n - 1] = self._limits[place + 1 : n]
+            if self._key is not None:
+                self._keys[place : n - 1] = self._keys[place + 1 : n]
         return self.jobs.pop(place)
 
     def _grow(self) -> None:
         if len(self.jobs) == len(self._gpus):
             self._gpus = np.concatenate([self._gpus, np.zeros_like(self._gpus)])
             self._limits = np.concatenate([self._limits, np.zeros_like(self._limits)])
+            self._keys = np.concatenate([self._keys, np.zeros_like(self._keys)])
 
 
 class View(Protocol):
@@ -111,11 +129,26 @@ class View(Protocol):
     def free_gpus(self) -> int:
         """GPUs free now, wherever they are."""
 
+    @property
+    def free_by_server(self) -> list[int]:
+        """GPUs free now on each server; to be read, not written."""
+
+    @property
+    def gpus_per_server(self) -> int:
+        """GPUs of a whole server."""
+
+    @property
+    def running(self) -> Mapping[Job, tuple[float, Any, Any]]:
+        """Running jobs in the order of their start; first their expected end by limit [s]."""
+
     def fits(self, gpus: int) -> bool:
         """Return whether a gang of *gpus* fits right now."""
 
     def place(self, gpus: int) -> Placement | None:
         """Return where a gang would be placed if it started now."""
+
+    def place_on(self, free_by_server: list[int], gpus: int) -> Placement | None:
+        """Return where a gang would be placed if just these GPUs were free."""
 
     def capacity(self) -> Capacity:
         """Return a copy of what is free, to plan on."""
@@ -123,13 +156,47 @@ class View(Protocol):
     def releases(self) -> Iterator[tuple[float, Placement]]:
         """Yield (expected end by limit, placement) of running jobs, earliest first [s]."""
 
+    def signal(self, name: Literal["price", "carbon"], at_s: float) -> float:
+        """Return what electricity costs [per kWh] or emits [kg/kWh] at *at_s*."""
+
 
 @dataclass
 class Policy(Component):
     """A scheduling policy; subclasses are one file each in ``twin/scheduling``."""
 
     family: ClassVar[str] = "scheduling"
+    keyed: ClassVar[bool] = False
+    """Whether the queue shall keep :meth:`key` of each job."""
+    watches: ClassVar[bool] = False
+    """Whether it must be told of every change of who holds GPUs, see :meth:`held`."""
+    preempts: ClassVar[bool] = False
+    """Whether it may name jobs to stop, see :meth:`victims`."""
+    asks_every_s: ClassVar[float] = inf
+    """How often it wants to be asked though no job came or ended. [s]"""
+
+    placement: Literal["pack", "spread", "topology"] = "pack"
+    """pack: lowest numbers, tightest servers; spread: emptiest racks first; topology: fewest
+    leaves."""
 
     @abstractmethod
     def next(self, view: View) -> int | None:
         """Return the place in the queue of the job to start now, or None for nobody."""
+
+    def seat(self, view: View, job: Job) -> Placement | None:
+        """Return where *job*, chosen a moment ago, sits."""
+        return view.place(job.gpus)
+
+    def key(self, job: Job) -> float:
+        """Return the number by which a waiting *job* is ranked; asked if ``keyed``."""
+        raise NotImplementedError
+
+    def held(self, job: Job, gpus: int, now_s: float) -> None:
+        """Learn that *job* takes *gpus* GPUs, or gives them back (negative), if ``watches``."""
+        raise NotImplementedError
+
+    def victims(self, view: View) -> list[Job]:
+        """Return running jobs to stop so that a waiting one may start, if ``preempts``.
+
+        Asked when :meth:`next` has said *nobody*, and again after the victims stopped.
+        """
+        raise NotImplementedError

@@ -1,0 +1,169 @@
+"""Where among the free servers a gang sits: a rule is a function of who is free.
+
+Every rule seats a gang as :mod:`twin.cluster.free` says gangs are seated (whole servers and
+at most one server in part), and seats it whenever it fits; rules differ in *which* servers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from twin.cluster.free import FreeServers
+from twin.errors import ConfigError, suggest
+from twin.records import Placement
+
+Rule = Callable[[FreeServers, int], Placement | None]
+"""``(free, gpus) -> placement``, None where the gang does not fit; takes nothing."""
+
+Groups = dict[int, list[int]]
+"""Free servers by rack or by leaf, in order of number."""
+
+
+def rule(name: str, rack_of: Sequence[int], leaf_of: Sequence[int]) -> Rule:
+    """Return the rule called *name*: ``pack``, ``spread`` or ``topology``.
+
+    Parameters
+    ----------
+    name : str
+        As in the configuration of a scheduling policy.
+    rack_of, leaf_of : sequence of int
+        Rack and leaf of each server.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such rule.
+    """
+    rules: dict[str, Rule] = {
+        "pack": FreeServers.pack,
+        "spread": partial(spread, rack_of),
+        "topology": partial(topology, leaf_of),
+    }
+    if name not in rules:
+        raise ConfigError(f"scheduling.placement={name!r}: {suggest(name, rules)}")
+    return rules[name]
+
+
+def spread(rack_of: Sequence[int], free: FreeServers, gpus: int) -> Placement | None:
+    """Seat one server after another in the rack that has most GPUs free at that moment.
+
+    Within a rack the tightest server takes the part, the lowest number decides a tie.
+
+    Examples
+    --------
+    Six servers of 8 GPUs, two to a rack; server 0 is held.
+
+    >>> free = FreeServers([0, 8, 8, 8, 8, 8], 8)
+    >>> spread([0, 0, 1, 1, 2, 2], free, 24).whole
+    [1, 2, 4]
+    """
+    if not free.fits(gpus):
+        return None
+    full, rest = divmod(gpus, free.size)
+    whole = _grouped(free.whole, rack_of)
+    room: dict[int, int] = defaultdict(int)
+    for rack, servers in whole.items():
+        room[rack] += len(servers) * free.size
+    for part_free, servers in enumerate(free.parts):
+        for server in servers:
+            room[rack_of[server]] += part_free
+    taken = []
+    for _ in range(full):
+        rack = max((rack for rack in whole if whole[rack]), key=lambda r: (room[r], -r))
+        taken.append(whole[rack].pop(0))
+        room[rack] -= free.size
+    placement = Placement(sorted(taken), free.size)
+    if rest:
+        left = [server for servers in whole.values() for server in servers]
+        able = [*left, *(server for servers in free.parts[rest:] for server in servers)]
+        placement.part_server = min(
+            able, key=lambda server: (-room[rack_of[server]], free.free[server], server)
+        )
+        placement.part_gpus = rest
+    return placement
+
+
+def topology(leaf_of: Sequence[int], free: FreeServers, gpus: int) -> Placement | None:
+    """Seat a gang on as few leaves as there can be.
+
+    A leaf that holds all of it, the one with fewest whole servers free; else the leaf with
+    most whole servers free, and so on with what is left. A gang smaller than a server
+    crosses nothing and is packed.
+
+    Examples
+    --------
+    Eight servers of 8 GPUs, three to a leaf (the last has two); server 1 is held.
+
+    >>> free = FreeServers([8, 0, 8, 8, 8, 8, 8, 8], 8)
+    >>> topology([0, 0, 0, 1, 1, 1, 2, 2], free, 24).whole
+    [3, 4, 5]
+    """
+    full, rest = divmod(gpus, free.size)
+    if full == 0:
+        return free.pack(gpus)
+    if not free.fits(gpus):
+        return None
+    whole = _grouped(free.whole, leaf_of)
+    parts = _tightest(free, rest, leaf_of) if rest else {}
+    taken, leaves = _fill(whole, parts, full, rest)
+    placement = Placement(sorted(taken), free.size)
+    if rest:
+        spare = set(free.whole).difference(taken)
+        placement.part_server = _part_server(free, leaf_of, leaves, spare, parts)
+        placement.part_gpus = rest
+    return placement
+
+
+def _grouped(servers: list[int], group_of: Sequence[int]) -> Groups:
+    groups: Groups = {}
+    for server in servers:
+        groups.setdefault(group_of[server], []).append(server)
+    return groups
+
+
+def _tightest(free: FreeServers, rest: int, leaf_of: Sequence[int]) -> dict[int, int]:
+    """Return for each leaf the tightest partly free server that holds *rest* GPUs."""
+    found: dict[int, int] = {}
+    for servers in free.parts[rest:]:
+        for server in servers:
+            found.setdefault(leaf_of[server], server)
+    return found
+
+
+def _fill(whole: Groups, parts: dict[int, int], full: int, rest: int) -> tuple[list[int], set[int]]:
+    """Return *full* whole servers on the fewest leaves that also hold the rest, and the leaves."""
+    taken: list[int] = []
+    leaves: set[int] = set()
+    seated = rest == 0  # whether the rest has a partly free server on a leaf already used
+    while len(taken) < full:
+        left = full - len(taken)
+
+        def holds(leaf: int, left: int = left, seated: bool = seated) -> bool:
+            room = len(whole[leaf])
+            return room > left or (room == left and (seated or leaf in parts))
+
+        able = [leaf for leaf in whole if holds(leaf)]
+        if able:
+            leaf = min(able, key=lambda each: (len(whole[each]), each not in parts, each))
+        else:
+            leaf = max(whole, key=lambda each: (len(whole[each]), each in parts, -each))
+        taken += whole.pop(leaf)[:left]
+        leaves.add(leaf)
+        seated = seated or leaf in parts
+    return taken, leaves
+
+
+def _part_server(
+    free: FreeServers,
+    leaf_of: Sequence[int],
+    leaves: set[int],
+    spare: set[int],
+    parts: dict[int, int],
+) -> int:
+    """Return the server for the rest: tight and on a leaf in use, if there is such a one."""
+    beside = [parts[leaf] for leaf in leaves if leaf in parts]
+    beside = beside or [server for server in spare if leaf_of[server] in leaves]
+    elsewhere = beside or list(parts.values()) or list(spare)
+    return min(elsewhere, key=lambda server: (free.free[server], server))
