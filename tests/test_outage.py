@@ -141,6 +141,33 @@ def test_a_unit_of_the_plant_that_breaks_warms_the_room(tmp_path, unit):
     assert done.summary["energy_residual_fraction"] < 1e-9
 
 
+def test_a_dead_busway_takes_its_own_racks_and_no_others(tmp_path):
+    done = finished(tmp_path, "power=block_redundant", outage("power.busway_1", at=1.0))
+    at = times(done)
+    assert at["power_off", "racks_1"] == 1.0
+    assert ("power_off", "racks_2") not in at
+    # 6 of 16 servers are in the three of eight racks that hang there, for 1 h 10 min of 3 h.
+    out = 1.0 - done.summary["gpu_available_fraction"]
+    assert out == pytest.approx(6 / 16 * (70 / 180), rel=1e-6)
+    assert done.summary["energy_residual_fraction"] < 1e-9
+    assert (done.series(["gpus_allocated"])["gpus_allocated"] > 0.0).any()
+
+
+def test_an_outage_late_in_a_long_run_closes_as_well(tmp_path):
+    """Clocks are coarse after years: no beat may be so short that energies are lost in it."""
+    config = load("power=n", outage(repair=0.5))
+    design = build.read(config)
+    build.size(design)
+    facility = build.assemble(design, Recorder(tmp_path, 300.0))
+    facility.feed.set_available("utility", 0)
+    facility.follow_feed()
+    for wait_s in (1e-3, 5e-3, 0.1, 7.0):
+        facility.env.run(until=facility.env.now + wait_s)
+        facility.catch_up()
+    facility.recorder.abort()
+    assert facility.totals.residual_max < 1e-9
+
+
 @pytest.mark.parametrize("power", choices("power"))
 def test_every_feed_goes_through_an_outage_of_all_lines(tmp_path, power):
     elements = yaml.safe_load((data_dir("conf") / "power" / f"{power}.yaml").read_text())[

@@ -31,8 +31,9 @@ from twin.voltage import Voltage
 
 BEATS_PER_BLOCK = 128
 """Beats between two settlements of the racks: many, so that numpy is cheap."""
-SHORTEST_WAIT_S = 1e-6
-"""Far above the resolution of a clock in its tenth year, far below anything that matters."""
+SHORTEST_WAIT_S = 1e-3
+"""A breaker needs longer to open; and the change of a large battery's energy over a much
+shorter beat would be lost in its rounding. [s]"""
 RACK_POWER_MAX = ROW.index("rack_power_max_w")
 
 
@@ -217,7 +218,8 @@ class Facility:
         out_w = plant.ambient_heat_w + plant.reused_heat_w + feed.ambient_heat_w + aux_w
         out_w += (plant.stored_j + feed.stored_j) / dt_s
         in_w = feed.utility_w + feed.generator_w
-        residual = abs(in_w - out_w) / max(in_w, 1000.0)
+        taken_w = in_w + max(0.0, -feed.stored_j / dt_s)  # what batteries give comes in, too
+        residual = abs(in_w - out_w) / max(taken_w, 1000.0)
         totals = self.totals
         totals.unserved_j += (self.voltage.unserved_w + feed.unserved_w) * dt_s
         totals.residual_max = max(totals.residual_max, residual)

@@ -595,7 +595,8 @@ SUMMARY = _keys(
         "energy_residual_fraction",
         "Energy residual",
         "-",
-        "largest over heartbeats of |energy in - energy out| / max(energy in, 1 kW x heartbeat)",
+        "largest over heartbeats of |energy in - energy out| / max(energy in, 1 kW x heartbeat); "
+        "discharge of batteries is energy in",
         LEDGER,
         TRUST,
         "lower",
