@@ -8,11 +8,11 @@ import pytest
 TWIN = Path(__file__).resolve().parent.parent / "twin"
 FAMILIES = {"gpu", "workload", "scheduling", "cluster", "network", "storage", "power", "cooling"}
 FAMILIES |= {"site"}
-SHARED = {"errors", "units", "records", "config", "rng", "schema", "metrics", "physics"}
+SHARED = {"errors", "units", "records", "config", "rng", "schema", "metrics", "meter", "physics"}
 """What a family may import besides itself."""
-MEETING_PLACES = {"jobs", "facility", "faults", "build"}
+MEETING_PLACES = {"jobs", "facility", "faults", "voltage", "build"}
 """The only places that import SimPy; processes live here."""
-GROUND = {"errors", "units", "records", "schema", "metrics", "config", "rng"}
+GROUND = {"errors", "units", "records", "schema", "metrics", "meter", "config", "rng"}
 
 
 def imports(path: Path) -> set[str]:
