@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 MONTHS = "JFMAMJJASOND"
 STRIP = 0.36
 """Share of a cell that its twelve months take."""
-GAP = 0.07
-"""Space between cells, as a share of them."""
+GAP, LINE = 0.07, 0.025
+"""Space between cells, and between a year and its months, as a share of a cell."""
 ROW, TOP, BOTTOM = 0.52, 0.98, 0.42
 """Height of a plant's row, and of what stands above and below all rows. [in]"""
 
@@ -152,7 +152,7 @@ def _draw_pue(figure: Figure, axes: Axes, grid: Grid) -> None:
     for (row, column), place in grid.items():
         left, top = column - 0.5 + GAP / 2, row - 0.5 + GAP / 2
         size, strip = 1.0 - GAP, STRIP * (1.0 - GAP)
-        _tile(axes, (left, top), (size, size - strip), colours(norm(place.pue)))
+        _tile(axes, (left, top), (size, size - strip - LINE), colours(norm(place.pue)))
         month = size / 12
         for k, value in enumerate(place.monthly_pue):
             colour = "white" if np.isnan(value) else colours(norm(value))
