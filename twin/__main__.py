@@ -107,7 +107,13 @@ def _simulate(words: list[str]) -> int:
 def _run_once(words: list[str], config: DictConfig) -> None:
     from twin import compose, run
 
-    run.check(compose.plain(config))  # before Hydra makes a folder
+    try:
+        run.check(compose.plain(config))  # before Hydra makes a folder
+    except TwinError:
+        raise
+    except Exception as error:  # a value that no range foresaw
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RunError(f"the configuration could not be checked: {said}") from error
     failures: list[TwinError] = []
 
     def task(config: DictConfig) -> None:

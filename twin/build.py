@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -24,7 +25,7 @@ from twin.cluster.rack import RackConfig
 from twin.config import ClockConfig, Component, FacilityConfig, OutputConfig, parse
 from twin.cooling.base import CoolingPlant, PlantDesign
 from twin.economics import Economics
-from twin.errors import ConfigError, suggest
+from twin.errors import ConfigError, ParameterError, suggest
 from twin.facility import Facility
 from twin.faults import Faults, Group, Servers, Unit, start
 from twin.gpu.base import GpuServer
@@ -106,11 +107,17 @@ def resolve(family: str, kind: str, path: str) -> type:
     package = importlib.import_module(f"twin.{family}")
     modules = [m.name for m in pkgutil.iter_modules(package.__path__) if m.name != "base"]
     module_name, _, class_name = kind.partition(".")
-    if module_name not in modules:
-        raise ConfigError(f"{path}={kind!r}: no such model; {suggest(module_name, modules)}")
+    models = _models(family, module_name) if module_name in modules else {}
+    if class_name not in models:
+        known = [f"{name}.{model}" for name in modules for model in _models(family, name)]
+        raise ConfigError(f"{path}={kind!r}: no such model; {suggest(kind, known)}")
+    return models[class_name]
+
+
+def _models(family: str, module_name: str) -> dict[str, type]:
+    """Return the models that a module of a family holds, by class name."""
     module = importlib.import_module(f"twin.{family}.{module_name}")
-    base = importlib.import_module(f"twin.{family}.base")
-    models: dict[str, type] = {
+    return {
         name: value
         for name, value in vars(module).items()
         if isinstance(value, type)
@@ -118,13 +125,14 @@ def resolve(family: str, kind: str, path: str) -> type:
         and value.__module__ == module.__name__
         and dataclasses.is_dataclass(value)
         and getattr(value, "family", None) == family
+        and not _unfinished(value)
     }
-    if class_name not in models:
-        raise ConfigError(
-            f"{path}={kind!r}: no such model in {base.__package__}; "
-            f"{suggest(class_name, [f'{module_name}.{name}' for name in models])}"
-        )
-    return models[class_name]
+
+
+def _unfinished(model: type) -> bool:
+    """Return whether a class leaves a method of its contract to its subclasses."""
+    members = (getattr(model, name, None) for name in dir(model))
+    return any(getattr(member, "__isabstractmethod__", False) for member in members)
 
 
 def read(config: Mapping[str, Any]) -> Design:
@@ -173,10 +181,13 @@ def size(design: Design, replication: int = 0) -> None:
             f"facility.racks_built={facility.racks_built}: must be 0 or at least the "
             f"{cluster.racks} racks that {facility.gpus} GPUs fill"
         )
-    design.network.size(cluster.servers, server.gpus_per_server)
-    design.economics.exchange(design.site.currency)
+    with _named("network"):
+        design.network.size(cluster.servers, server.gpus_per_server)
+    with _named("economics"):
+        design.economics.exchange(design.site.currency)
     rng = rng_for(design.clock.seed, replication)
-    design.weather = design.site.weather(design.start, design.duration_s, rng)
+    with _named("site"):
+        design.weather = design.site.weather(design.start, design.duration_s, rng)
     design.context = WorkloadContext(
         start=design.start,
         duration_s=design.duration_s,
@@ -186,7 +197,8 @@ def size(design: Design, replication: int = 0) -> None:
         rng=rng,
         hardware=hardware(design),
     )
-    design.workload.check(design.context)
+    with _named("workload"):
+        design.workload.check(design.context)
     held = design.workload.held_gpus()
     if held > facility.gpus:
         raise ConfigError(
@@ -242,8 +254,9 @@ def _size_plant_and_feed(design: Design) -> None:
     """Size the plant for IT and losses, then the feed for IT and that plant."""
     it_w, site, cluster = design.it_nameplate_w, design.site, design.cluster
     feed, plant = design.power, design.cooling
-    feed.size(FeedDesign(it_w, 0.5 * it_w, design.aux_w))  # a first guess of the plant's power
-    heat_w = it_w + feed.serve_it(it_w, 1.0)
+    with _named("power"):
+        feed.size(FeedDesign(it_w, 0.5 * it_w, design.aux_w))  # a first guess of the plant
+        heat_w = it_w + feed.serve_it(it_w, 1.0)
     plant_design = PlantDesign(
         it_w=it_w,
         heat_w=heat_w,
@@ -255,11 +268,23 @@ def _size_plant_and_feed(design: Design) -> None:
         drybulb_c=site.design_drybulb_c,
         wetbulb_c=site.design_wetbulb_c,
     )
-    plant.size(plant_design)
-    worst = plant.step(heat_w, site.design_drybulb_c, site.design_wetbulb_c, 60.0)
-    feed.size(FeedDesign(it_w, worst.power_w, design.aux_w))
-    plant.warnings.clear()
-    plant.size(plant_design)  # again, to start from the steady state
+    with _named("cooling"):
+        plant.size(plant_design)
+        worst = plant.step(heat_w, site.design_drybulb_c, site.design_wetbulb_c, 60.0)
+    with _named("power"):
+        feed.size(FeedDesign(it_w, worst.power_w, design.aux_w))
+    with _named("cooling"):
+        plant.warnings.clear()
+        plant.size(plant_design)  # again, to start from the steady state
+
+
+@contextmanager
+def _named(group: str) -> Iterator[None]:
+    """Put the group before the key that a model refuses while it is sized."""
+    try:
+        yield
+    except ParameterError as error:
+        raise ParameterError(f"{group}.{error}") from None
 
 
 def machines(design: Design) -> dict[str, int]:

@@ -61,6 +61,11 @@ Count = Annotated[int, Range(1)]
 CountOrZero = Annotated[int, Range(0)]
 Celsius = Annotated[float, Range(-90.0, 150.0)]
 AtLeastOne = Annotated[float, Range(1.0)]
+Units = Annotated[int, Range(1, 10_000)]
+"""Machines of one kind; more is a typing error, and would take long to count one by one."""
+UnitsOrZero = Annotated[int, Range(0, 10_000)]
+DeviceWatts = Annotated[float, Range(0.0, 1e6)]
+"""Power of one device of the network; more than a megawatt is a typing error."""
 
 
 @dataclass(slots=True)
@@ -69,7 +74,8 @@ class ClockConfig:
 
     start: str
     """Site-local date and time at which the run begins, ``YYYY-MM-DD HH:MM``."""
-    duration_days: Positive
+    duration_days: Annotated[float, Range(0.0, 36525.0, open_low=True)]
+    """At most a century: calendars end, and no building lasts longer. [d]"""
     heartbeat_s: Annotated[float, Range(1.0, 3600.0)] = 60.0
     seed: CountOrZero = 0
     replications: Count = 1
@@ -89,13 +95,14 @@ class FacilityConfig:
     """The building: how many GPUs it holds, how large it is, what it draws besides IT."""
 
     name: str
-    gpus: Count
+    gpus: Annotated[int, Range(1, 10_000_000)]
+    """At most far beyond any building, and few enough to keep a list of."""
     floor_area_m2_per_rack: Positive
     aux_fraction: Fraction
     """Lighting, offices, building management, as a fraction of the design IT power."""
     restart_minutes: NonNegative
     """From power to a server that takes jobs: firmware, tests, drivers. [min]"""
-    racks_built: CountOrZero = 0
+    racks_built: Annotated[int, Range(0, 10_000_000)] = 0
     """Rack positions built; 0 means as many as the GPUs fill."""
 
 

@@ -319,7 +319,7 @@ SUMMARY = _keys(
         "stranded_power_kw",
         "Stranded rack power",
         "kW",
-        "sum over racks of rating - peak: provisioned but never drawn",
+        "sum of rating - peak over the racks that hold IT: provisioned but never drawn",
         LEDGER,
         POWER,
         "lower",

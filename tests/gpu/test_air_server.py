@@ -189,7 +189,7 @@ def test_h100_host_matches_measured_nodes_in_training(shared_data):
     [
         ({"gpu_max_w": -1}, r"gpu.gpu_max_w=-1: must be > 0"),
         ({"gpu_max_w": 50}, r"gpu.gpu_max_w=50.0: must be > gpu_idle_w=62"),
-        ({"nameplate_kw": 5}, r"gpu.nameplate_kw=5.0: must be >= 5.56"),
+        ({"nameplate_kw": 5}, r"gpu.nameplate_kw=5.0: must be >= 5.556"),
         ({"shutdown_inlet_c": 30}, r"gpu.shutdown_inlet_c=30.0: must be > throttle_inlet_c=35"),
         ({"throttle_power_fraction": 0.3}, r"must be >= 0.447, the lowest measured point"),
         ({"throttle_power_fraction": 0.1}, r"must be > 0.155"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from twin.config import CountOrZero, Positive, PositiveFraction, Range
+from twin.config import Positive, PositiveFraction, Range, Units, UnitsOrZero
 from twin.physics.flow import affinity_power_w, moving_power_w
 from twin.physics.thermal import WATER_CP, WATER_DENSITY
 
@@ -24,8 +24,8 @@ class ChilledWater:
     pump_efficiency: Annotated[float, Range(0.05, 1.0)]
     pump_exponent: Annotated[float, Range(2.0, 3.0)]
     min_flow: PositiveFraction
-    duty_pumps: Annotated[int, Range(1)]
-    spare_pumps: CountOrZero
+    duty_pumps: Units
+    spare_pumps: UnitsOrZero
 
     water_c: float = field(init=False, default=0.0)
     """Water on its way to the coils. [degC]"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from twin.config import AtLeastOne, CountOrZero, NonNegative, PositiveFraction
+from twin.config import AtLeastOne, NonNegative, PositiveFraction, UnitsOrZero
 from twin.cooling.chiller import ChillerCurves, Machine, part_load_power
 from twin.cooling.machines import MACHINES
 from twin.errors import ParameterError, require, suggest
@@ -45,7 +45,7 @@ class Chillers:
 
     machine: str | ChillerCurves
     """A machine of the catalogue, or the curves of your own."""
-    spares: CountOrZero
+    spares: UnitsOrZero
     margin: AtLeastOne
     """Capacity of the duty units over the design load."""
     stage_up_plr: PositiveFraction

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from twin.config import CountOrZero, Positive, PositiveFraction, Range
+from twin.config import Positive, PositiveFraction, Range, UnitsOrZero
 from twin.physics.flow import affinity_power_w, moving_power_w
 from twin.physics.thermal import AIR_CP, air_density
 
@@ -20,7 +20,7 @@ class SupplyFans:
 
     unit_kw: Positive
     """Heat one unit carries at design; sets how many there are."""
-    spares: CountOrZero
+    spares: UnitsOrZero
     fan_pressure_pa: Positive
     fan_efficiency: PositiveFraction
     fan_exponent: Annotated[float, Range(2.0, 3.0)]

@@ -6,7 +6,15 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from twin.config import AtLeastOne, CountOrZero, Fraction, Positive, PositiveFraction, Range
+from twin.config import (
+    AtLeastOne,
+    Fraction,
+    Positive,
+    PositiveFraction,
+    Range,
+    Units,
+    UnitsOrZero,
+)
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
 from twin.cooling.rejection import IDLE, Rejected
@@ -72,8 +80,8 @@ class DryCooler:
     min_speed: PositiveFraction
     still_air_fraction: PositiveFraction
     """Air that still moves with the fans off, as a fraction of design. [-]"""
-    spares: CountOrZero
-    duty_banks: Annotated[int, Range(1)]
+    spares: UnitsOrZero
+    duty_banks: Units
 
     available: float = field(init=False, default=1.0)
     full_fan_w: float = field(init=False, default=0.0)

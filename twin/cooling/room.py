@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from twin.config import Positive, PositiveFraction
+from twin.config import Positive, PositiveFraction, Range
 from twin.errors import ParameterError, require, suggest
 from twin.physics.thermal import AIR_CP, air_density, linear_pair
 
@@ -24,7 +25,7 @@ class Containment:
     rack_limit_kw: Positive
     recirculation: PositiveFraction
     """Share of the inlet air that comes from the hot side. [-]"""
-    airflow_ratio: Positive
+    airflow_ratio: Annotated[float, Range(0.1, 10.0)]
     """Air the coolers move over air the servers draw, at design. [-]"""
 
 
@@ -77,14 +78,15 @@ def coupling_w_per_k(reference_w_per_k: float, server_w: float, reference_w: flo
 class Room:
     """Air and server metal of a hall; steps exactly where its inputs are constant."""
 
-    air_volume_m3_per_rack: Positive
+    air_volume_m3_per_rack: Annotated[float, Range(low=0.01)]
+    """Cold air of the hall over its racks; far less would warm faster than any beat. [m3]"""
     server_mass_kg: Positive
     server_specific_heat_j_per_kg_k: Positive
-    server_coupling_w_per_k: Positive
+    server_coupling_w_per_k: Annotated[float, Range(0.0, 1e6, open_low=True)]
     """Heat exchange between the metal and the air of a server of ``coupling_at_kw``. [W/K]"""
-    coupling_at_kw: Positive
+    coupling_at_kw: Annotated[float, Range(low=0.01)]
     """Server power at which the coupling holds. [kW]"""
-    air_rise_k: Positive
+    air_rise_k: Annotated[float, Range(1.0, 60.0)]
     """Air temperature rise across a server at nameplate; fans keep it at part load. [K]"""
     min_airflow_fraction: PositiveFraction
     """Least air flow of the servers, as a fraction of that at design heat. [-]"""

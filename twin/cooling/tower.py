@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from twin.config import Celsius, CountOrZero, Fraction, Range
+from twin.config import Celsius, Fraction, Range, UnitsOrZero
 from twin.errors import require
 from twin.physics.flow import cycling_power_w
 from twin.physics.thermal import SEA_LEVEL_AIR_DENSITY, WATER_CP, WATER_LATENT_HEAT, air_density
@@ -186,7 +186,7 @@ class CoolingTower:
     """Approach the fans try to hold; at full speed they take what the tower gives. [K]"""
     least_supply_c: Celsius
     """Coldest condenser water allowed. [degC]"""
-    spares: CountOrZero
+    spares: UnitsOrZero
     fan_kw_per_kw: Annotated[float, Range(0.0, 1.0, open_low=True)]
     """Fan power at full speed per heat rejected at design, at sea level. [kW/kW]"""
     fan_exponent: Annotated[float, Range(2.0, 3.0)]

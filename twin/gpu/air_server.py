@@ -222,7 +222,7 @@ class AirServer(GpuServer):
             hot_w <= self.nameplate_w,
             "nameplate_kw",
             self.nameplate_kw,
-            f">= {hot_w / 1e3:.2f}, the power at full activity with all fans at full speed",
+            f">= {hot_w / 1e3:g}, the power at full activity with all fans at full speed",
         )
 
     def _check_order(self) -> None:

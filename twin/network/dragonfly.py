@@ -7,7 +7,7 @@ from itertools import combinations
 
 import networkx as nx
 
-from twin.config import Count, NonNegative, Positive, PositiveFraction
+from twin.config import DeviceWatts, Positive, PositiveFraction, Units
 from twin.errors import ConfigError, RunError, require
 from twin.network.base import Fabric
 from twin.physics.sharing import spanning_rate
@@ -63,16 +63,16 @@ class Dragonfly(Fabric):
     global links.
     """
 
-    endpoints_per_router: Count
-    routers_per_group: Count
-    global_links_per_router: Count
+    endpoints_per_router: Units
+    routers_per_group: Units
+    global_links_per_router: Units
     port_gbps: Positive
-    nics_per_server: Count
+    nics_per_server: Units
     routing_efficiency: PositiveFraction
     """Share of global bandwidth left by adaptive routing, which detours over a third group."""
-    switch_w: NonNegative
+    switch_w: DeviceWatts
     """One router without its optics. [W]"""
-    transceiver_w: NonNegative
+    transceiver_w: DeviceWatts
     """One optical transceiver; links within a group and to servers are copper. [W]"""
 
     groups: int = field(init=False, default=0)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import networkx as nx
 
-from twin.config import AtLeastOne, Count, NonNegative, Positive, PositiveFraction, Range
+from twin.config import AtLeastOne, DeviceWatts, Positive, PositiveFraction, Range, Units
 from twin.errors import ConfigError, RunError, require
 from twin.network.base import Fabric
 from twin.physics.sharing import spanning_rate
@@ -144,16 +144,16 @@ class FatTree(Fabric):
     radix: Annotated[int, Range(4)]
     """Ports of a switch; even."""
     port_gbps: Positive
-    nics_per_server: Count
+    nics_per_server: Units
     rail_optimised: bool
     oversubscription: AtLeastOne
     """Leaf bandwidth down over up."""
     max_tiers: Literal[2, 3]
     ecmp_efficiency: PositiveFraction
     """Share of bandwidth left when flows are hashed onto equal paths."""
-    switch_w: NonNegative
+    switch_w: DeviceWatts
     """One switch without its optics. [W]"""
-    transceiver_w: NonNegative
+    transceiver_w: DeviceWatts
     """One optical transceiver. [W]"""
     optical_server_links: bool
     """Whether servers hang on optics; their own end is part of the server's power."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from twin.config import Count, NonNegative, Positive
+from twin.config import DeviceWatts, Positive, Units
 from twin.network.fat_tree import FatTree
 
 
@@ -18,13 +18,13 @@ class NvlDomain(FatTree):
     domain has all its NVLink switches, also the last one that is not full.
     """
 
-    servers_per_domain: Count
-    nvlink_trays_per_domain: Count
-    nvlink_tray_w: NonNegative
+    servers_per_domain: Units
+    nvlink_trays_per_domain: Units
+    nvlink_tray_w: DeviceWatts
     """One tray of NVLink switches, copper only. [W]"""
     nvlink_gb_per_s: Positive
     """Bandwidth of one GPU into the domain, both directions. [GB/s]"""
-    gpus_per_tray: Count
+    gpus_per_tray: Units
 
     def _domains(self) -> int:
         self._sized()

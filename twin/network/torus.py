@@ -7,7 +7,7 @@ from itertools import product
 
 import networkx as nx
 
-from twin.config import Count, NonNegative, Positive, PositiveFraction
+from twin.config import DeviceWatts, Positive, PositiveFraction, Units
 from twin.errors import ConfigError, RunError
 from twin.network.base import Fabric
 from twin.physics.sharing import spanning_rate
@@ -86,13 +86,13 @@ class Torus(Fabric):
     is lost by even traffic, the worse case.
     """
 
-    block_side: Count
+    block_side: Units
     """Servers along a side of a cubic block, the unit of locality."""
-    shape: tuple[Count, Count, Count] | None
+    shape: tuple[Units, Units, Units] | None
     """Blocks along each side; None takes the most compact box that holds all servers."""
     link_gbps: Positive
     routing_efficiency: PositiveFraction
-    transceiver_w: NonNegative
+    transceiver_w: DeviceWatts
     """One optical transceiver; links within a block are copper. [W]"""
 
     blocks: Shape = field(init=False, default=(0, 0, 0))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from twin.config import AtLeastOne, Positive, PositiveFraction
+from twin.config import Positive, PositiveFraction, Range
 from twin.errors import require
 from twin.units import SECONDS_PER_MINUTE
 
@@ -74,7 +74,8 @@ class Battery:
     type: Literal["vrla", "li_ion", "flywheel"]
     minutes_at_rating: Positive
     """Time a full battery carries the rating of its element. [min]"""
-    exponent: AtLeastOne
+    exponent: Annotated[float, Range(1.0, 2.0)]
+    """Above 2 a slow discharge would give a hundred times the energy of a fast one. [-]"""
     recharge_fraction: PositiveFraction
     """Power drawn to recharge, over the rating of the element. [-]"""
     recharge_efficiency: PositiveFraction

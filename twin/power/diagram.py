@@ -10,11 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import networkx as nx
 
-from twin.config import Count, CountOrZero, Fraction, NonNegative, Positive, PositiveFraction
+from twin.config import (
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    Range,
+    Units,
+    UnitsOrZero,
+)
 from twin.errors import require, suggest
 from twin.power.battery import Battery
 from twin.power.breaker import Breaker
@@ -62,17 +70,17 @@ class Element:
 
     type: ElementType
     heat_to: Literal["hall", "electrical_room", "outdoor"]
-    loss: tuple[NonNegative, NonNegative, NonNegative]
+    loss: tuple[Fraction, Fraction, Fraction]
     """``a0, a1, a2``: loss = rating * (a0 + a1 x + a2 x^2), x = output over rating. [-]"""
     fed_by: str | list[str] | None = None
     draw: Literal["equal", "first"] = "equal"
-    units: Count | None = None
+    units: Units | None = None
     """Units installed, spare ones included; None: as many as needed plus the spare ones."""
-    spare_units: CountOrZero = 0
+    spare_units: UnitsOrZero = 0
     """Units beyond those needed; energised, and sharing the load like all others."""
     unit_kw: Positive | None = None
     unit_max_kw: Positive | None = None
-    design_loading: PositiveFraction = 1.0
+    design_loading: Annotated[float, Range(0.01, 1.0)] = 1.0
     """Part of the rating of the units needed that the design load may take: the steady
     load factor that keeps the redundancy, e.g. 0.5 for each side of 2N. [-]"""
     share: PositiveFraction = 1.0
@@ -85,7 +93,7 @@ class Element:
     start: Start | None = None
     battery: Battery | None = None
     breaker: Breaker | None = None
-    bypass: tuple[NonNegative, NonNegative, NonNegative] | None = None
+    bypass: tuple[Fraction, Fraction, Fraction] | None = None
     """Loss coefficients of a static bypass: what an overload sets off puts the load on the
     bypass, with no battery behind it, instead of dropping it. [-]"""
 

@@ -17,10 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
+from typing import Annotated
 
 import networkx as nx
 
-from twin.config import AtLeastOne, Positive
+from twin.config import Positive, Range
 from twin.errors import require, suggest
 from twin.power import sizing
 from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
@@ -63,7 +64,7 @@ class Feed(PowerFeed):
     """
 
     elements: dict[str, Element]
-    oversubscription: AtLeastOne = 1.0
+    oversubscription: Annotated[float, Range(1.0, 10.0)] = 1.0
     """Nameplate IT power over the IT power that everything above the racks is built for. [-]"""
     contract_kw: Positive | None = None
     """Power contracted on each utility line; None: what the design load needs. [kW]"""

@@ -139,7 +139,7 @@ class Comparison:
             cells = [escape(_text(self.value(entry, key))) for key in shown]
             for metric in metrics:
                 unit, currency = SUMMARY[metric].unit, entry.summary.get("currency")
-                text = quantity(entry.summary.get(metric), unit.split("/")[0], currency)
+                text = quantity(entry.summary.get(metric), unit, currency)
                 cells.append(f"[bold green]{text} *[/]" if k in best[metric] else text)
             table.add_row(escape(entry.name), *cells)
         return table

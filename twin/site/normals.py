@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.config import Celsius, NonNegative, Range
+from twin.config import Celsius, Range
 from twin.errors import require
 from twin.physics.psychrometrics import saturation_pressure_pa, standard_pressure_pa
 from twin.rng import RngFor
@@ -26,6 +26,8 @@ from twin.units import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
 
+Swing = Annotated[float, Range(0.0, 40.0)]
+"""Of a day or from day to day [K]; more would leave the air that psychrometrics know."""
 WARMEST_HOUR = 15.0
 """Local hour of the daily maximum; 15-16 h in the typical years of Beijing and Shanghai."""
 DAY_TO_DAY = 0.6
@@ -234,11 +236,11 @@ class NormalsSite(Site):
 
     monthly_mean_c: list[Celsius]
     monthly_rh_percent: list[Annotated[float, Range(1.0, 100.0)]]
-    daily_range_k: NonNegative
+    daily_range_k: Swing
     """Daily maximum minus minimum. [K]"""
-    scatter_k: NonNegative
+    scatter_k: Swing
     """Standard deviation of daily means about the season. [K]"""
-    summer_scatter_k: NonNegative
+    summer_scatter_k: Swing
     """The same in the three warmest months. [K]"""
     weather_path: str | None = None
     """EPW, Open-Meteo JSON or hourly CSV, also gzipped; null for the generator."""

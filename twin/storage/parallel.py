@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twin.config import Count, NonNegative, Positive
+from twin.config import NonNegative, Positive, Units
 from twin.errors import require
 from twin.storage.base import Storage
 from twin.units import BYTES_PER_GIGABYTE, BYTES_PER_MEGABYTE
@@ -68,7 +68,7 @@ def read_bandwidth_bytes_per_s(
 class ParallelStorage(Storage):
     """Storage nodes side by side; a file is spread over all of them."""
 
-    nodes: Count
+    nodes: Units
     node_gb_per_s: Positive
     """Read bandwidth of one node. [GB/s]"""
     node_idle_w: NonNegative

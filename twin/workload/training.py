@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.config import Count, Fraction, Positive
+from twin.config import Count, Fraction, Positive, Range
 from twin.errors import ConfigError, require
 from twin.records import Job, WorkloadContext
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
@@ -36,7 +37,7 @@ class TrainingJobs(BatchJobs):
 
     run: RunTimes
     jobs_per_day: Positive | None = None
-    offered_load: Positive | None = None
+    offered_load: Annotated[float, Range(0.0, 100.0, open_low=True)] | None = None
     count: Count | None = None
     gpu_mix: list[tuple[Count, Positive]] | None = None
     """``[GPUs, weight]`` of each size that occurs; or else ``servers``."""
