@@ -21,8 +21,8 @@ class SupplyFans:
     unit_kw: Positive
     """Heat one unit carries at design; sets how many there are."""
     spares: UnitsOrZero
-    fan_pressure_pa: Positive
-    fan_efficiency: PositiveFraction
+    fan_pressure_pa: Annotated[float, Range(1.0, 10_000.0)]
+    fan_efficiency: Annotated[float, Range(0.05, 1.0)]
     fan_exponent: Annotated[float, Range(2.0, 3.0)]
     min_speed: PositiveFraction
 

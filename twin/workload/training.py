@@ -36,7 +36,7 @@ class TrainingJobs(BatchJobs):
     """
 
     run: RunTimes
-    jobs_per_day: Positive | None = None
+    jobs_per_day: Annotated[float, Range(0.0, 1e6, open_low=True)] | None = None
     offered_load: Annotated[float, Range(0.0, 100.0, open_low=True)] | None = None
     count: Count | None = None
     gpu_mix: list[tuple[Count, Positive]] | None = None
