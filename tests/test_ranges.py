@@ -17,6 +17,7 @@ from twin.errors import ConfigError
         ("facility.racks_built", 1e30, []),
         ("workload.streams.clip_training.offered_load", 1e6, []),
         ("workload.streams.development.jobs_per_day", 1e30, []),
+        ("workload.streams.labelling_batch.run.mean_h", 1e-30, []),
         ("power.oversubscription", 1e6, []),
         ("power.elements.ups.battery.exponent", 1e6, []),
         ("power.elements.ups.spare_units", 1e30, []),

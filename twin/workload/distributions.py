@@ -135,7 +135,7 @@ class RunTimes:
     Times beyond a bound sit at the bound, as those of jobs ended at a wall-time limit do.
     """
 
-    mean_h: Positive
+    mean_h: Annotated[float, Range(low=0.001)]
     max_h: Positive
     median_h: Positive | None = None
     sigma: Spread | None = None
