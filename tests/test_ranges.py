@@ -94,3 +94,9 @@ def test_a_check_that_fails_for_an_unforeseen_reason_is_one_line(monkeypatch, ca
     assert (status, said.count("\n")) == (1, 1)
     assert "OverflowError: too large" in said
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("start", ["9990-01-01 00:00", "0001-01-01 00:00"])
+def test_a_run_begins_in_a_year_of_the_calendar_in_use(start):
+    with pytest.raises(ConfigError, match=r"clock\.start=.*must lie in the years 1900 to 2200"):
+        run.check(compose.load([f"clock.start='{start}'"]))

@@ -121,7 +121,7 @@ def test_runs_are_kept_and_not_made_again(study, tmp_path):
     assert cli.validate(["study"]) == 0
     for name in runs.iterdir():
         name.unlink()
-    assert cli.validate(["V1"]) == 0
+    assert cli.validate(["study"]) == 0
     assert list(runs.iterdir()) == []
 
 

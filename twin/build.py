@@ -68,6 +68,10 @@ RECORDS: dict[str, type] = {
 """Groups of plain keys."""
 
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""Years a run may begin in; the calendar ends long after the longest run of the last."""
+
+
 @dataclass(slots=True)
 class Design:
     """The models of one facility, checked one by one and not yet fitted to each other."""
@@ -242,6 +246,10 @@ def _time(design: Design) -> None:
     if design.start.tzinfo is not None:
         raise ConfigError(f"clock.start={clock.start!r}: must be site-local, without a time zone")
     design.duration_s = clock.duration_days * SECONDS_PER_DAY
+    if not FIRST_YEAR <= design.start.year <= LAST_YEAR:
+        raise ConfigError(
+            f"clock.start={clock.start!r}: must lie in the years {FIRST_YEAR} to {LAST_YEAR}"
+        )
     beats = output.interval_s / clock.heartbeat_s
     if abs(beats - round(beats)) > 1e-9 or beats < 1:
         raise ConfigError(
