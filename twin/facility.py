@@ -235,13 +235,15 @@ class Facility:
         if not self.pending:
             return
         rack_w = self.cluster.take_racks()
-        rack_w *= np.array([warm for _, _, warm, _ in self.pending])[:, None]
-        fullest_w = rack_w.max(axis=1).tolist()
-        for beat, (at_s, dt_s, _, row) in enumerate(self.pending):
-            row[RACK_POWER_MAX] = fullest_w[beat]
-            self.racks.beat(rack_w[beat], dt_s)
-            self.recorder.beat(at_s, dt_s, row)
+        warm = np.array([warm for _, _, warm, _ in self.pending])
+        if np.any(warm != 1.0):
+            rack_w *= warm[:, None]
         lengths_s = np.array([dt_s for _, dt_s, _, _ in self.pending])
+        self.racks.block(rack_w, lengths_s)
+        fullest_w = rack_w.max(axis=1).tolist()
+        for (at_s, dt_s, _, row), most_w in zip(self.pending, fullest_w, strict=True):
+            row[RACK_POWER_MAX] = most_w
+            self.recorder.beat(at_s, dt_s, row)
         self._add(lengths_s, np.array([row for _, _, _, row in self.pending]))
         self.pending.clear()
 

@@ -260,7 +260,8 @@ class Dispatcher:
             job.started_at_s = now_s
         job.status = RUNNING
         leaves = self._span(placement)
-        job.network_factor = self.fabric.rate_factor(job.comm_fraction, leaves)
+        alone = leaves == 1 or not job.comm_fraction
+        job.network_factor = 1.0 if alone else self.fabric.rate_factor(job.comm_fraction, leaves)
         drive = self._mean_drive(job, self._activity_factor)
         self.cluster.place(job, placement, drive, now_s)
         finite = job.work_s < inf

@@ -9,7 +9,6 @@ from twin.errors import require
 
 BINS = 200
 """Bins of a rack's rating; one more collects what exceeds it."""
-BEATS_PER_BLOCK = 128
 
 Floats = NDArray[np.float64]
 
@@ -28,13 +27,11 @@ class RackPower:
     def __init__(self, racks: int, rated_w: ArrayLike) -> None:
         self.rated_w: Floats = np.broadcast_to(np.asarray(rated_w, dtype=float), racks).copy()
         require(bool(np.all(self.rated_w > 0.0)), "rated_w", rated_w, "> 0 W")
-        self._block = np.empty((BEATS_PER_BLOCK, racks))
-        self._scaled = np.empty((BEATS_PER_BLOCK, racks))
-        self._cell = np.empty((BEATS_PER_BLOCK, racks), dtype=np.intp)
         self._offset = np.arange(racks, dtype=np.intp) * (BINS + 1)
         # A hair less than exact: a rack that draws its rating stands in the last bin.
         self._per_bin = BINS / self.rated_w * (1.0 - 1e-12)
-        self._filled = 0
+        self._scaled: Floats = np.empty((0, racks))  # kept between blocks: making it is dear
+        self._cell = np.empty((0, racks), dtype=np.intp)
         self._dt_s = 0.0
         self._time_s = 0.0
         self._energy_j = np.zeros(racks)
@@ -44,31 +41,44 @@ class RackPower:
 
     def beat(self, mean_power_w: Floats, dt_s: float) -> None:
         """Take the mean power of every rack over a heartbeat of *dt_s*."""
+        self.block(mean_power_w[None, :], np.array([dt_s]))
+
+    def block(self, mean_power_w: Floats, lengths_s: Floats) -> None:
+        """Take many heartbeats at once.
+
+        Parameters
+        ----------
+        mean_power_w : ndarray, shape (beats, racks)
+            Mean power of every rack over each beat. [W]
+        lengths_s : ndarray, shape (beats,)
+            Length of each beat. [s]
+        """
+        ends = [*(np.flatnonzero(np.diff(lengths_s)) + 1).tolist(), len(lengths_s)]
+        start = 0
+        for end in ends:
+            self._count(mean_power_w[start:end], float(lengths_s[start]))
+            start = end
+
+    def _count(self, block: Floats, dt_s: float) -> None:
+        """Sort beats of one length into bins."""
         if dt_s != self._dt_s:
             self._settle()
             self._dt_s = dt_s
-        self._block[self._filled] = mean_power_w
-        self._filled += 1
-        if self._filled == BEATS_PER_BLOCK:
-            self._count()
-
-    def _count(self) -> None:
-        """Sort the buffered beats, all of one length, into bins."""
-        n = self._filled
-        block, scaled, cell = self._block[:n], self._scaled[:n], self._cell[:n]
-        self._energy_j += block.sum(axis=0) * self._dt_s
-        np.maximum(self._peak_w, block.max(axis=0, initial=0.0), out=self._peak_w)
-        np.multiply(block, self._per_bin, out=scaled)
-        np.minimum(scaled, BINS, out=scaled)
-        np.copyto(cell, scaled, casting="unsafe")
+        self._energy_j += block.sum(axis=0) * dt_s
+        np.maximum(self._peak_w, block.max(axis=0), out=self._peak_w)
+        if self._scaled.shape != block.shape:
+            self._scaled, self._cell = np.empty(block.shape), np.empty(block.shape, dtype=np.intp)
+        cell = self._cell
+        np.multiply(block, self._per_bin, out=self._scaled)
+        np.copyto(cell, self._scaled, casting="unsafe")
+        if np.any(self._peak_w > self.rated_w):
+            np.minimum(cell, BINS, out=cell)
         cell += self._offset
         self._beats += np.bincount(cell.ravel(), minlength=len(self._beats))
-        self._time_s += n * self._dt_s
-        self._filled = 0
+        self._time_s += len(block) * dt_s
 
     def _settle(self) -> None:
         """Turn counted beats into time: before a reading, or before beats of another length."""
-        self._count()
         self._histogram_s += self._beats * self._dt_s
         self._beats[:] = 0
 

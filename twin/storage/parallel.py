@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twin.config import NonNegative, Positive, Units
 from twin.errors import require
@@ -81,30 +81,32 @@ class ParallelStorage(Storage):
     capacity_pb: Positive | None
     """Usable capacity; None where it is not known. [PB]"""
 
+    stream_bytes_per_s: float = field(init=False)
+    """Bandwidth of large files, all nodes together. [B/s]"""
+    _bandwidth_bytes_per_s: float = field(init=False, repr=False)
+
     def __post_init__(self) -> None:
-        """Refuse a node that draws less when it works."""
+        """Work out the bandwidths, and refuse a node that draws less when it works."""
         enough = self.node_busy_w >= self.node_idle_w
         require(enough, "node_busy_w", self.node_busy_w, f">= node_idle_w={self.node_idle_w}")
-
-    @property
-    def stream_bytes_per_s(self) -> float:
-        """Return the bandwidth of large files, all nodes together [B/s]."""
-        return self.nodes * self.node_gb_per_s * BYTES_PER_GIGABYTE
+        self.stream_bytes_per_s = self.nodes * self.node_gb_per_s * BYTES_PER_GIGABYTE
+        self._bandwidth_bytes_per_s = read_bandwidth_bytes_per_s(
+            self.stream_bytes_per_s, self.metadata_opens_per_s, self.file_mb * BYTES_PER_MEGABYTE
+        )
 
     @property
     def bandwidth_bytes_per_s(self) -> float:
         """Return the bandwidth of files as they are stored [B/s]."""
-        file_bytes = self.file_mb * BYTES_PER_MEGABYTE
-        return read_bandwidth_bytes_per_s(
-            self.stream_bytes_per_s, self.metadata_opens_per_s, file_bytes
-        )
+        return self._bandwidth_bytes_per_s
 
     def level(self, demand_bytes_per_s: float) -> float:
         """Return the fraction 0-1 of its demand every reader gets at this total demand."""
-        return shared_fraction(demand_bytes_per_s, self.bandwidth_bytes_per_s)
+        if demand_bytes_per_s <= self._bandwidth_bytes_per_s:
+            return 1.0  # the usual case, asked at every start and end of a job
+        return shared_fraction(demand_bytes_per_s, self._bandwidth_bytes_per_s)
 
     def power_w(self, demand_bytes_per_s: float) -> float:
         """Return the power at this total demand [W]: idle to busy with what is really read."""
-        read_bytes_per_s = min(demand_bytes_per_s, self.bandwidth_bytes_per_s)
+        read_bytes_per_s = min(demand_bytes_per_s, self._bandwidth_bytes_per_s)
         load = read_bytes_per_s / self.stream_bytes_per_s
         return self.nodes * (self.node_idle_w + (self.node_busy_w - self.node_idle_w) * load)
