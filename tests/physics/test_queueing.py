@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from twin.errors import ParameterError
 from twin.physics.queueing import birth_death, erlang_c, gamma_cdf, mean_wait_s, mg1_wait_cdf
+
+stats = pytest.importorskip("scipy.stats", reason="an oracle, not a dependency")
 
 
 def test_erlang_c_of_many_servers_matches_its_sum():

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.desk import desk, job, play
@@ -318,6 +318,12 @@ def test_sjf_never_starts_a_job_while_a_shorter_one_waits(rows):
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @given(rows=job_lists)
+@example(
+    rows=[  # several end at one moment, and the promises behind them touch
+        *[(0, 1, work, 1) for work in (1, 1, 4)],
+        *[(0, gpus, work, 1) for gpus, work in ((11, 3), (14, 1), (11, 1), (14, 1))],
+    ]
+)
 @settings(max_examples=60, deadline=None)
 def test_conservative_never_delays_any_reservation_with_true_limits(placement, rows):
     jobs, promised = make(rows, true_limits=True), {}

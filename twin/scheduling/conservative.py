@@ -21,12 +21,9 @@ class Reservation:
 
     job: Job
     start_s: float
+    end_s: float
+    """When it ends at the latest, by its limit. [s]"""
     seat: Placement
-
-    @property
-    def end_s(self) -> float:
-        """Return when it ends at the latest, by its limit [s]."""
-        return self.start_s + self.job.limit_s
 
 
 @dataclass(kw_only=True)
@@ -135,7 +132,7 @@ class ConservativeBackfill(Policy):
         start_s, bits = found
         seat = view.place_on(profile.free_by_server(bits), job.gpus)
         assert seat is not None, f"{job.job_id} does not fit where it was found to fit"
-        held = self._reserved[job] = Reservation(job, start_s, seat)
+        held = self._reserved[job] = Reservation(job, start_s, start_s + job.limit_s, seat)
         profile.hold(seat, start_s, held.end_s)
 
     def _is_there(self, view: View, job: Job) -> bool:
@@ -165,11 +162,17 @@ class ConservativeBackfill(Policy):
         return profile
 
     def _keep(self, profile: Profile, held: Reservation, now_s: float, soon_s: float) -> bool:
-        """Hold a reservation where it was, or the next moment; else forget it."""
-        for start_s in (max(held.start_s, now_s), max(held.start_s, soon_s)):
-            if profile.is_free(held.seat, start_s, start_s + held.job.limit_s):
-                held.start_s = start_s
-                profile.hold(held.seat, start_s, held.end_s)
+        """Hold a reservation where it was, or the next moment; else forget it.
+
+        One that waits a moment for somebody who ends right now ends no later for it, or it
+        would push aside whoever is promised its servers after it.
+        """
+        begin_s = max(held.start_s, now_s)
+        end_s = begin_s + held.job.limit_s
+        for start_s in (begin_s, max(begin_s, soon_s)):
+            if profile.is_free(held.seat, start_s, end_s):
+                held.start_s, held.end_s = start_s, end_s
+                profile.hold(held.seat, start_s, end_s)
                 return True
         del self._reserved[held.job]
         return False
