@@ -126,7 +126,7 @@ def test_the_ledger_closes_through_a_trip_of_everything_the_plant_has(cooling, b
 # ---- racks that are too dense ----
 
 
-@pytest.mark.parametrize("scenario", ["dense_rack_50kw", "dense_rack_100kw"])
+@pytest.mark.parametrize("scenario", ["rack_50kw", "rack_100kw"])
 @pytest.mark.parametrize("cooling", ["chilled_air", "airside_economizer", "indirect_evaporative"])
 def test_air_refuses_a_dense_rack_and_says_what_carries_it(scenario, cooling):
     config = compose.load([f"scenario={scenario}", f"cooling={cooling}"])
@@ -134,16 +134,16 @@ def test_air_refuses_a_dense_rack_and_says_what_carries_it(scenario, cooling):
         run.check(config)
 
 
-@pytest.mark.parametrize("scenario", ["dense_rack_50kw", "dense_rack_100kw"])
+@pytest.mark.parametrize("scenario", ["rack_50kw", "rack_100kw"])
 @pytest.mark.parametrize("cooling", LIQUID)
 def test_liquid_carries_a_dense_rack(scenario, cooling):
     run.check(compose.load([f"scenario={scenario}", f"cooling={cooling}"]))
 
 
 def test_rear_doors_end_between_50_and_100_kw():
-    run.check(compose.load(["scenario=dense_rack_50kw", "cooling=rear_door"]))
+    run.check(compose.load(["scenario=rack_50kw", "cooling=rear_door"]))
     with pytest.raises(ConfigError, match="at most 78 kW"):
-        run.check(compose.load(["scenario=dense_rack_100kw", "cooling=rear_door"]))
+        run.check(compose.load(["scenario=rack_100kw", "cooling=rear_door"]))
 
 
 # ---- every plant in every scenario ----
