@@ -7,18 +7,22 @@ from pathlib import Path
 from twin.plot import (
     energy_flow,
     fault_story,
+    gantt,
+    load_duration,
+    months,
     one_line,
     power,
+    pue_map,
     rack_density,
     temperatures,
     utilization,
 )
 from twin.results.run_folder import Run
 
-FIGURES = (power, utilization, rack_density, temperatures, energy_flow)
+FIGURES = (power, utilization, rack_density, temperatures, energy_flow, load_duration)
 """One module per figure, each with ``draw(run, folder) -> Path``."""
 
-IF_ANY = (one_line, fault_story)
+IF_ANY = (one_line, fault_story, pue_map, months, gantt)
 """Figures of what not every run has; their ``draw`` returns None then."""
 
 

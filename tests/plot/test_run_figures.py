@@ -1,0 +1,74 @@
+"""Load duration, PUE map, months and Gantt: true to the series and the job table."""
+
+import doctest
+from datetime import datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.synthetic_run import make_run
+from twin.plot import gantt, load_duration, months, pue_map
+from twin.results.run_folder import Run
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "season"
+    return Run.open(make_run(folder, days=70.0, beat_s=3600.0, interval_s=3600.0))
+
+
+@pytest.mark.parametrize("module", [load_duration, months])
+def test_examples_in_the_docstrings_hold(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@given(st.lists(st.floats(0.0, 1e9), min_size=1, max_size=400), st.integers(2, 50))
+def test_a_duration_curve_falls_from_the_peak_to_the_least(power_w, points):
+    share, reached_w = load_duration.duration_curve(np.array(power_w), points)
+    assert len(share) <= points
+    assert reached_w[0] == max(power_w) and reached_w[-1] == min(power_w)
+    assert (np.diff(reached_w) <= 0.0).all() and (np.diff(share) > 0.0).all()
+
+
+def test_an_uncut_duration_curve_holds_the_same_energy():
+    power_w = np.random.default_rng(1).uniform(0.0, 1e6, 500)
+    _, reached_w = load_duration.duration_curve(power_w, points=500)
+    assert reached_w.sum() == pytest.approx(power_w.sum())
+
+
+def test_a_leap_february_and_a_turn_of_the_year_fall_into_their_months():
+    at_s = np.arange(0.0, 100 * 86400.0, 86400.0)
+    names, month = months.months_of(datetime(2023, 12, 1), at_s)
+    assert names == ["2023-12", "2024-01", "2024-02", "2024-03"]
+    assert np.bincount(month).tolist() == [31, 31, 29, 9]
+
+
+def test_the_months_add_up_to_the_run(season):
+    series = season.series()
+    names, month = months.months_of(datetime(2023, 7, 3), series["at_s"])
+    assert names == ["2023-07", "2023-08", "2023-09"]
+    energy_kwh = sum(
+        np.bincount(month, weights=series[column] * 3600.0).sum() / 3.6e6
+        for column, _, _ in months.PARTS
+    )
+    assert energy_kwh == pytest.approx(season.summary["facility_energy_kwh"], rel=1e-6)
+    pues = months.pues(series, np.full(len(month), 3600.0), month)
+    assert min(pues) <= season.summary["pue"] <= max(pues)
+
+
+def test_months_are_drawn_for_runs_that_see_several(season, week, tmp_path):
+    assert months.draw(season, tmp_path) == tmp_path / "months.png"
+    assert months.draw(Run.open(week), tmp_path) is None
+
+
+def test_pue_and_jobs_are_drawn_where_there_are_any(week, tmp_path):
+    assert pue_map.draw(Run.open(week), tmp_path) == tmp_path / "pue_map.png"
+    assert gantt.draw(Run.open(week), tmp_path) == tmp_path / "gantt.png"
+
+
+def test_a_run_in_which_nothing_started_has_no_gantt(tmp_path):
+    run = Run.open(make_run(tmp_path / "run", days=1 / 400, beat_s=108.0, interval_s=108.0))
+    assert not len(run.jobs(["gpus"])["gpus"])
+    assert gantt.draw(run, tmp_path) is None
