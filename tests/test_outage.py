@@ -74,6 +74,8 @@ def test_generators_carry_an_outage_and_no_job_is_lost(tmp_path):
     assert at["cooling_off", "plant"] == 0.5
     assert done.summary["gpu_hours_lost"] == 0.0
     assert done.summary["gpu_available_fraction"] == 1.0
+    assert done.summary["power_available_fraction"] == 1.0
+    assert done.summary["minutes_to_throttle"] is None
     assert done.summary["unserved_energy_kwh"] > 0.0  # 32 s without motors
     assert done.summary["energy_residual_fraction"] < 1e-9
 
@@ -89,6 +91,13 @@ def test_a_generator_that_does_not_start_leaves_the_battery_and_then_the_dark(tm
     assert at["power_on", "racks"] == pytest.approx(2.5 + 15 / 3600)  # UPS walk-in
     assert done.summary["gpu_hours_lost"] > 0.0
     assert done.summary["gpu_available_fraction"] < 0.6
+    dark = at["power_on", "racks"] - at["power_off", "racks"]
+    assert done.summary["power_available_fraction"] == pytest.approx(1.0 - dark / 3.0)
+    # Motors stop at once: the room has only its own mass.
+    to_throttle, to_trip = (done.summary[f"minutes_to_{what}"] for what in ("throttle", "trip"))
+    assert 1.0 < to_throttle < to_trip
+    assert to_trip == pytest.approx(60.0 * (at["thermal_trip", "hall"] - 0.5))
+    assert done.summary["throttled_gpu_hours"] > done.summary["capped_gpu_hours"] == 0.0
     assert done.summary["energy_residual_fraction"] < 1e-9
     series = done.series()
     dark = (series["at_s"] > 2.0 * 3600) & (series["at_s"] < 2.3 * 3600)

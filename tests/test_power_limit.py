@@ -47,7 +47,10 @@ def test_refusing_keeps_redundancy_and_makes_jobs_wait(tmp_path):
 def test_capped_gpus_work_slower_and_it_shows(tmp_path):
     done = finished(tmp_path, "power.over_limit=cap")
     assert "cap" in kinds(done)
-    assert done.summary["throttled_gpu_hours"] > 0.0
+    capped = done.summary["capped_gpu_hours"]
+    assert done.summary["throttled_gpu_hours"] == capped > 0.0  # slowed by the limit, not by heat
+    assert done.series()["capped_gpus"].max() > 0.0
+    assert done.summary["minutes_to_throttle"] is None
     assert done.summary["goodput_fraction"] < 0.99
     assert done.summary["gpu_hours_lost"] == 0.0
 

@@ -176,6 +176,8 @@ class Facility:
         self.it_w, self.warm, self.plant_w = it_w, warm, plant.power_w
         self._close_ledger(plant, feed, aux_w, dt_s)
         self.totals.requests += requests
+        self.totals.powered_s += voltage.it * dt_s
+        capped = self.power_limit.part < 1.0
 
         row = [
             it_w,
@@ -201,9 +203,10 @@ class Facility:
             feed.utility_w * self.site.carbon_kg_per_kwh(from_s) / JOULES_PER_KWH,
             price_per_kwh,
             plant.unmet_w,
-            allocated / dt_s if self.limits.throttled or self.power_limit.part < 1.0 else 0.0,
+            allocated / dt_s if capped or self.limits.throttled else 0.0,
             nan if feed.battery_j is None else feed.battery_j,
             tokens / dt_s,
+            allocated / dt_s if capped else 0.0,
         ]
         self.pending.append((from_s, dt_s, warm, row))
         if len(self.pending) == BEATS_PER_BLOCK:
@@ -268,6 +271,7 @@ class Facility:
         totals.gpu_allocated_s += sums["gpus_allocated"]
         totals.gpu_active_s += sums["gpu_active_fraction"] * self.cluster.gpus
         totals.throttled_gpu_s += sums["throttled_gpus"]
+        totals.capped_gpu_s += sums["capped_gpus"]
         totals.tokens += sums["tokens_per_s"]
         bought_kwh = lengths_s * column["utility_power_w"] / JOULES_PER_KWH
         totals.cost += float(bought_kwh @ column["price_per_kwh"])
@@ -300,7 +304,11 @@ class Facility:
             rate = self._pace()
             kind = "throttle" if throttled else "throttle_end"
             detail = f"inlet {inlet_c:.1f} C, GPUs at {rate:.0%} of their rate"
-            detail += self._since(now_s) if throttled else ""
+            if throttled:
+                detail += self._since(now_s)
+                self.totals.throttle_after_s = min(
+                    self.totals.throttle_after_s, now_s - self.voltage.lost_at_s
+                )
             self.recorder.event(Event(now_s, kind, "hall", detail))
 
     def _heed_limit(self) -> None:
@@ -328,6 +336,8 @@ class Facility:
             jobs = desk.shut_down(servers)
             detail = f"inlet {inlet_c:.1f} C: servers shut down, {jobs} jobs stopped"
             detail += self._since(now_s)
+            totals = self.totals
+            totals.trip_after_s = min(totals.trip_after_s, now_s - voltage.lost_at_s)
             self.recorder.event(Event(now_s, "thermal_trip", "hall", detail))
         else:
             desk.start_up(servers, voltage.restart_s)

@@ -168,7 +168,7 @@ def test_the_row_is_copied(tmp_path):
 def test_a_row_of_the_wrong_length_is_refused(tmp_path):
     recorder = Recorder(tmp_path, 60.0)
     recorder.beat(0.0, 60.0, [1.0, 2.0])
-    with pytest.raises(RunError, match="26 values"):
+    with pytest.raises(RunError, match=f"{len(ROW)} values"):
         recorder.close()
     recorder.abort()
 

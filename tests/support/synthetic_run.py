@@ -85,6 +85,7 @@ def make_run(
         "throttled_gpus": trip * 300.0,
         "battery_j": np.full(n, np.nan),
         "tokens_per_s": 40e3 * (1 + 0.6 * np.sin((hour - 9) / 24 * 2 * np.pi)),
+        "capped_gpus": np.zeros(n),
     }
     table = np.column_stack([columns[name] for name in ROW])
     recorder = Recorder(folder, interval_s)

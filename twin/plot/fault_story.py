@@ -149,11 +149,16 @@ def _heat(axes: Axes, x: style.Floats, series: Columns) -> None:
 
 
 def _work(axes: Axes, x: style.Floats, series: Columns) -> None:
-    held, slowed = series["gpus_allocated"], series["throttled_gpus"]
-    style.line(axes, x, held, style.COLOURS["server"], "GPUs held by jobs")
-    if np.nanmax(slowed) > 0.0:
-        axes.fill_between(x, 0.0, slowed, color=style.COLOURS["hot"], alpha=0.35, linewidth=0)
-        axes.plot([], [], color=style.COLOURS["hot"], linewidth=5, alpha=0.35, label="slowed")
+    style.line(axes, x, series["gpus_allocated"], style.COLOURS["server"], "GPUs held by jobs")
+    capped = series["capped_gpus"]
+    slowed = np.maximum(series["throttled_gpus"] - capped, 0.0)
+    for values, colour, label in (
+        (capped, style.COLOURS["storage"], "capped"),
+        (slowed, style.COLOURS["hot"], "throttled"),
+    ):
+        if np.nanmax(values) > 0.0:
+            axes.fill_between(x, 0.0, values, color=colour, alpha=0.35, linewidth=0)
+            axes.plot([], [], color=colour, linewidth=5, alpha=0.35, label=label)
     axes.set_ylim(bottom=0.0)
     style.dress(axes, "GPUs")
     style.legend(axes)

@@ -90,7 +90,7 @@ CHARTS = (
         (
             Line("gpus_allocated", "held by jobs", BLUE, SKY),
             Line("gpus_active", "active", ORANGE),
-            Line("throttled_gpus", "throttled", RED),
+            Line("throttled_gpus", "slowed", RED),
         ),
         from_zero=True,
         format=",.0f",
@@ -256,7 +256,7 @@ def _says_something(column: str, series: Columns) -> bool:
     )
 
 
-MAY_BE_IDLE = frozenset({"throttled_gpus", "tokens_per_s", "battery_j"})
+MAY_BE_IDLE = frozenset({"throttled_gpus", "capped_gpus", "tokens_per_s", "battery_j"})
 """Columns that say nothing where they are 0 throughout."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from twin.units import (
     JOULES_PER_KWH,
     SECONDS_PER_DAY,
     SECONDS_PER_HOUR,
+    SECONDS_PER_MINUTE,
 )
 
 Summary = dict[str, float | int | str | None]
@@ -72,6 +74,14 @@ class Totals:
     gpu_out_s: float = 0.0
     """Time of GPUs whose server was out of service. [GPU-s]"""
     throttled_gpu_s: float = 0.0
+    capped_gpu_s: float = 0.0
+    """The part of it in which a power limit acted. [GPU-s]"""
+    powered_s: float = 0.0
+    """Time of racks with voltage, weighted by their share of the IT load. [s]"""
+    throttle_after_s: float = inf
+    """Shortest time from a loss of cooling or power to throttling by heat; ``inf``: never. [s]"""
+    trip_after_s: float = inf
+    """The same to a shutdown by heat. [s]"""
     useful_gpu_s: float = 0.0
     lost_gpu_s: float = 0.0
     flops: float = 0.0
@@ -128,6 +138,7 @@ def summarize(totals: Totals, facts: Facts, racks: RackPower, jobs_path: Path) -
         **_ratios(totals),
         **_powers(totals, facts, racks),
         **_work(totals, facts),
+        **_faults(totals),
         **_waits(jobs_path),
         **_services(totals, facts),
         **_money(totals, facts),
@@ -210,6 +221,15 @@ def _work(t: Totals, facts: Facts) -> Summary:
         "mfu_mean": metrics.mfu(t.flops, facts.peak_flops, t.flops_gpu_s) if t.flops else None,
         "gpu_available_fraction": metrics.ratio(all_gpu_s - t.gpu_out_s, all_gpu_s),
         "throttled_gpu_hours": t.throttled_gpu_s / SECONDS_PER_HOUR,
+        "capped_gpu_hours": t.capped_gpu_s / SECONDS_PER_HOUR,
+    }
+
+
+def _faults(t: Totals) -> Summary:
+    return {
+        "power_available_fraction": metrics.ratio(t.powered_s, t.seconds),
+        "minutes_to_throttle": t.throttle_after_s / SECONDS_PER_MINUTE,
+        "minutes_to_trip": t.trip_after_s / SECONDS_PER_MINUTE,
     }
 
 
