@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin import economics
-from twin.economics import Economics, annuity, cost_per_gpu_hour
+from twin.economics import Economics, annuity
 from twin.errors import ParameterError
 
 
@@ -27,13 +27,19 @@ def prices(**changes):
     return Economics(**(keys | changes))
 
 
+def gpu_hour(gpus, nameplate_w, gpu_hours, energy_cost, water_m3, hours, currency, **changes):
+    own = prices(**changes)
+    capital = own.capital(gpus, nameplate_w)
+    return own.costs(capital, hours, energy_cost, water_m3, currency).per_gpu_hour(gpu_hours)
+
+
 def test_documented_examples_hold():
     assert doctest.testmod(economics).failed == 0
 
 
 def test_cost_by_hand_without_interest():
     """8 GPUs: 160,000 of IT and 65,000 of building, a year at full use."""
-    cost = prices().cost_per_gpu_hour(8, 6500.0, 8 * 8760.0, 3000.0, 100.0, 8760.0, "USD")
+    cost = gpu_hour(8, 6500.0, 8 * 8760.0, 3000.0, 100.0, 8760.0, "USD")
     yearly = 160_000 / 5 + 65_000 / 20 + 0.02 * 225_000
     assert cost == pytest.approx((yearly + 3000 + 100 * 0.5) / (8 * 8760), rel=1e-12)
 
@@ -56,19 +62,19 @@ def test_small_interest_tends_to_none():
 
 
 def test_half_the_gpu_hours_cost_twice_as_much():
-    full = prices().cost_per_gpu_hour(8, 6500.0, 8 * 24.0, 10.0, 1.0, 24.0, "USD")
-    half = prices().cost_per_gpu_hour(8, 6500.0, 4 * 24.0, 10.0, 1.0, 24.0, "USD")
+    full = gpu_hour(8, 6500.0, 8 * 24.0, 10.0, 1.0, 24.0, "USD")
+    half = gpu_hour(8, 6500.0, 4 * 24.0, 10.0, 1.0, 24.0, "USD")
     assert half == pytest.approx(2 * full)
 
 
 def test_capital_is_converted_and_energy_is_not():
-    usd = prices().cost_per_gpu_hour(8, 6500.0, 100.0, 10.0, 1.0, 24.0, "USD")
-    cny = prices().cost_per_gpu_hour(8, 6500.0, 100.0, 70.0, 1.0, 24.0, "CNY")
+    usd = gpu_hour(8, 6500.0, 100.0, 10.0, 1.0, 24.0, "USD")
+    cny = gpu_hour(8, 6500.0, 100.0, 70.0, 1.0, 24.0, "CNY")
     assert cny == pytest.approx(7 * usd)
 
 
 def test_no_gpu_hours_have_no_cost():
-    assert prices().cost_per_gpu_hour(8, 6500.0, 0.0, 10.0, 1.0, 24.0, "USD") is None
+    assert gpu_hour(8, 6500.0, 0.0, 10.0, 1.0, 24.0, "USD") is None
 
 
 def test_unknown_currency_is_refused_with_the_known_ones():
@@ -80,15 +86,22 @@ def test_unknown_currency_is_refused_with_the_known_ones():
 
 def test_owning_breaks_even_where_its_cost_at_that_use_is_the_rent():
     own = prices(rent_per_gpu_hour=2.0)
-    at_full_use = own.cost_per_gpu_hour(8, 6500.0, 8 * 8760.0, 3000.0, 0.0, 8760.0, "CNY")
+    costs = own.costs(own.capital(8, 6500.0), 8760.0, 3000.0, 0.0, "CNY")
+    at_full_use = costs.per_gpu_hour(8 * 8760.0)
     used = own.break_even_fraction(at_full_use, "CNY")
-    at_that_use = own.cost_per_gpu_hour(8, 6500.0, used * 8 * 8760, 3000.0, 0.0, 8760.0, "CNY")
-    assert at_that_use == pytest.approx(2.0 * 7.0)
+    assert costs.per_gpu_hour(used * 8 * 8760) == pytest.approx(2.0 * 7.0)
+    assert costs.total == pytest.approx(own.rent(used * 8 * 8760, "CNY"))
+    assert prices().rent(100.0, "CNY") is None
     assert prices().break_even_fraction(at_full_use, "CNY") is None
 
 
 def test_impossible_arguments_are_refused():
     with pytest.raises(ParameterError, match="years=0"):
         annuity(0.1, 0.0)
-    with pytest.raises(ParameterError, match="gpu_hours=0"):
-        cost_per_gpu_hour(1.0, 1.0, 0.0, 0.0)
+
+
+@given(st.floats(0.0, 1.0))
+def test_liquid_makes_the_building_dearer_by_its_share_of_the_heat(share):
+    it, building = prices(liquid_surcharge_per_w=2.0).capital(8, 6500.0, share)
+    assert it == 160_000.0
+    assert building == pytest.approx(6500.0 * (10.0 + 2.0 * share))

@@ -62,40 +62,31 @@ def annuity(rate: float, years: float) -> float:
     return rate / -math.expm1(-growth)
 
 
-def cost_per_gpu_hour(
-    capital_per_year: float, hours: float, running: float, gpu_hours: float
-) -> float:
-    """Return the cost of a GPU-hour over a period.
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a period costs, by what it is paid for; all in one currency."""
 
-    Parameters
-    ----------
-    capital_per_year : float
-        Annualised capital and maintenance. [currency/a]
-    hours : float
-        Length of the period, at least 0. [h]
-    running : float
-        Electricity and water of the period. [currency]
-    gpu_hours : float
-        What the cost is divided by, above 0. [h]
+    it_capital: float
+    building_capital: float
+    maintenance: float
+    electricity: float
+    water: float
 
-    Returns
-    -------
-    float
-        Cost per GPU-hour. [currency/h]
+    @property
+    def total(self) -> float:
+        """Everything together."""
+        running = self.electricity + self.water
+        return self.it_capital + self.building_capital + self.maintenance + running
 
-    Raises
-    ------
-    ParameterError
-        If `hours` or `gpu_hours` is out of range.
+    def per_gpu_hour(self, gpu_hours: float) -> float | None:
+        """Return the cost of a GPU-hour; None where there is none.
 
-    Examples
-    --------
-    >>> cost_per_gpu_hour(8760.0, hours=100.0, running=50.0, gpu_hours=75.0)
-    2.0
-    """
-    require(hours >= 0.0, "hours", hours, ">= 0")
-    require(gpu_hours > 0.0, "gpu_hours", gpu_hours, "> 0")
-    return (capital_per_year * hours / HOURS_PER_YEAR + running) / gpu_hours
+        Examples
+        --------
+        >>> Costs(60.0, 30.0, 10.0, 45.0, 5.0).per_gpu_hour(75.0)
+        2.0
+        """
+        return None if gpu_hours == 0.0 else self.total / gpu_hours
 
 
 @dataclass(kw_only=True)
@@ -110,7 +101,9 @@ class Economics:
     server_network_fraction: NonNegative
     """Servers, network and storage around it, as a multiple of ``gpu_price``. [-]"""
     facility_price_per_w: NonNegative
-    """Building, power and cooling per watt of IT nameplate. [currency/W]"""
+    """Building, power and air cooling per watt of IT nameplate. [currency/W]"""
+    liquid_surcharge_per_w: NonNegative = 0.0
+    """What it costs more per watt whose heat leaves in liquid. [currency/W]"""
     it_life_years: Positive
     facility_life_years: Positive
     discount_rate: Fraction
@@ -136,41 +129,45 @@ class Economics:
             require(name in self.units_per_usd, "currency", name, f"in units_per_usd; {known}")
         return self.units_per_usd[currency] / self.units_per_usd[self.currency]
 
-    def capital(self, gpus: int, it_nameplate_w: float) -> tuple[float, float]:
-        """Return (IT, building) capital, in ``self.currency``."""
+    def capital(
+        self, gpus: int, it_nameplate_w: float, liquid_fraction: float = 0.0
+    ) -> tuple[float, float]:
+        """Return (IT, building) capital, in ``self.currency``.
+
+        *liquid_fraction* is the share of the nameplate whose heat leaves in liquid.
+        """
         it = gpus * self.gpu_price * (1.0 + self.server_network_fraction)
-        return it, it_nameplate_w * self.facility_price_per_w
+        per_w = self.facility_price_per_w + liquid_fraction * self.liquid_surcharge_per_w
+        return it, it_nameplate_w * per_w
 
-    def capital_per_year(self, gpus: int, it_nameplate_w: float) -> float:
-        """Return annualised capital and maintenance, in ``self.currency`` per year."""
-        it, facility = self.capital(gpus, it_nameplate_w)
-        return (
-            it * annuity(self.discount_rate, self.it_life_years)
-            + facility * annuity(self.discount_rate, self.facility_life_years)
-            + self.maintenance_fraction * (it + facility)
-        )
-
-    def cost_per_gpu_hour(
+    def costs(
         self,
-        gpus: int,
-        it_nameplate_w: float,
-        gpu_hours: float,
+        capital: tuple[float, float],
+        hours: float,
         energy_cost: float,
         water_m3: float,
-        hours: float,
         currency: str,
-    ) -> float | None:
-        """Return the cost of a GPU-hour over a period of *hours*.
+    ) -> Costs:
+        """Return what a period of *hours* costs, in *currency*, as *energy_cost* is.
 
-        *energy_cost* is in *currency*, and so is the result; None where *gpu_hours*
-        is 0. Pass allocated GPU-hours for the summary, ``gpus * hours`` for full use.
+        *capital* is what :meth:`capital` says.
         """
-        if gpu_hours == 0.0:
-            return None
         rate = self.exchange(currency)
-        running = energy_cost + water_m3 * self.water_price_per_m3 * rate
-        yearly = self.capital_per_year(gpus, it_nameplate_w) * rate
-        return cost_per_gpu_hour(yearly, hours, running, gpu_hours)
+        share = rate * hours / HOURS_PER_YEAR
+        it, building = share * capital[0], share * capital[1]
+        return Costs(
+            it_capital=it * annuity(self.discount_rate, self.it_life_years),
+            building_capital=building * annuity(self.discount_rate, self.facility_life_years),
+            maintenance=self.maintenance_fraction * (it + building),
+            electricity=energy_cost,
+            water=water_m3 * self.water_price_per_m3 * rate,
+        )
+
+    def rent(self, gpu_hours: float, currency: str) -> float | None:
+        """Return what *gpu_hours* would cost as rent, in *currency*; None where nobody says."""
+        if self.rent_per_gpu_hour is None:
+            return None
+        return gpu_hours * self.rent_per_gpu_hour * self.exchange(currency)
 
     def break_even_fraction(self, cost_at_full_use: float, currency: str) -> float | None:
         """Return the allocated fraction from which owning is cheaper than renting.

@@ -15,6 +15,7 @@ from typing import Any
 
 from twin import __version__, build, replications
 from twin.build import Design
+from twin.economics import Costs
 from twin.facility import Facility
 from twin.results.recorder import Recorder
 from twin.results.summary import Facts, Summary, Totals, summarize, write_summary
@@ -163,15 +164,21 @@ def facts(design: Design, facility: Facility) -> Facts:
         currency=design.site.currency,
         has_services=bool(design.workload.services(design.context)),
         peak_flops=design.gpu.peak_flops,
-        cost_per_gpu_hour=design.economics.cost_per_gpu_hour(
-            gpus=config.gpus,
-            it_nameplate_w=design.it_nameplate_w,
-            gpu_hours=gpu_hours,
-            energy_cost=totals.cost,
-            water_m3=totals.water_kg / 1e3,
-            hours=totals.seconds / SECONDS_PER_HOUR,
-            currency=design.site.currency,
+        cost_per_gpu_hour=costs(design, facility).per_gpu_hour(gpu_hours),
+    )
+
+
+def costs(design: Design, facility: Facility) -> Costs:
+    """Return what the run cost, by what it is paid for."""
+    totals, prices = facility.totals, design.economics
+    return prices.costs(
+        prices.capital(
+            design.facility.gpus, design.it_nameplate_w, design.cooling.liquid_fraction()
         ),
+        hours=totals.seconds / SECONDS_PER_HOUR,
+        energy_cost=totals.cost,
+        water_m3=totals.water_kg / 1e3,
+        currency=design.site.currency,
     )
 
 
@@ -231,6 +238,13 @@ def run_record(
         "cooling_energy_kwh": {
             part: energy_j / JOULES_PER_KWH
             for part, energy_j in facility.totals.cooling_parts_j.items()
+        },
+        "costs": {
+            "currency": design.site.currency,
+            **asdict(costs(design, facility)),
+            "rent_of_held_gpu_hours": design.economics.rent(
+                facility.totals.gpu_allocated_s / SECONDS_PER_HOUR, design.site.currency
+            ),
         },
         "one_line": one_line(design),
         "distributions": {

@@ -92,6 +92,10 @@ class CoolingPlant(Component):
         """Return how many machines each of ``units`` consists of; 1 where it is one thing."""
         return dict.fromkeys(self.units, 1)
 
+    def liquid_fraction(self) -> float:
+        """Return the share of the racks' heat that leaves them in liquid, by design."""
+        return 0.0
+
     def set_available(self, unit: str, fraction: float) -> None:
         """Let *fraction* of component *unit* be in service from now on (a trip or a repair)."""
         raise NotImplementedError(unit)

@@ -168,6 +168,10 @@ class DirectLiquid(CoolingPlant):
                 )
             )
 
+    def liquid_fraction(self) -> float:
+        """Return the share of the racks' heat that leaves them in liquid, by design."""
+        return self.capture_fraction
+
     def installed(self) -> dict[str, int]:
         """Return how many machines each of ``units`` consists of."""
         water = self.facility_water
