@@ -43,7 +43,7 @@ def draw(comparison: Comparison, folder: Path) -> Path:
     return style.save(figure, folder, "compare")
 
 
-def _values(comparison: Comparison, metric: str) -> tuple[style.Floats, str]:
+def values_of(comparison: Comparison, metric: str) -> tuple[style.Floats, str]:
     """Return the values of all runs and the unit in which they read well."""
     found = [entry.summary.get(metric) for entry in comparison.entries]
     values = np.array([np.nan if value is None else float(value) for value in found])
@@ -56,14 +56,19 @@ def _values(comparison: Comparison, metric: str) -> tuple[style.Floats, str]:
     return values / factor, spoken(unit, "/".join(sorted(currencies)))
 
 
-def _title(axes: Axes, metric: str, unit: str) -> None:
+def axis_title(metric: str, unit: str) -> str:
+    """Return a figure's name with its unit."""
     label = SUMMARY[metric].label
-    text = label if unit == "-" else f"{label} [{unit}]"
+    return label if unit == "-" else f"{label} [{unit}]"
+
+
+def _title(axes: Axes, metric: str, unit: str) -> None:
+    text = axis_title(metric, unit)
     axes.set_title(text, loc="left", fontsize=10, fontweight="bold", color=style.INK)
 
 
 def _bars(axes: Axes, comparison: Comparison, metric: str) -> None:
-    values, unit = _values(comparison, metric)
+    values, unit = values_of(comparison, metric)
     best = comparison.best(metric)
     colours = [style.COLOURS["cooling" if k in best else "server"] for k in range(len(values))]
     at = np.arange(len(values))
@@ -84,7 +89,7 @@ def _bars(axes: Axes, comparison: Comparison, metric: str) -> None:
 
 
 def _dots(axes: Axes, comparison: Comparison, metric: str) -> None:
-    values, unit = _values(comparison, metric)
+    values, unit = values_of(comparison, metric)
     known = np.sort(values[~np.isnan(values)])
     axes.plot(np.arange(1, len(known) + 1), known, ".", color=style.COLOURS["server"], markersize=4)
     style.dress(axes, "")

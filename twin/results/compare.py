@@ -86,6 +86,10 @@ class Comparison:
             return choices(Run(entry.path, entry.summary)).get(key)
         return found
 
+    def setting(self, entry: Entry, key: str) -> str:
+        """Return the setting of *key* in one run as text."""
+        return _text(self.value(entry, key))
+
     def label(self, entry: Entry, most_keys: int = 2) -> str:
         """Return what tells a run apart in a few words: its varied settings, or its name."""
         words = []
