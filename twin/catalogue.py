@@ -34,9 +34,16 @@ def data_dir(name: str) -> Path:
     return package / "_data" / name
 
 
+def own_conf() -> Path | None:
+    """Return the folder ``conf`` of the current folder, if it is there and not the twin's own."""
+    folder = Path("conf").resolve()
+    return folder if folder.is_dir() and folder != data_dir("conf").resolve() else None
+
+
 def choices(group: str) -> list[str]:
-    """Return the names of the choices of a configuration *group*."""
-    return sorted(path.stem for path in (data_dir("conf") / group).glob("*.yaml"))
+    """Return the names of the choices of a configuration *group*, the user's own included."""
+    folders = [folder for folder in (data_dir("conf"), own_conf()) if folder is not None]
+    return sorted({path.stem for each in folders for path in (each / group).glob("*.yaml")})
 
 
 def scenario_folders() -> list[Path]:

@@ -37,7 +37,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
-from twin.catalogue import GROUPS, choices, data_dir, scenario_files, scenario_folders
+from twin.catalogue import (
+    GROUPS,
+    choices,
+    data_dir,
+    own_conf,
+    scenario_files,
+    scenario_folders,
+)
 from twin.errors import ConfigError, TwinError, suggest
 
 RESOLVERS = (
@@ -145,12 +152,15 @@ class ScenarioSource(ConfigSource):
 
 
 class ScenarioPath(SearchPathPlugin):
-    """Puts the scenario folders on Hydra's search path, nearest first."""
+    """Puts the scenario folders on Hydra's search path, nearest first, and the user's conf."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append each folder of :func:`scenario_folders`."""
+        """Append each folder of :func:`scenario_folders`, and :func:`own_conf`."""
         for folder in scenario_folders():
             search_path.append("twin", f"scenarios://{folder}")
+        own = own_conf()
+        if own is not None:
+            search_path.append("twin", f"file://{own}")
 
 
 def register() -> None:
@@ -289,7 +299,7 @@ def check_machinery(config: DictConfig) -> None:
     """Refuse a configuration that makes Hydra or ``logging`` call code of its choosing."""
     settings = OmegaConf.to_container(config.hydra, resolve=False)
     assert isinstance(settings, dict)
-    problems = []
+    problems = _hidden_choices(config)
     if settings.get("callbacks"):
         problems.append("hydra.callbacks: not allowed; configuration is data")
     for path, value in walk(settings):
@@ -309,6 +319,24 @@ def check_machinery(config: DictConfig) -> None:
             problems.append(f"hydra.{path}={value!r}: not allowed; configuration is data")
     if problems:
         raise ConfigError("\n".join(problems))
+
+
+def _hidden_choices(config: DictConfig) -> list[str]:
+    """Return a complaint for each chosen file of the user's that bears the name of one of ours.
+
+    Ours would be taken, and theirs silently not.
+    """
+    own = own_conf()
+    chosen = config.hydra.runtime.choices
+    return [
+        f"{group}={name}: {own / group / name}.yaml bears the name of a choice of the twin's; "
+        "give it another"
+        for group in GROUPS
+        if own is not None
+        and (name := chosen.get(group))
+        and (own / group / f"{name}.yaml").is_file()
+        and (data_dir("conf") / group / f"{name}.yaml").is_file()
+    ]
 
 
 def walk(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:

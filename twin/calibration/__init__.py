@@ -1,0 +1,1 @@
+"""From telemetry to the parameters of a GPU server: ``twin-calibrate``."""
