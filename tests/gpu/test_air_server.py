@@ -23,7 +23,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf" / "gpu"
 NAMES = sorted(
     path.stem
     for path in CONF.glob("*.yaml")
-    if yaml.safe_load(path.read_text())["kind"] == "air_server.AirServer"
+    if yaml.safe_load(path.read_text()).get("kind") == "air_server.AirServer"
 )
 FRACTION = st.floats(0.0, 1.0)
 
@@ -69,6 +69,15 @@ def test_power_at_half_drive_by_hand():
     power_w, fan_w = A100.power_w(0.5)
     assert power_w == pytest.approx(dc_w / efficiency, abs=1e-3)
     assert fan_w == pytest.approx(700 * 0.6**3 / efficiency, abs=1e-3)
+
+
+def test_a_converter_with_a_loss_of_its_own_takes_it_at_any_load():
+    """Frontier's node converter: (P + 13 W) / 0.98; 626.26 W idle and 2704.26 W at full load."""
+    own = yaml.safe_load((CONF / "mi250x_node.yaml").read_text())
+    node = load("mi250x", **{key: own[key] for key in own if key not in ("defaults", "name")})
+    for drive, output_w in ((0.0, 626.26), (1.0, 2704.26)):
+        assert node.output_w(drive) == pytest.approx(output_w)
+        assert node.power_w(drive)[0] == pytest.approx((output_w + 13) / 0.98, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -161,6 +161,18 @@ def test_activity_points_spread_over_the_jobs(trace, context):
     assert sum(seen) / 2000 == pytest.approx(0.5, abs=4 * 0.8 / math.sqrt(12 * 2000))
 
 
+def test_activity_may_be_a_weighted_sum_of_columns(trace, context):
+    rows = ["2023-07-03 00:00:20,60,8,0.5,vc", "2023-07-03 00:00:10,60,8,1.0,vc"]
+    replay = trace(*rows, activity_from={"gpu_time": 0.25, "num_gpus": 0.0625})
+    assert [job.activity for job in jobs_of(replay, context())] == [0.75, 0.625]
+
+
+def test_an_activity_above_one_is_refused_with_its_sum(trace, context):
+    replay = trace(row(), "2023-07-03 00:00:10,60,8,9,vc", activity_from={"gpu_time": 0.25})
+    assert len(jobs_of(replay, context())) == 1
+    assert replay.report.refused[0].endswith("0.25 x gpu_time = 2.25: must be >= 0 and <= 1")
+
+
 def test_replayed_jobs_may_have_a_duty_cycle(trace, context):
     replay = trace(*[row()] * 3, activity=0.9, duty=0.4, low_activity=0.1)
     seen = {(j.activity, j.duty, j.low_activity) for j in jobs_of(replay, context())}

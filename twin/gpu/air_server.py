@@ -178,6 +178,9 @@ class AirServer(GpuServer):
     """Output of all supplies together; N+N supplies count twice the nameplate. [kW]"""
     psu_efficiency: tuple[tuple[PositiveFraction, PositiveFraction], ...]
     """Corner points (output over rating, efficiency); below the first its value holds."""
+    psu_no_load_w: NonNegative = 0.0
+    """What the supplies deliver to themselves besides, at any load: their input is the output
+    and this over the efficiency. 0 where the efficiency says it all. [W]"""
 
     throttle_inlet_c: Celsius
     shutdown_inlet_c: Celsius
@@ -267,16 +270,24 @@ class AirServer(GpuServer):
         The fans' part carries its share of the supplies' loss. Both are whole
         multiples of 2**-10 W, see :data:`STEPS_PER_W`.
         """
-        speed = self.fan_idle_speed + self._fan_speed_rise * drive
-        fan_w = self.fan_full_speed_w * speed * speed * speed
-        output_w = self._idle_dc_w + self._dynamic_dc_w * drive + fan_w
+        output_w, fan_w = self._behind_supplies_w(drive)
         steps_per_output_w = STEPS_PER_W / piecewise_linear(
             output_w / self._psu_rated_w, self.psu_efficiency
         )
         return (
-            round(output_w * steps_per_output_w) / STEPS_PER_W,
+            round((output_w + self.psu_no_load_w) * steps_per_output_w) / STEPS_PER_W,
             round(fan_w * steps_per_output_w) / STEPS_PER_W,
         )
+
+    def output_w(self, drive: float) -> float:
+        """Return what the supplies deliver at server-mean *drive*, cool inlet [W]."""
+        return self._behind_supplies_w(drive)[0]
+
+    def _behind_supplies_w(self, drive: float) -> tuple[float, float]:
+        """Return (output of the supplies, of which fans) [W]."""
+        speed = self.fan_idle_speed + self._fan_speed_rise * drive
+        fan_w = self.fan_full_speed_w * speed * speed * speed
+        return self._idle_dc_w + self._dynamic_dc_w * drive + fan_w, fan_w
 
     def fan_factor(self, inlet_c: float) -> float:
         """Return fan power at *inlet_c* over fan power at a cool inlet; 1 in the flat band."""

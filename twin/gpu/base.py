@@ -41,6 +41,10 @@ class GpuServer(Component):
     def power_w(self, drive: float) -> tuple[float, float]:
         """Return (server input power, of which fans) at server-mean *drive*, cool inlet [W]."""
 
+    def output_w(self, drive: float) -> float:
+        """Return what its supplies deliver at server-mean *drive*, cool inlet [W]."""
+        raise NotImplementedError(type(self).__name__)
+
     @abstractmethod
     def gpu_power_w(self, activity: float) -> float:
         """Return the power of one GPU at *activity* [W]."""

@@ -107,6 +107,13 @@ class Layout:
     the queue, and count them, instead of refusing them."""
     whole_servers: bool = False
     """Round jobs larger than a server up to whole servers."""
+    activity_from: dict[str, Positive] = field(default_factory=dict)
+    """Columns whose weighted sum is the activity of a job's GPUs, 0-1; none: it is drawn."""
+
+    def wanted(self) -> dict[str, str]:
+        """Return the mapping from what is needed to the column that has it."""
+        levels = {f"activity {column}": column for column in self.activity_from}
+        return {**self.columns.wanted(self.gpus_from), **levels}
 
     def check_delimiter(self) -> None:
         """Refuse a delimiter that is neither a character nor a word for blanks."""
@@ -123,6 +130,8 @@ class FoundRows:
     limit_s: array[float] = field(default_factory=lambda: array("d"))
     """NaN where the row has none."""
     gpus: array[int] = field(default_factory=lambda: array("q"))
+    activity: array[float] = field(default_factory=lambda: array("d"))
+    """Empty where it is drawn."""
     account: list[str] = field(default_factory=list)
     job_id: list[str] = field(default_factory=list)
     outside: int = 0
@@ -147,7 +156,7 @@ class RowTaker:
         self.instant_s = instant_reader(config.time_format, context.start, config.origin_s)
         self.end_s, self.gpus = context.duration_s, context.gpus
         self.gpus_per_server = context.gpus_per_server
-        self.names = config.columns.wanted(config.gpus_from)
+        self.names = config.wanted()
         pattern = config.gpus_from.pattern
         self.pattern = re.compile(pattern) if pattern else None
         self.ids: set[str] = set()
@@ -184,6 +193,8 @@ class RowTaker:
             found.skipped["never ran"] += 1
             return
         self.require_gpus(gpus)
+        if config.activity_from:
+            found.activity.append(self.read_activity(fields))
         found.at_s.append(at_s)
         found.work_s.append(work_s)
         found.limit_s.append(self.read_limit(fields))
@@ -250,6 +261,15 @@ class RowTaker:
         except ValueError:
             return math.nan
         return limit_s if 0 < limit_s < math.inf else math.nan
+
+    def read_activity(self, fields: list[str]) -> float:
+        """Return the activity of the job's GPUs, 0-1."""
+        weights = self.config.activity_from.items()
+        activity = sum(w * self.read_number(f"activity {name}", fields) for name, w in weights)
+        if not 0.0 <= activity <= 1.0 + WHOLE:
+            names = " + ".join(f"{w:g} x {name}" for name, w in weights)
+            raise RefusedRowError(f"{names} = {activity:g}: must be >= 0 and <= 1")
+        return min(activity, 1.0)
 
     def read_gpus(self, fields: list[str]) -> float:
         """Return how many GPUs the row asks for, in fractions where the trace has them."""

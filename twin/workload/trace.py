@@ -65,7 +65,7 @@ class TraceReplay(Layout, BatchJobs):
         if not self.path:
             raise ConfigError(
                 f"{self.key}.path: is required, a CSV file with the columns "
-                f"{', '.join(self.columns.wanted(self.gpus_from).values())}"
+                f"{', '.join(self.wanted().values())}"
             )
         path = Path(self.path).expanduser()
         self.report = LoadReport(str(path))
@@ -88,6 +88,8 @@ class TraceReplay(Layout, BatchJobs):
         assert found is not None  # check() has read it
         order = np.argsort(np.asarray(found.at_s), kind="stable")
         levels = self.draw_levels(self.level_rngs(context), len(order))
+        if self.activity_from:
+            levels[:, 0] = found.activity
         limit_s = self._limits(found, context)
         label, kind = self.label(self.job_kind), self.job_kind
         read_per_gpu, checkpoint_s = self.read_bytes_per_s_per_gpu, self.checkpoint_s
@@ -116,7 +118,7 @@ class TraceReplay(Layout, BatchJobs):
         with open_text(path) as file:
             table = table_rows(file, path, self.delimiter, self.comment)
             header = self.header or next(table, (0, []))[1]
-            at = positions(header, self.columns.wanted(self.gpus_from), path)
+            at = positions(header, self.wanted(), path)
             take = RowTaker(self, found, at, len(header), context)
             for line, fields in table:
                 report.read += 1
@@ -151,7 +153,11 @@ class TraceReplay(Layout, BatchJobs):
 
     def _notes(self, found: FoundRows, context: WorkloadContext) -> list[str]:
         """Return what a reader of the results must know about the replay."""
-        notes = ["GPU activity is not in the trace: it is drawn from the configuration (assumed)"]
+        notes = []
+        if not self.activity_from:
+            notes += [
+                "GPU activity is not in the trace: it is drawn from the configuration (assumed)"
+            ]
         if found.outside:
             notes.append(f"rows left out, outside the run, {_span(context)}: {found.outside}")
         notes += [f"rows left out, {why}: {n}" for why, n in sorted(found.skipped.items())]
