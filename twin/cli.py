@@ -124,7 +124,8 @@ def compare(arguments: Sequence[str] | None = None) -> int:
     """Compare finished runs and sweeps."""
     parser = argparse.ArgumentParser(
         prog="twin-compare",
-        description="Compare the finished runs below the given folders: table, CSV, figure.",
+        description="Compare the finished runs below the given folders: a table, a CSV, a page to "
+        "open with what moves what, trade-offs, costs and where the energy goes.",
     )
     parser.add_argument("folders", metavar="DIR", type=Path, nargs="+", help="runs or sweeps")
     parser.add_argument(
@@ -133,19 +134,37 @@ def compare(arguments: Sequence[str] | None = None) -> int:
         type=Path,
         help="write it here (default: into DIR where there is one, else outputs/compare/...)",
     )
+    parser.add_argument(
+        "--metric", metavar="A,B", help="draw what moves these figures, beside PUE and cost"
+    )
+    parser.add_argument("--series", metavar="A,B", help="draw these columns over one another")
     options = parser.parse_args(arguments)
-    return guarded(lambda: _compare(options.folders, options.to))
+    return guarded(lambda: _compare(options))
 
 
-def _compare(folders: Sequence[Path], target: Path | None) -> int:
+def _compare(options: argparse.Namespace) -> int:
     from twin.show import comparison
 
-    if target is None and len(folders) == 1:
-        target = folders[0]
+    metrics = [] if options.metric is None else _metrics(options.metric)
+    series = [] if options.series is None else _columns(options.series)
+    target = options.to
+    if target is None and len(options.folders) == 1:
+        target = options.folders[0]
     elif target is None:
         target = Path("outputs", "compare", f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}")
-    comparison(folders, target)
+    comparison(options.folders, target, metrics, series)
     return 0
+
+
+def _metrics(text: str) -> list[str]:
+    from twin.schema import SUMMARY
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    figures = [name for name, key in SUMMARY.items() if key.unit != "text"]
+    for name in names:
+        if name not in figures:
+            raise ConfigError(f"--metric {name}: no such figure; {suggest(name, figures)}")
+    return names
 
 
 # ---- twin-validate -------------------------------------------------------------

@@ -182,6 +182,18 @@ def costs(design: Design, facility: Facility) -> Costs:
     )
 
 
+def cost_record(design: Design, facility: Facility) -> dict[str, Any]:
+    """Return the costs by what they are paid for, beside renting what jobs held."""
+    held_gpu_hours = facility.totals.gpu_allocated_s / SECONDS_PER_HOUR
+    currency = design.site.currency
+    return {
+        "currency": currency,
+        **asdict(costs(design, facility)),
+        "held_gpu_hours": held_gpu_hours,
+        "rent_of_held_gpu_hours": design.economics.rent(held_gpu_hours, currency),
+    }
+
+
 def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
     """Return the columns of ``racks.parquet``."""
     number = facility.cluster.racks
@@ -239,13 +251,7 @@ def run_record(
             part: energy_j / JOULES_PER_KWH
             for part, energy_j in facility.totals.cooling_parts_j.items()
         },
-        "costs": {
-            "currency": design.site.currency,
-            **asdict(costs(design, facility)),
-            "rent_of_held_gpu_hours": design.economics.rent(
-                facility.totals.gpu_allocated_s / SECONDS_PER_HOUR, design.site.currency
-            ),
-        },
+        "costs": cost_record(design, facility),
         "one_line": one_line(design),
         "distributions": {
             "rack_power_bins": "200 equal bins of the rating, then above it",

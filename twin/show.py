@@ -155,14 +155,18 @@ def _beside_measured(record: Mapping[str, Any], measured: Mapping[str, float]) -
     ]
 
 
-def comparison(runs: Sequence[Path], folder: Path) -> None:
+def comparison(
+    runs: Sequence[Path], folder: Path, metrics: Sequence[str] = (), series: Sequence[str] = ()
+) -> None:
     """Write the comparison of *runs* into *folder* and print its table."""
-    from twin.plot.comparison import draw
+    from twin.plot.all import draw_comparison
     from twin.results.compare import compare
+    from twin.results.compare_page import write_page
 
     found: Any = compare(runs)
     folder.mkdir(parents=True, exist_ok=True)
     found.write_csv(folder / "compare.csv")
-    draw(found, folder)
+    draw_comparison(found, folder, metrics, series)
+    write_page(found, folder)
     say(found)
-    say(f"Written to {place(folder)}")
+    say(f"Written to {place(folder)}; open {place(folder / 'compare.html')}")

@@ -47,13 +47,20 @@ def values_of(comparison: Comparison, metric: str) -> tuple[style.Floats, str]:
     """Return the values of all runs and the unit in which they read well."""
     found = [entry.summary.get(metric) for entry in comparison.entries]
     values = np.array([np.nan if value is None else float(value) for value in found])
-    key = SUMMARY[metric]
-    if key.unit == "fraction":
-        return 100.0 * values, "%"
-    largest = float(np.nanmax(np.abs(values))) if not np.isnan(values).all() else 0.0
-    factor, unit = scale(key.unit, largest)
+    factor, unit = unit_of(comparison, metric)
+    return values / factor, unit
+
+
+def unit_of(comparison: Comparison, metric: str) -> tuple[float, str]:
+    """Return what one of the unit is in which the values of all runs read well, and its name."""
+    unit = SUMMARY[metric].unit
+    if unit == "fraction":
+        return 0.01, "%"
+    found = [entry.summary.get(metric) for entry in comparison.entries]
+    largest = max((abs(float(value)) for value in found if value is not None), default=0.0)
+    factor, unit = scale(unit, largest)
     currencies = {str(entry.summary.get("currency")) for entry in comparison.entries}
-    return values / factor, spoken(unit, "/".join(sorted(currencies)))
+    return factor, spoken(unit, "/".join(sorted(currencies)))
 
 
 def axis_title(metric: str, unit: str) -> str:
@@ -81,7 +88,7 @@ def _bars(axes: Axes, comparison: Comparison, metric: str) -> None:
     style.dress(axes, "")
     axes.grid(visible=False)
     axes.set_xlim(0.0, 1.22 * longest or 1.0)
-    axes.set_yticks(at, [_name(comparison, k) for k in range(len(values))])
+    axes.set_yticks(at, [name_of(comparison, k) for k in range(len(values))])
     axes.set_ylim(len(values) - 0.5, -0.5)
     axes.tick_params(axis="x", labelsize=8)
     axes.locator_params(axis="x", nbins=5)
@@ -101,6 +108,7 @@ def _digits(metric: str, value: float) -> str:
     return f"{value:.3f}" if SUMMARY[metric].unit == "-" else digits(value)
 
 
-def _name(comparison: Comparison, index: int) -> str:
+def name_of(comparison: Comparison, index: int) -> str:
+    """Return what tells a run apart, cut to what a figure has room for."""
     text = comparison.label(comparison.entries[index])
     return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"

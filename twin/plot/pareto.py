@@ -61,12 +61,15 @@ def _names(
 ) -> None:
     """Name the designs of the front, as many as there is room for."""
     step = max(1, -(-len(order) // MOST_NAMES))
+    middle = 0.5 * (np.nanmin(x) + np.nanmax(x))
     for k in order[::step]:
+        right = bool(x[k] > middle)
         axes.annotate(
             comparison.label(comparison.entries[int(k)]),
             (x[k], y[k]),
-            xytext=(6, 6),
+            xytext=(-6 if right else 6, 6),
             textcoords="offset points",
+            ha="right" if right else "left",
             fontsize=8,
             color=style.INK,
         )

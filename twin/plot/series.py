@@ -44,7 +44,7 @@ def draw_series(
     x = style.days(run, series["at_s"][inside])
     for axes, (unit, columns) in zip(rows, panels.items(), strict=True):
         lines = {name: series[name][inside] for name in columns}
-        factor, shown = _scale(unit, list(lines.values()))
+        factor, shown = fitting_scale(unit, list(lines.values()))
         for colour, (name, values) in zip(CYCLE * len(lines), lines.items(), strict=False):
             style.line(axes, x, values / factor, style.COLOURS[colour], name)
         label = columns[0] if len(columns) == 1 else ""
@@ -54,7 +54,7 @@ def draw_series(
     return style.save(figure, run.path / "plots", "series_" + "_".join(dict.fromkeys(names))[:80])
 
 
-def _scale(unit: str, lines: Sequence[style.Floats]) -> tuple[float, str]:
+def fitting_scale(unit: str, lines: Sequence[style.Floats]) -> tuple[float, str]:
     """Return the factor and name of the unit in which watts read well."""
     if unit != "W":
         return 1.0, unit

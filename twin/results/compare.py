@@ -78,6 +78,13 @@ class Comparison:
     """Folders without a finished run, and why."""
     varied: list[str]
     """Keys that tell the runs apart, the ones the user varied first."""
+    explained: int = 0
+    """How many at the end of ``varied`` only come with a group that was chosen."""
+
+    @property
+    def telling(self) -> list[str]:
+        """The varied keys that are no mere consequence of another."""
+        return self.varied[: len(self.varied) - self.explained]
 
     def value(self, entry: Entry, key: str) -> Any:
         """Return the setting of *key* in one run; a group's name where *key* is a group."""
@@ -129,7 +136,7 @@ class Comparison:
         from rich.markup import escape
         from rich.table import Table
 
-        shown = self.varied[:MOST_VARIED]
+        shown = self.telling[:MOST_VARIED]
         room = width - max(len(entry.name) for entry in self.entries) - SETTING_WIDTH * len(shown)
         metrics = self.metrics()[: max(2, room // METRIC_WIDTH)]
         table = Table(box=None, pad_edge=False, header_style="bold cyan")
@@ -155,16 +162,16 @@ class Comparison:
         yield self.table(options.max_width)
         if len(self.entries) > MOST_ROWS:
             yield Text(f"The first {MOST_ROWS} of {len(self.entries):,} runs.")
-        hidden = len(self.varied) - MOST_VARIED
+        hidden = len(self.varied) - len(self.telling[:MOST_VARIED])
         if hidden > 0:
             yield Text(f"{hidden} more keys differ; compare.csv holds them.")
         for path, why in self.failures:
             yield Text(f"{path}: {why}", style="red")
-        for note, names in self._notes().items():
+        for note, names in self.notes().items():
             who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
             yield Text(f"{who}: {note}", style="yellow")
 
-    def _notes(self) -> dict[str, list[str]]:
+    def notes(self) -> dict[str, list[str]]:
         """Return each note once, with the runs it is about."""
         found: dict[str, list[str]] = {}
         for entry in self.entries:
@@ -213,7 +220,8 @@ def compare(paths: Iterable[str | Path]) -> Comparison:
         why = "".join(f"\n{path}: {reason}" for path, reason in failures)
         raise InputFileError(f"no finished run to compare{why}")
     _name(entries)
-    return Comparison(entries, failures, _varied(entries))
+    varied, explained = _varied(entries)
+    return Comparison(entries, failures, varied, explained)
 
 
 def flatten(config: Mapping[str, Any], path: str = "") -> dict[str, Any]:
@@ -267,11 +275,11 @@ def _name(entries: Sequence[Entry]) -> None:
         entry.name = os.path.relpath(path, common)
 
 
-def _varied(entries: Sequence[Entry]) -> list[str]:
+def _varied(entries: Sequence[Entry]) -> tuple[list[str], int]:
     """Return the keys whose values differ: those said on the command line first.
 
     Where a group was chosen on the command line, the keys that come with it explain
-    nothing more and stand last.
+    nothing more and stand last; how many those are is returned beside.
     """
 
     def differs(key: str) -> bool:
@@ -284,7 +292,8 @@ def _varied(entries: Sequence[Entry]) -> list[str]:
     rest = [k for k in keys if k not in first and not k.startswith(QUIET) and differs(k)]
     groups = tuple(f"{key}." for key in first if "." not in key)
     explained = [key for key in rest if groups and key.startswith(groups)]
-    return [*first, *(key for key in rest if key not in explained), *explained]
+    keys_told = [*first, *(key for key in rest if key not in explained)]
+    return [*keys_told, *explained], len(explained)
 
 
 def _setting(entry: Entry, key: str) -> Any:

@@ -83,9 +83,8 @@ def effects(comparison: Comparison, metric: str) -> list[Effect]:
     A mean over all runs of a value is the effect of the value alone only where every
     value of the other settings was run with it, as in a full sweep.
     """
-    keys = [key for key in comparison.varied if any(key in e.said for e in comparison.entries)]
     found = []
-    for key in (keys or comparison.varied)[:MOST_KEYS]:
+    for key in comparison.telling[:MOST_KEYS]:
         by_value: dict[str, list[float]] = {}
         for entry in comparison.entries:
             value = entry.summary.get(metric)

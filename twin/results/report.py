@@ -40,9 +40,9 @@ MOST_REFUSED = 20
 def write_report(run: Run) -> Path:
     """Write ``report.html`` into the folder of *run* and return its path."""
     path = run.path / "report.html"
-    part = run.path / "report.html.part"
-    part.write_text(page(run), encoding="utf-8")
-    part.replace(path)
+    unfinished = run.path / "report.html.part"
+    unfinished.write_text(page(run), encoding="utf-8")
+    unfinished.replace(path)
     return path
 
 
@@ -64,12 +64,12 @@ def page(run: Run) -> str:
     ]
     return _DOCUMENT.format(
         title=escape(f"{_scenario(run).get('name', run.path.name)}: datacenter twin"),
-        css=_part("report.css"),
-        body="\n".join(part for part in body if part),
-        meta=_in_script(packed.meta),
+        css=part("report.css"),
+        body="\n".join(section for section in body if section),
+        meta=in_script(packed.meta),
         data=packed.data,
-        library=_library(),
-        js=_part("report.js"),
+        library=script_of_plotly(),
+        js=part("report.js"),
     )
 
 
@@ -95,11 +95,12 @@ _DOCUMENT = """<!doctype html>
 """
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """Return a file of the page: its style, its script."""
     return (files("twin.results.page") / name).read_text(encoding="utf-8")
 
 
-def _library() -> str:
+def script_of_plotly() -> str:
     """Return plotly's own script, packed; the package is read, not imported."""
     script = _package_folder("plotly") / "package_data" / "plotly.min.js"
     if not script.is_file():
@@ -117,7 +118,7 @@ def _package_folder(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _in_script(data: Any) -> str:
+def in_script(data: Any) -> str:
     """Return *data* as JSON that cannot end the script element it stands in."""
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
@@ -266,12 +267,17 @@ def _pictures(run: Run) -> str:
     for name in PICTURES:
         path = run.path / "plots" / f"{name}.png"
         if path.is_file():
-            data = base64.b64encode(path.read_bytes()).decode("ascii")
-            alt = name.replace("_", " ")
-            pictures.append(f'<img alt="{alt}" src="data:image/png;base64,{data}">')
+            pictures.append(embedded(path))
     if not pictures:
         return ""
     return f'<h2>Energy flow and rack density</h2><div class="pictures">{"".join(pictures)}</div>'
+
+
+def embedded(path: Path) -> str:
+    """Return a picture as an element that carries it."""
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    alt = escape(path.stem.replace("_", " "))
+    return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
 
 
 def _events(run: Run) -> str:

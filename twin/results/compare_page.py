@@ -1,0 +1,181 @@
+"""``compare.html``: many designs on one page, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from twin.results.compare import MOST_VARIED, Comparison, Entry
+from twin.results.quantity import quantity, spoken
+from twin.results.report import embedded, in_script, part, script_of_plotly
+from twin.schema import PUE_BOUNDARY, SUMMARY
+
+FIRST_X, FIRST_Y = "cost_per_gpu_hour", "carbon_t"
+"""Figures of the chart when the page opens, where they are known."""
+MOST_ROWS = 2000
+PICTURES = (
+    ("pareto", "Trade-off"),
+    ("tornado_pue", "What moves the PUE"),
+    ("tornado_cost_per_gpu_hour", "What moves the cost"),
+    ("parallel", "All designs at once"),
+    ("costs", "What it is paid for"),
+    ("waterfall", "From the thirstiest to the leanest design"),
+    ("compare", "Figure by figure"),
+)
+"""Pictures that stand in the folder, and their heads."""
+
+
+def write_page(comparison: Comparison, folder: Path) -> Path:
+    """Write ``compare.html`` into *folder*, with the pictures that stand there."""
+    path = folder / "compare.html"
+    unfinished = folder / "compare.html.part"
+    unfinished.write_text(page(comparison, folder), encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def page(comparison: Comparison, folder: Path) -> str:
+    """Return the whole page."""
+    sections = [_head(comparison), _chart(), _table(comparison), _said(comparison)]
+    sections += [_picture(folder, name, head) for name, head in PICTURES]
+    return _DOCUMENT.format(
+        title=f"{len(comparison.entries)} designs: datacenter twin",
+        css=part("report.css"),
+        body="\n".join(section for section in sections if section),
+        meta=in_script(_meta(comparison)),
+        library=script_of_plotly(),
+        js=part("compare.js"),
+    )
+
+
+_DOCUMENT = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>
+{css}</style>
+</head>
+<body>
+{body}
+<script type="application/json" id="meta">{meta}</script>
+<script type="text/plain" id="library">{library}</script>
+<script>
+{js}</script>
+</body>
+</html>
+"""
+
+
+def _head(comparison: Comparison) -> str:
+    varied = ", ".join(comparison.telling[:MOST_VARIED]) or "nothing"
+    return (
+        f"<h1>{len(comparison.entries)} designs side by side</h1>"
+        f'<p class="question">What differs: {escape(varied)}</p>'
+        f'<p class="note">{escape(PUE_BOUNDARY)}</p>'
+    )
+
+
+def _chart() -> str:
+    return (
+        '<h2>Two figures against each other</h2><p class="no-print">'
+        '<label>across <select id="x"></select></label> '
+        '<label>up <select id="y"></select></label> '
+        '<label>coloured by <select id="by"></select></label></p>'
+        '<p class="soft no-print" id="status">Unpacking the chart …</p>'
+        '<div class="chart tall" id="trade-off"></div>'
+    )
+
+
+def _table(comparison: Comparison) -> str:
+    """Return all designs, the best of each figure marked."""
+    metrics = comparison.metrics()
+    keys = comparison.telling[:MOST_VARIED]
+    best = {metric: comparison.best(metric) for metric in metrics}
+    head = ["run", *keys, *(SUMMARY[metric].label for metric in metrics)]
+    rows = []
+    for k, entry in enumerate(comparison.entries[:MOST_ROWS]):
+        cells = [_run(entry)]
+        cells += [f"<td>{escape(comparison.setting(entry, key))}</td>" for key in keys]
+        cells += [_figure(entry, metric, k in best[metric]) for metric in metrics]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    return (
+        '<h2>All designs</h2><p class="soft no-print">A click on a head sorts.</p>'
+        f'<div class="wide"><table id="designs"><thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _run(entry: Entry) -> str:
+    report = entry.path / "report.html"
+    name = escape(entry.name)
+    if report.is_file():
+        return f'<td><a href="{escape(report.resolve().as_uri())}">{name}</a></td>'
+    return f"<td>{name}</td>"
+
+
+def _figure(entry: Entry, metric: str, best: bool) -> str:
+    value = entry.summary.get(metric)
+    text = escape(quantity(value, SUMMARY[metric].unit, entry.summary.get("currency")))
+    shown = f'<span class="pass">{text} ★</span>' if best else text
+    return f'<td class="number" data-value="{"" if value is None else value}">{shown}</td>'
+
+
+def _said(comparison: Comparison) -> str:
+    """Say what must be known: designs without a result, and notes about runs."""
+    sentences = [f"{path}: {why}" for path, why in comparison.failures]
+    sentences += [
+        f"{names[0]}{'' if len(names) == 1 else f' and {len(names) - 1} more'}: {note}"
+        for note, names in comparison.notes().items()
+    ]
+    if not sentences:
+        return ""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<h2>To know</h2><ul class="note warn">{items}</ul>'
+
+
+def _picture(folder: Path, name: str, head: str) -> str:
+    path = folder / f"{name}.png"
+    if not path.is_file():
+        return ""
+    return f'<h2>{head}</h2><div class="pictures">{embedded(path)}</div>'
+
+
+def _meta(comparison: Comparison) -> dict[str, Any]:
+    """Return what the chart is drawn from."""
+    metrics = [
+        name
+        for name in SUMMARY
+        if any(isinstance(e.summary.get(name), (int, float)) for e in comparison.entries)
+    ]
+    return {
+        "names": [comparison.label(entry) for entry in comparison.entries],
+        "figures": {name: _series(comparison, name) for name in metrics},
+        "settings": {
+            key: [comparison.setting(entry, key) for entry in comparison.entries]
+            for key in comparison.telling[:MOST_VARIED]
+        },
+        "x": _first(metrics, FIRST_X, 0),
+        "y": _first(metrics, FIRST_Y, 1),
+    }
+
+
+def _series(comparison: Comparison, metric: str) -> dict[str, Any]:
+    key = SUMMARY[metric]
+    currency = comparison.entries[0].summary.get("currency")
+    unit = spoken(key.unit, currency)
+    return {
+        "label": key.label,
+        "axis": key.label if unit in {"-", ""} else f"{key.label} [{unit}]",
+        "better": key.better,
+        "values": [entry.summary.get(metric) for entry in comparison.entries],
+    }
+
+
+def _first(metrics: Sequence[str], wanted: str, otherwise: int) -> str:
+    return wanted if wanted in metrics else metrics[min(otherwise, len(metrics) - 1)]
