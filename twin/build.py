@@ -27,7 +27,7 @@ from twin.cooling.base import CoolingPlant, PlantDesign
 from twin.economics import Economics
 from twin.errors import ConfigError, ParameterError, suggest
 from twin.facility import Facility
-from twin.faults import Faults, Group, Servers, Unit, start
+from twin.faults import Faults, Group, Servers, Unit, Wiring, start
 from twin.gpu.base import GpuServer
 from twin.jobs import Dispatcher, arrivals, asking, service
 from twin.network.base import Fabric
@@ -302,6 +302,7 @@ def machines(design: Design) -> dict[str, int]:
         **{f"cooling.{unit}": count for unit, count in design.cooling.installed().items()},
         **{f"power.{element}": count for element, count in feed.installed().items()},
         **{f"power.{switch}.stuck": 1 for switch in feed.switches()},
+        **{f"network.{unit}": count for unit, count in design.network.units().items()},
         "it.node": cluster.servers,
         "it.gpu": cluster.gpus,
     }
@@ -316,6 +317,10 @@ def units(design: Design, facility: Facility) -> dict[str, Unit]:
             found[name] = Group(count, partial(facility.break_plant, unit))
         elif family == "power":
             found[name] = Group(count, _feed_switch(facility, unit, count))
+        elif family == "network":
+            dice = design.context.rng(f"faults.{name}")
+            record = facility.recorder.event
+            found[name] = Wiring(count, unit, facility.dispatcher, dice, record)
         else:
             per_server = design.gpu.gpus_per_server if unit == "gpu" else 1
             dice = design.context.rng(f"faults.{name}")
@@ -342,7 +347,13 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
     """Start the processes of a sized *design* in a new environment."""
     env = simpy.Environment()
     dispatcher = Dispatcher(
-        env, design.cluster, design.scheduling, design.network, design.storage, recorder.job
+        env,
+        design.cluster,
+        design.scheduling,
+        design.network,
+        design.storage,
+        recorder.job,
+        design.clock.heartbeat_s,
     )
     plant, feed = design.cooling, design.power
     voltage = Voltage(

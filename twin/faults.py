@@ -185,6 +185,47 @@ class Servers:
             self.dispatcher.dispatch()
 
 
+@dataclass(slots=True)
+class Wiring:
+    """Switches or cables of the fabric: each has its place, so it matters which one is lost."""
+
+    machines: int
+    unit: str
+    """As the fabric calls them."""
+    dispatcher: Dispatcher
+    rng: np.random.Generator
+    """Chooses whom a scheduled fault hits."""
+    record: Record
+    _lost: list[int] = field(init=False, default_factory=list)
+    _broken: Counter[int] = field(init=False, default_factory=Counter)
+
+    def lose(self, fraction: float) -> None:
+        """Let a scheduled fault take that fraction of them; 0 gives them back."""
+        hit = ceil(fraction * self.machines - 1e-9)
+        self._lost = sorted(self.rng.permutation(self.machines)[:hit].tolist())
+        self._rewire()
+
+    def fail(self, machine: int) -> None:
+        """Let one of them break."""
+        self._broken[machine] += 1
+        self._rewire()
+
+    def mend(self, machine: int) -> None:
+        """Undo one :meth:`fail` of that machine."""
+        self._broken[machine] -= 1
+        if not self._broken[machine]:
+            del self._broken[machine]
+        self._rewire()
+
+    def _rewire(self) -> None:
+        desk = self.dispatcher
+        servers, jobs = desk.rewire(self.unit, {*self._lost, *self._broken})
+        if servers:
+            detail = f"{servers} servers off the fabric, {jobs} jobs across them stopped"
+            self.record(Event(desk.env.now, "cut_off", f"network.{self.unit}", detail))
+        desk.dispatch()
+
+
 # ---- processes ---------------------------------------------------------------
 
 Life = Generator[simpy.Event, None, None]

@@ -8,7 +8,7 @@ service. What they know lives in the :class:`~twin.records.Job` and in the
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -21,6 +21,7 @@ from twin.cluster.free import FreeServers
 from twin.cluster.placing import rule
 from twin.errors import RunError
 from twin.network.base import Fabric
+from twin.network.gangs import Gangs
 from twin.records import COMPLETED, KILLED, QUEUED, RUNNING, Job, Placement, Service
 from twin.scheduling.base import Policy, Queue
 from twin.storage.base import Storage
@@ -132,6 +133,7 @@ class Dispatcher:
         fabric: Fabric,
         storage: Storage,
         on_end: Callable[[Job], None],
+        share_every_s: float = 60.0,
     ) -> None:
         self.env = env
         self.cluster = cluster
@@ -160,6 +162,12 @@ class Dispatcher:
         self._number = count()
         leaf_of = fabric.leaf_of()
         self._leaf_of = leaf_of.__getitem__
+        self.gangs = Gangs(fabric)
+        """Running jobs that communicate over the fabric."""
+        self._group_of = fabric.group_of()
+        self._share_every_s = share_every_s
+        self._shared_at_s = 0.0  # next, or last
+        self._cut_off: set[int] = set()
         self._watch = policy.held if policy.watches else None
         self._rule = rule(policy.placement, cluster.rack_of, leaf_of)
         self.signals: dict[str, Callable[[float], float]] = {}
@@ -259,9 +267,7 @@ class Dispatcher:
         if job.status == QUEUED and job.restarts == 0:
             job.started_at_s = now_s
         job.status = RUNNING
-        leaves = self._span(placement)
-        alone = leaves == 1 or not job.comm_fraction
-        job.network_factor = 1.0 if alone else self.fabric.rate_factor(job.comm_fraction, leaves)
+        job.network_factor = self._connect(job, placement)
         drive = self._mean_drive(job, self._activity_factor)
         self.cluster.place(job, placement, drive, now_s)
         finite = job.work_s < inf
@@ -280,16 +286,32 @@ class Dispatcher:
         if job.read_bytes_per_s:
             self._read(job.read_bytes_per_s)
 
-    def _span(self, placement: Placement) -> int:
-        """Return how many leaves *placement* spans, and count it."""
+    def _connect(self, job: Job, placement: Placement) -> float:
+        """Count what *placement* spans, join the fabric, and return what that leaves of the rate.
+
+        Until the links are shared anew the job is taken to be alone on them.
+        """
         spans, servers = self.spans, placement.servers()
         spans.starts += 1
         if len(servers) == 1:
-            return 1
+            return 1.0
         leaves = len(set(map(self._leaf_of, servers)))
         spans.gangs += 1
         spans.gang_leaves += leaves
-        return leaves
+        if not job.comm_fraction or (leaves == 1 and self.fabric.servers_joined() > 1):
+            return 1.0
+        by_group: dict[int, float] = {}
+        group_of = self._group_of
+        for server in placement.whole:
+            group = group_of[server]
+            by_group[group] = by_group.get(group, 0.0) + 1.0
+        if placement.part_gpus:
+            group = group_of[placement.part_server]
+            part = placement.part_gpus / placement.per_server_gpus
+            by_group[group] = by_group.get(group, 0.0) + part
+        factor = self.gangs.join(job, job.comm_fraction, leaves, by_group)
+        self._share_soon()
+        return factor
 
     def _count(self, job: Job, change: int) -> None:
         """Let *job* count among those that hold GPUs (+1), or no longer (-1)."""
@@ -355,6 +377,9 @@ class Dispatcher:
         del self._ends[bisect_left(self._ends, self.running.pop(job))]
         self.cluster.remove(job, self.env.now)
         job.rate = 0.0
+        if job.comm_fraction:
+            self.gangs.leave(job)
+            self._share_soon()
         self._count(job, -1)
         if job.work_s == inf:
             self._serving_counts(job, -1.0)
@@ -451,6 +476,53 @@ class Dispatcher:
         self._activity_factor = activity_factor
         self._rate_factor = rate_factor
         self._pace(iter(list(self.running)))
+
+    # ---- links that are shared, or lost ----
+
+    def _share_soon(self) -> None:
+        """Have the links shared anew at the next heartbeat, if that changes anything."""
+        now_s = self.env.now
+        if self.gangs.stale and self._shared_at_s <= now_s:
+            every_s = self._share_every_s
+            self._shared_at_s = (floor(now_s / every_s) + 1) * every_s
+            due = self.env.timeout(self._shared_at_s - now_s)
+            due.callbacks.append(lambda _: self._slow(self.gangs.share()))
+
+    def _slow(self, factors: Mapping[Job, float]) -> None:
+        """Let jobs work at what the fabric leaves them."""
+        for job, factor in factors.items():
+            job.network_factor = factor
+        self._pace(iter(factors))
+
+    def rewire(self, unit: str, broken: Collection[int]) -> tuple[int, int]:
+        """Let exactly these machines of a unit of the fabric be out of service from now on.
+
+        Servers that are cut off take no new jobs; gangs across them stop, others go on.
+
+        Returns
+        -------
+        (int, int)
+            Servers cut off from now on, and jobs stopped.
+        """
+        fabric, now_s = self.fabric, self.env.now
+        fabric.set_broken(unit, broken)
+        cut_off = fabric.cut_off()
+        gone = cut_off - self._cut_off
+        hit = [
+            job
+            for job in self.running
+            if job.placement is not None
+            and job in self.gangs
+            and not gone.isdisjoint(job.placement.servers())
+        ]
+        for job in hit:
+            self.stop(job)
+        self.cluster.bar(sorted(gone), now_s)
+        self.cluster.unbar(sorted(self._cut_off - cut_off), now_s)
+        self._cut_off = cut_off
+        self._slow(self.gangs.rewire())
+        self.changes += 1
+        return len(gone), len(hit)
 
     # ---- servers out of service ----
 

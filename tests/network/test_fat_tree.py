@@ -130,24 +130,6 @@ def test_using_a_fabric_before_it_is_sized_is_an_error():
         load().power_w()
 
 
-def test_a_job_on_one_leaf_loses_nothing():
-    assert load("fat_tree_oversubscribed").rate_factor(0.9, 1) == 1.0
-
-
-def test_rate_of_a_spread_job_by_hand():
-    """Half the traffic of two leaves crosses, at 1/7 of the bandwidth and 0.8 of that."""
-    stretch = 7 / 0.8
-    assert load("fat_tree_oversubscribed").rate_factor(0.2, 2) == pytest.approx(
-        1 / (1 + 0.2 * 0.5 * (stretch - 1))
-    )
-
-
-def test_goodput_falls_as_oversubscription_grows():
-    rates = [load(oversubscription=float(r)).rate_factor(0.3, 4) for r in (1, 2, 4, 8)]
-    assert rates == sorted(rates, reverse=True)
-    assert len(set(rates)) == 4
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

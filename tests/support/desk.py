@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import simpy
 from twin.cluster.cluster import Cluster
 from twin.gpu.base import GpuServer
 from twin.jobs import Dispatcher, arrivals
-from twin.network.base import Fabric
+from twin.network.base import Fabric, Link
 from twin.records import Job
 from twin.scheduling.base import Policy
 from twin.storage.base import Storage
@@ -72,8 +72,15 @@ class OneSwitch(Fabric):
     def server_bytes_per_s(self) -> float:
         return 200e9
 
-    def rate_factor(self, comm_fraction: float, leaves: int) -> float:
+    @property
+    def line_share(self) -> float:
         return 1.0
+
+    def capacity(self) -> dict[Link, float]:
+        return {}
+
+    def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        return {}
 
 
 @dataclass
@@ -105,10 +112,12 @@ def desk(
     gpus_per_server: int = 8,
     disk: Storage | None = None,
     on_end: Callable[[Job], None] = lambda job: None,
+    fabric: Fabric | None = None,
 ) -> Dispatcher:
     """Return a dispatcher on *servers* toy servers, one to a rack."""
     server = ToyServer(gpus_per_server=gpus_per_server)
-    fabric = OneSwitch(servers=servers)
+    fabric = fabric or OneSwitch(servers=servers)
+    fabric.size(servers, gpus_per_server)
     cluster = Cluster(server, servers * gpus_per_server, 1)
     return Dispatcher(simpy.Environment(), cluster, policy, fabric, disk or Disk(), on_end)
 

@@ -44,6 +44,7 @@ class Cluster:
         self._idle_w, self._idle_fan_w = server.power_w(0.0)
         self._out = [0] * self.servers  # reasons for which a server is out of service
         self._off = [0] * self.servers  # reasons for which it has no power
+        self._barred: dict[int, int] = {}  # servers closed to new jobs, and GPUs held for that
         self.servers_out = 0
         self.servers_on = self.servers
         self.gpus_out = Meter()
@@ -82,6 +83,8 @@ class Cluster:
         self.free.give(placement)
         job.placement = None
         job.power_w = 0.0
+        if self._barred:
+            self._hold(placement.servers(), now_s)
 
     def drive(self, job: Job, drive: float, now_s: float) -> None:
         """Let the GPUs of *job* run at *drive* from now on, and set its share of power."""
@@ -127,6 +130,9 @@ class Cluster:
     def busy_servers(self) -> int:
         """Return how many servers hold at least one job."""
         busy = self.servers - len(self.free.whole) - self.servers_out
+        if self._barred:
+            size = self.server.gpus_per_server
+            busy -= sum(held == size for held in self._barred.values())
         if self._last_is_part_filled and self.free.free[-1] == self.capacities[-1]:
             return busy - 1
         return busy
@@ -137,6 +143,7 @@ class Cluster:
         A server may be out for several reasons at once; each must be put back.
         """
         gone = [server for server in servers if _more(self._out, server) == 1]
+        self._let_go([server for server in gone if server in self._barred], now_s)
         for placement in self._seats(gone):
             self.free.take(placement)
             self.gpus_out.add(now_s, placement.gpus())
@@ -149,6 +156,42 @@ class Cluster:
             self.free.give(placement)
             self.gpus_out.add(now_s, -placement.gpus())
         self.servers_out -= len(back)
+        self._hold(back, now_s)
+
+    def bar(self, servers: Iterable[int], now_s: float) -> None:
+        """Let nobody new sit on *servers*; who sits there may stay. Until :meth:`unbar`."""
+        for server in servers:
+            self._barred[server] = 0
+        self._hold(list(self._barred), now_s)
+
+    def unbar(self, servers: Iterable[int], now_s: float) -> None:
+        """Undo :meth:`bar`."""
+        for server in servers:
+            self._let_go([server], now_s)
+            del self._barred[server]
+
+    def _hold(self, servers: Iterable[int], now_s: float) -> None:
+        """Hold what is free on the barred ones of *servers*, unless they are out of service."""
+        for server in servers:
+            free = self.free.free[server]
+            if free and server in self._barred and not self._out[server]:
+                self.free.take(self._seat_of(server, free))
+                self._barred[server] += free
+                self.gpus_out.add(now_s, free)
+
+    def _let_go(self, servers: Iterable[int], now_s: float) -> None:
+        """Free what is held of barred *servers*."""
+        for server in servers:
+            held = self._barred[server]
+            if held:
+                self.free.give(self._seat_of(server, held))
+                self._barred[server] = 0
+                self.gpus_out.add(now_s, -held)
+
+    def _seat_of(self, server: int, gpus: int) -> Placement:
+        """Return the seat of so many GPUs of *server*."""
+        size = self.server.gpus_per_server
+        return Placement([server], size) if gpus == size else Placement([], size, server, gpus)
 
     def _seats(self, servers: list[int]) -> list[Placement]:
         """Return all seats of *servers*."""

@@ -1,12 +1,21 @@
-"""The contract of a fabric: what it is made of, what it draws, what a spread job loses."""
+"""The contract of a fabric: what it is made of, what it draws, what a spread job loses.
+
+A job's servers hang on *leaves* (or leaf groups, groups of a dragonfly, blocks of a torus).
+Traffic between them shares *links*: bundles of cables that are spread over alike, as ECMP
+and adaptive routing do. Who gets how much of them is worked out in ``gangs.py``.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from twin.config import Component
+
+Link = tuple[str, int]
+"""A bundle of cables that share their load: its kind and its number."""
 
 
 @dataclass
@@ -14,6 +23,14 @@ class Fabric(Component):
     """A network; subclasses are one file each in ``twin/network``."""
 
     family: ClassVar[str] = "network"
+
+    contention: Literal["interleaved", "in_step"] = field(default="interleaved", kw_only=True)
+    """How jobs that share links meet. interleaved: one communicates while others compute, so
+    only their mean loads must fit (the least that is lost); in_step: all communicate at the
+    same time (the most)."""
+
+    _broken: dict[str, frozenset[int]] = field(init=False, default_factory=dict, repr=False)
+    """Machines out of service, by unit."""
 
     @abstractmethod
     def size(self, servers: int, gpus_per_server: int) -> None:
@@ -43,6 +60,47 @@ class Fabric(Component):
         """Return how many servers share one scale-up domain, as in a rack of NVLink."""
         return 1
 
+    # ---- what is shared ----
+
+    def group_of(self) -> list[int]:
+        """Return for each server the leaf whose links carry its traffic, as `route` wants it."""
+        return self.leaf_of()
+
+    @property
     @abstractmethod
-    def rate_factor(self, comm_fraction: float, leaves: int) -> float:
-        """Return the rate 0-1 of a job that spans *leaves*, given its exposed communication."""
+    def line_share(self) -> float:
+        """Return the most of its line rate that a server gets between leaves, 0-1 [-]."""
+
+    @abstractmethod
+    def capacity(self) -> dict[Link, float]:
+        """Return what each link that may run full carries, by what is in service [B/s]."""
+
+    @abstractmethod
+    def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        """Return what a job puts on each link while it communicates at line rate [B/s].
+
+        *servers* says how many of its servers hang on which leaf, see :meth:`group_of`. Its
+        traffic is even: every server talks to all others alike.
+        """
+
+    # ---- what breaks ----
+
+    def units(self) -> dict[str, int]:
+        """Return how many machines there are of each thing that can break."""
+        return {}
+
+    def set_broken(self, unit: str, machines: Collection[int]) -> None:
+        """Let exactly these machines of *unit* be out of service from now on."""
+        self._broken[unit] = frozenset(machines)
+
+    def broken(self, unit: str) -> frozenset[int]:
+        """Return the machines of *unit* that are out of service."""
+        return self._broken.get(unit, frozenset())
+
+    def cut_off(self) -> set[int]:
+        """Return the servers that no port joins to the fabric now."""
+        return set()
+
+    def port_share(self, group: int) -> float:
+        """Return the part of their ports that the servers of a group can use now, 0-1 [-]."""
+        return 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -9,8 +10,7 @@ import networkx as nx
 
 from twin.config import DeviceWatts, Positive, PositiveFraction, Units
 from twin.errors import ConfigError, RunError, require
-from twin.network.base import Fabric
-from twin.physics.sharing import spanning_rate
+from twin.network.base import Fabric, Link
 from twin.units import BYTES_PER_GIGABIT
 
 
@@ -59,8 +59,9 @@ class Dragonfly(Fabric):
     """Routers of a group are all linked to each other, groups by equal bundles.
 
     A job inside one group is taken to run at full bandwidth; between groups traffic
-    shares the global links. Balanced for even traffic: routers = 2 x endpoints = 2 x
-    global links.
+    shares the global links of each group, as adaptive routing spreads it over all of them.
+    A lost router takes its servers off the fabric, and its global links. Balanced for
+    even traffic: routers = 2 x endpoints = 2 x global links.
     """
 
     endpoints_per_router: Units
@@ -131,14 +132,54 @@ class Dragonfly(Fabric):
         """Return the bandwidth of one server into the fabric, one direction [B/s]."""
         return self.nics_per_server * self.port_gbps * BYTES_PER_GIGABIT
 
-    def rate_factor(self, comm_fraction: float, leaves: int) -> float:
-        """Return the rate 0-1 of a job that spans *leaves* (groups)."""
-        global_links = self.links_per_pair * (self._sized() - 1)
-        if leaves <= 1 or not global_links:
-            return 1.0
-        injected = self.servers_per_router * self.nics_per_server * self.routers_per_group
-        stretch = max(1.0, injected / global_links) / self.routing_efficiency
-        return spanning_rate(comm_fraction, leaves, stretch)
+    @property
+    def line_share(self) -> float:
+        """Return the most of its line rate that a server gets between groups, 0-1 [-]."""
+        return self.routing_efficiency
+
+    def capacity(self) -> dict[Link, float]:
+        """Return what the global links of each group carry together [B/s]."""
+        alive = [0] * self._sized()
+        cable = self.port_gbps * BYTES_PER_GIGABIT * self.routing_efficiency
+        a, routers, links = self.routers_per_group, self.broken("switch"), self.broken("link")
+        for number, (one, other) in enumerate(self._global_links()):
+            ends = one[0] * a + one[1], other[0] * a + other[1]
+            if number not in links and routers.isdisjoint(ends):
+                alive[one[0]] += 1
+                alive[other[0]] += 1
+        return {("group", group): links * cable for group, links in enumerate(alive)}
+
+    def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        """Return what a job puts on each link while it communicates at line rate [B/s]."""
+        line = self.server_bytes_per_s()
+        if len(servers) == 1:
+            return {}
+        return {("group", group): number * line for group, number in servers.items()}
+
+    def units(self) -> dict[str, int]:
+        """Return how many routers and global links can break."""
+        g = self._sized()
+        pairs = g * (g - 1) // 2
+        return {"switch": g * self.routers_per_group, "link": pairs * self.links_per_pair}
+
+    def cut_off(self) -> set[int]:
+        """Return the servers whose router is out of service."""
+        each = self.servers_per_router
+        return {
+            server
+            for router in self.broken("switch")
+            for server in range(router * each, min((router + 1) * each, self._servers))
+        }
+
+    def _global_links(self) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+        """Yield the ends of each global link as (group, router): routers take turns."""
+        groups, a = self._sized(), self.routers_per_group
+        ports = [0] * groups
+        for one, other in combinations(range(groups), 2):
+            for _ in range(self.links_per_pair):
+                yield (one, ports[one] % a), (other, ports[other] % a)
+                ports[one] += 1
+                ports[other] += 1
 
     def graph(self) -> nx.Graph:
         """Return servers and routers; built when first asked for.
@@ -161,13 +202,8 @@ class Dragonfly(Fabric):
             graph.add_nodes_from((("router", group, i) for i in range(a)), tier=1)
             for one, other in combinations(range(a), 2):
                 self._link(graph, ("router", group, one), ("router", group, other), 1)
-        ports = [0] * groups
-        for one, other in combinations(range(groups), 2):
-            for _ in range(self.links_per_pair):
-                ends = (("router", one, ports[one] % a), ("router", other, ports[other] % a))
-                self._link(graph, *ends, 1)
-                ports[one] += 1
-                ports[other] += 1
+        for low, high in self._global_links():
+            self._link(graph, ("router", *low), ("router", *high), 1)
         return graph
 
     def _link(self, graph: nx.Graph, one: object, other: object, links: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -9,8 +11,7 @@ import networkx as nx
 
 from twin.config import AtLeastOne, DeviceWatts, Positive, PositiveFraction, Range, Units
 from twin.errors import ConfigError, RunError, require
-from twin.network.base import Fabric
-from twin.physics.sharing import spanning_rate
+from twin.network.base import Fabric, Link
 from twin.units import BYTES_PER_GIGABIT
 
 
@@ -132,13 +133,27 @@ def clos_plane(
     return ClosPlane(endpoints, leaves, spines, -(-spines * half // radix), links, spines * half)
 
 
+def _by_plane(machines: Collection[int], per_plane: int) -> defaultdict[int, set[int]]:
+    """Return machines, numbered plane by plane, as the sets of each plane."""
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    for machine in machines:
+        plane, number = divmod(machine, per_plane)
+        found[plane].add(number)
+    return found
+
+
 @dataclass
 class FatTree(Fabric):
     """A fat-tree of one plane, or rail-optimised with one plane per NIC of a server.
 
     Rail-optimised: NIC *i* of every server hangs on plane *i*, so a leaf group of one
     leaf per rail serves as many servers as a leaf has ports down. Otherwise all NICs of
-    a server hang on one leaf. Oversubscription is at the leaves, the tiers above are full.
+    a server hang on one leaf. Oversubscription is at the leaves, the tiers above are full:
+    without it only a fault makes links short.
+
+    A lost spine, core or cable leaves the rest of its bundle to ECMP. A lost leaf takes a
+    rail from its servers, or with a single plane cuts them off; traffic is then taken to be
+    spread over the other rails.
     """
 
     radix: Annotated[int, Range(4)]
@@ -223,17 +238,125 @@ class FatTree(Fabric):
 
     def leaf_of(self) -> list[int]:
         """Return the leaf (or leaf group) of each server, by server number."""
-        self._sized()
-        return [server // self._servers_per_group for server in range(self._servers)]
+        return self.group_of()
 
     def server_bytes_per_s(self) -> float:
         """Return the bandwidth of one server into the fabric, one direction [B/s]."""
         return self.nics_per_server * self.port_gbps * BYTES_PER_GIGABIT
 
-    def rate_factor(self, comm_fraction: float, leaves: int) -> float:
-        """Return the rate 0-1 of a job that spans *leaves*, given its exposed communication."""
-        down, up = self._ports
-        return spanning_rate(comm_fraction, leaves, max(1.0, down / up) / self.ecmp_efficiency)
+    @property
+    def line_share(self) -> float:
+        """Return the most of its line rate that a server gets between leaves, 0-1 [-]."""
+        return self.ecmp_efficiency
+
+    def group_of(self) -> list[int]:
+        """Return the leaf (or leaf group of all rails) of each server, by server number."""
+        self._sized()
+        return [server // self._servers_per_group for server in range(self._servers)]
+
+    def capacity(self) -> dict[Link, float]:
+        """Return what goes up from each leaf group, and from each pod of three tiers [B/s].
+
+        Cables in service, all rails together, times what ECMP makes of them.
+        """
+        plane = self._sized()
+        if not plane.spines:
+            return {}
+        lost_leaf, lost_pod = self._lost_links()
+        cable = self.port_gbps * BYTES_PER_GIGABIT * self.ecmp_efficiency
+        links = self.planes * self._ports[1]
+        found: dict[Link, float] = {
+            ("leaf", leaf): (links - lost_leaf[leaf]) * cable for leaf in range(plane.leaves)
+        }
+        if plane.cores:
+            half = self.radix // 2
+            for pod in range(-(-plane.leaves // half)):
+                spines = min(self._ports[1], plane.spines - pod * self._ports[1])
+                links = self.planes * spines * half
+                found["pod", pod] = (links - lost_pod[pod]) * cable
+        return found
+
+    def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        """Return what a job puts on each link while it communicates at line rate [B/s]."""
+        plane = self._sized()
+        line = self.server_bytes_per_s()
+        if len(servers) == 1 or not plane.spines:
+            return {}
+        found: dict[Link, float] = {
+            ("leaf", leaf): number * line for leaf, number in servers.items()
+        }
+        if plane.cores:
+            half = self.radix // 2
+            pods: dict[int, float] = {}
+            for leaf, number in servers.items():
+                pods[leaf // half] = pods.get(leaf // half, 0.0) + number
+            if len(pods) > 1:
+                total = sum(servers.values())
+                leaving = 1.0 - 1.0 / len(servers)
+                for pod, number in pods.items():
+                    found["pod", pod] = number * line * (1.0 - number / total) / leaving
+        return found
+
+    def units(self) -> dict[str, int]:
+        """Return how many switches of each tier, and cables between switches, can break."""
+        plane, n = self._sized(), self.planes
+        return {
+            "leaf_switch": n * plane.leaves,
+            "spine_switch": n * plane.spines,
+            "core_switch": n * plane.cores,
+            "link": n * (plane.leaf_links + plane.spine_links),
+        }
+
+    def cut_off(self) -> set[int]:
+        """Return the servers all of whose leaves are out of service."""
+        dead = {group for group, lost in self._lost_ports().items() if lost == self.planes}
+        return {i for i, group in enumerate(self.group_of()) if group in dead} if dead else set()
+
+    def port_share(self, group: int) -> float:
+        """Return the rails that a leaf group still has, over all of them [-]."""
+        return 1.0 - self._lost_ports().get(group, 0) / self.planes
+
+    def _lost_ports(self) -> Counter[int]:
+        """Return how many leaves of each group are out of service."""
+        leaves = self._sized().leaves
+        return Counter(machine % leaves for machine in self.broken("leaf_switch"))
+
+    def _lost_links(self) -> tuple[Counter[int], Counter[int]]:
+        """Return how many cables up are out of service, by leaf group and by pod."""
+        plane = self._sized()
+        by_leaf: Counter[int] = Counter()
+        by_pod: Counter[int] = Counter()
+        cables = plane.leaf_links + plane.spine_links
+        leaves = _by_plane(self.broken("leaf_switch"), plane.leaves)
+        spines = _by_plane(self.broken("spine_switch"), plane.spines)
+        cores = _by_plane(self.broken("core_switch"), plane.cores)
+        links = _by_plane(self.broken("link"), cables)
+        for rail in {*leaves, *spines, *cores, *links}:
+            dead = leaves[rail], spines[rail], cores[rail]
+            asked = range(cables) if any(dead) else links[rail]
+            for number in asked:
+                low, high = self._ends(number)
+                if number < plane.leaf_links:
+                    if number in links[rail] or low in dead[0] or high in dead[1]:
+                        by_leaf[low] += 1
+                elif number in links[rail] or low in dead[1] or high in dead[2]:
+                    by_pod[low // self._ports[1]] += 1
+        return by_leaf, by_pod
+
+    def _ends(self, number: int) -> tuple[int, int]:
+        """Return the switches that a cable of a plane joins: leaf and spine, or spine and core.
+
+        Uplinks are dealt round robin: leaves within their pod, spines over all cores.
+        """
+        plane, up, half = self._sized(), self._ports[1], self.radix // 2
+        if number >= plane.leaf_links:
+            number -= plane.leaf_links
+            return number // half, number % plane.cores
+        leaf = number // up
+        if not plane.cores:
+            return leaf, number % plane.spines
+        first = leaf // half * up
+        return leaf, first + (number - leaf // half * half * up) % min(up, plane.spines - first)
 
     def graph(self) -> nx.Graph:
         """Return servers, leaves, spines and cores; built when first asked for.
@@ -261,19 +384,10 @@ class FatTree(Fabric):
         return graph
 
     def _link_leaves(self, graph: nx.Graph, plane: ClosPlane, rail: int) -> None:
-        """Deal uplinks round robin: leaves within their pod, spines over all cores."""
-        up = self._ports[1]
-        half = self.radix // 2
-        for leaf in range(plane.leaves if plane.spines else 0):
-            pod = leaf // half if plane.cores else 0
-            first = pod * up
-            count = min(up, plane.spines - first) if plane.cores else plane.spines
-            begin = (leaf - pod * half) * up if plane.cores else leaf * up
-            for j in range(begin, begin + up):
-                self._link(graph, ("leaf", rail, leaf), ("spine", rail, first + j % count), 1)
-        for spine in range(plane.spines if plane.cores else 0):
-            for j in range(spine * half, (spine + 1) * half):
-                self._link(graph, ("spine", rail, spine), ("core", rail, j % plane.cores), 1)
+        for number in range(plane.leaf_links + plane.spine_links):
+            low, high = self._ends(number)
+            tiers = ("leaf", "spine") if number < plane.leaf_links else ("spine", "core")
+            self._link(graph, (tiers[0], rail, low), (tiers[1], rail, high), 1)
 
     def _link(self, graph: nx.Graph, a: tuple[str | int, ...], b: object, links: int) -> None:
         held = graph.edges[a, b]["links"] if graph.has_edge(a, b) else 0

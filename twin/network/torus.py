@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -9,8 +11,7 @@ import networkx as nx
 
 from twin.config import DeviceWatts, Positive, PositiveFraction, Units
 from twin.errors import ConfigError, RunError
-from twin.network.base import Fabric
-from twin.physics.sharing import spanning_rate
+from twin.network.base import Fabric, Link
 from twin.units import BYTES_PER_GIGABIT
 
 Shape = tuple[int, int, int]
@@ -83,7 +84,8 @@ class Torus(Fabric):
     """Servers linked to six neighbours, wrapped round in each direction.
 
     Nearest-neighbour rings run at full bandwidth anywhere; what is lost between blocks
-    is lost by even traffic, the worse case.
+    is lost by even traffic, the worse case. Jobs meet where they share a block; what passes
+    through the blocks of others is taken to be their own.
     """
 
     block_side: Units
@@ -152,10 +154,36 @@ class Torus(Fabric):
         """Return the bandwidth of one server to its six neighbours, one direction [B/s]."""
         return 6.0 * self.link_gbps * BYTES_PER_GIGABIT
 
-    def rate_factor(self, comm_fraction: float, leaves: int) -> float:
-        """Return the rate 0-1 of a job that spans *leaves* (blocks)."""
-        stretch = torus_stretch(max(1, leaves), self.routing_efficiency)
-        return spanning_rate(comm_fraction, leaves, stretch)
+    @property
+    def line_share(self) -> float:
+        """Return the most of its line rate that a server gets between blocks, 0-1 [-]."""
+        return self.routing_efficiency
+
+    def capacity(self) -> dict[Link, float]:
+        """Return what the faces of each block carry of its servers' even traffic [B/s].
+
+        As much as its servers put on them while they talk to one other block alone.
+        """
+        cell = self.block_side**3
+        number = self.blocks[0] * self.blocks[1] * self.blocks[2]
+        full = cell * self.server_bytes_per_s() * self.routing_efficiency
+        cables = self.units()["link"] / number
+        lost = Counter(int(machine // cables) for machine in self.broken("link"))
+        return {("block", i): full * (1.0 - lost[i] / cables) for i in range(number)}
+
+    def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        """Return what a job puts on each link while it communicates at line rate [B/s].
+
+        Over many blocks traffic also passes through those between.
+        """
+        if len(servers) == 1:
+            return {}
+        line = self.server_bytes_per_s() * torus_stretch(len(servers), 1.0)
+        return {("block", block): number * line for block, number in servers.items()}
+
+    def units(self) -> dict[str, int]:
+        """Return how many cables can break; they are numbered block by block."""
+        return {"link": self._cables()[0]}
 
     def graph(self) -> nx.Graph:
         """Return the torus; built when first asked for.

@@ -1,0 +1,295 @@
+"""What a gang loses on a fabric: alone by closed form, beside others never above capacity."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.desk import job
+from twin.config import parse
+from twin.network.dragonfly import Dragonfly
+from twin.network.fat_tree import FatTree
+from twin.network.gangs import Gangs
+from twin.network.nvl_domain import NvlDomain
+from twin.network.torus import Torus, torus_stretch
+from twin.physics.sharing import max_min_rates, spanning_rate
+
+CONF = Path(__file__).resolve().parents[2] / "conf" / "network"
+KINDS = {
+    "dragonfly.Dragonfly": Dragonfly,
+    "fat_tree.FatTree": FatTree,
+    "nvl_domain.NvlDomain": NvlDomain,
+    "torus.Torus": Torus,
+}
+ALL = sorted(path.stem for path in CONF.glob("*.yaml"))
+
+
+def load(name, servers, **changes):
+    data = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    fabric = parse(KINDS[data["kind"]], {**data, **changes}, "network")
+    fabric.size(servers, 8)
+    return fabric
+
+
+def seat(fabric, servers):
+    """Return (leaves, servers by group) of a job on these servers."""
+    leaf_of, group_of = fabric.leaf_of(), fabric.group_of()
+    groups = {}
+    for server in servers:
+        groups[group_of[server]] = groups.get(group_of[server], 0.0) + 1.0
+    return len({leaf_of[server] for server in servers}), groups
+
+
+def alone(fabric, comm, servers):
+    return Gangs(fabric).join(job("one", 0, 8, 1), comm, *seat(fabric, servers))
+
+
+# ---- alone ----
+
+
+def test_a_job_that_fills_its_leaves_gets_one_over_the_oversubscription():
+    """Half the traffic of two leaves crosses, at 1/7 of the bandwidth and 0.8 of that."""
+    fabric = load("fat_tree_oversubscribed", 70)
+    assert alone(fabric, 0.2, range(14)) == pytest.approx(1 / (1 + 0.2 * 0.5 * (7 / 0.8 - 1)))
+
+
+def test_a_job_with_one_server_a_leaf_has_the_uplinks_to_itself():
+    """Eight ports of one server on eight uplinks: only ECMP costs something."""
+    fabric = load("fat_tree_oversubscribed", 70)
+    assert alone(fabric, 0.2, [0, 7]) == pytest.approx(1 / (1 + 0.2 * 0.5 * (1 / 0.8 - 1)))
+
+
+@pytest.mark.parametrize("contention", ["interleaved", "in_step"])
+@pytest.mark.parametrize("name", ALL)
+def test_full_leaves_lose_what_the_closed_form_says(name, contention):
+    fabric = load(name, 2000, contention=contention)
+    size = fabric.leaf_of().count(0)
+    for leaves in (1, 2, 5):
+        servers = range(leaves * size)
+        if isinstance(fabric, Torus):
+            stretch = torus_stretch(leaves, fabric.routing_efficiency)
+        elif isinstance(fabric, Dragonfly):
+            links = fabric.links_per_pair * (fabric.groups - 1)
+            stretch = max(1.0, 4 * 4 * 32 / links) / fabric.routing_efficiency
+        else:
+            down, up = size * fabric.nics_per_server, fabric.planes * fabric._ports[1]
+            stretch = max(1.0, down / up) / fabric.ecmp_efficiency
+        if len(servers) <= 2000:
+            expected = spanning_rate(0.3, leaves, stretch)
+            assert alone(fabric, 0.3, servers) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_spreading_over_more_full_leaves_never_helps(name):
+    fabric = load(name, 2000)
+    size = fabric.leaf_of().count(0)
+    rates = [alone(fabric, 0.3, range(k * size)) for k in range(1, 2000 // size + 1)]
+    assert rates[:1] == [1.0]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_goodput_falls_as_oversubscription_grows():
+    rates = [
+        alone(load("fat_tree", 256, oversubscription=float(r)), 0.3, range(256))
+        for r in (1, 2, 4, 8)
+    ]
+    assert rates == sorted(rates, reverse=True)
+    assert len(set(rates)) == 4
+
+
+def test_a_dragonfly_with_few_global_links_loses_more():
+    rates = [
+        alone(load("dragonfly", 1000, global_links_per_router=links), 0.3, range(512))
+        for links in (16, 8, 4)
+    ]
+    assert rates == sorted(rates, reverse=True)
+    assert len(set(rates)) == 3
+
+
+# ---- beside others ----
+
+
+@st.composite
+def crowds(draw):
+    """Return a fabric's name and gangs that hold different servers: (servers, communication)."""
+    name = draw(st.sampled_from(ALL))
+    servers = draw(st.permutations(range(100)))
+    comm = st.floats(0.01, 0.9)
+    sizes = draw(st.lists(st.tuples(st.integers(2, 30), comm), min_size=1, max_size=20))
+    gangs, first = [], 0
+    for size, fraction in sizes:
+        gangs.append((servers[first : first + size], fraction))
+        first += size
+    return name, [gang for gang in gangs if len(gang[0]) > 1]
+
+
+def many(name, **changes):
+    """Return a fabric with short links between small leaves."""
+    small = {
+        "dragonfly": {"endpoints_per_router": 4, "routers_per_group": 8},
+        "torus": {"block_side": 2},
+        "nvl72": {"servers_per_domain": 6},
+    }.get(name, {"radix": 16, "oversubscription": 7.0})
+    if name == "dragonfly":
+        small["global_links_per_router"] = 2
+    if name == "nvl72":
+        small |= {"radix": 16, "oversubscription": 3.0}
+    return load(name, 100, **small, **changes)
+
+
+@given(crowds(), st.sampled_from(["interleaved", "in_step"]), st.randoms(use_true_random=False))
+@settings(max_examples=25, deadline=None)
+def test_no_link_ever_carries_more_than_it_can_and_rates_are_max_min_fair(crowd, how, chance):
+    name, members = crowd
+    fabric = many(name, contention=how)
+    gangs, factors, there = Gangs(fabric), {}, {}
+    for number, (servers, comm) in enumerate(members):
+        one = job(str(number), 0, 8, 1)
+        leaves, groups = seat(fabric, servers)
+        factors[one] = gangs.join(one, comm, leaves, groups)
+        there[one] = (comm, leaves, groups)
+        if chance.random() < 0.2:
+            gone = chance.choice(list(there))
+            gangs.leave(gone)
+            del there[gone], factors[gone]
+    for unit, machines in fabric.units().items():
+        if machines and chance.random() < 0.5:
+            broken = chance.sample(range(machines), chance.randint(1, min(machines, 6)))
+            fabric.set_broken(unit, broken)
+    factors |= gangs.rewire()
+    capacity, used = fabric.capacity(), {}
+    flows = []
+    for one, (comm, leaves, groups) in there.items():
+        assert 0.0 <= factors[one] <= 1.0
+        share = comm * (1.0 - 1.0 / leaves)
+        route = fabric.route(groups) if leaves > 1 else {}
+        for link, load in route.items():
+            used[link] = used.get(link, 0.0) + share * load * factors[one]
+        if how == "interleaved" and leaves > 1:
+            single = Gangs(fabric)
+            single.join(one, comm, leaves, groups)
+            most = single.rewire()[one]
+            assert factors[one] <= most * (1 + 1e-9)
+            flows.append((one, {link: share * load for link, load in route.items()}, most))
+    for link, load in used.items():
+        assert load <= capacity[link] * (1 + 1e-6)
+    fair = max_min_rates([each[1] for each in flows], capacity, [each[2] for each in flows])
+    assert [factors[each[0]] for each in flows] == pytest.approx(fair, rel=1e-6, abs=1e-9)
+
+
+def test_two_jobs_in_step_share_the_uplinks_of_a_leaf_by_hand():
+    """Two servers each on both leaves: 32 ports on 8 uplinks at 0.8, for 0.2 of a step."""
+    fabric = load("fat_tree_oversubscribed", 14, contention="in_step")
+    gangs = Gangs(fabric)
+    pair = [job("a", 0, 8, 1), job("b", 0, 8, 1)]
+    first = [gangs.join(each, 0.4, 2, {0: 2.0, 1: 2.0}) for each in pair]
+    assert first == pytest.approx([1 / (1 + 0.2 * (2 / 0.8 - 1))] * 2)
+    assert list(gangs.share().values()) == pytest.approx([1 / (1 + 0.2 * (4 / 0.8 - 1))] * 2)
+    gangs.leave(pair[0])
+    assert gangs.share() == {pair[1]: pytest.approx(first[0])}
+
+
+def test_interleaved_jobs_share_only_what_their_mean_loads_exceed():
+    """Three servers each, 0.5 of a step on the links: 24 ports x 0.5 x rate, twice, on 6.4."""
+    fabric = load("fat_tree_oversubscribed", 14)
+    gangs = Gangs(fabric)
+    pair = [job("a", 0, 8, 1), job("b", 0, 8, 1)]
+    first = [gangs.join(each, 1.0, 2, {0: 3.0, 1: 3.0}) for each in pair]
+    assert first == pytest.approx([1 / (1 + 0.5 * (3 / 0.8 - 1))] * 2)
+    assert list(gangs.share().values()) == pytest.approx([6.4 / (2 * 24 * 0.5)] * 2)
+
+
+def test_a_non_blocking_fabric_has_no_contention():
+    fabric = load("fat_tree", 96, contention="in_step")
+    gangs = Gangs(fabric)
+    for i in range(48):
+        gangs.join(job(str(i), 0, 16, 1), 0.9, *seat(fabric, [i, 95 - i]))
+    assert not gangs.stale
+
+
+# ---- what breaks ----
+
+
+def test_losing_half_the_spines_halves_what_goes_up():
+    fabric = load("fat_tree", 256)
+    whole = fabric.capacity()
+    spines = fabric.units()["spine_switch"]
+    fabric.set_broken("spine_switch", range(0, spines, 2))
+    assert fabric.capacity() == pytest.approx({link: room / 2 for link, room in whole.items()})
+    assert fabric.cut_off() == set()
+    fabric.set_broken("spine_switch", [])
+    assert fabric.capacity() == whole
+
+
+def test_a_lost_cable_is_not_lost_again_with_its_spine():
+    fabric = load("fat_tree_oversubscribed", 14)
+    lone = fabric.capacity()["leaf", 0]
+    fabric.set_broken("link", [0])
+    assert fabric.capacity()["leaf", 0] == pytest.approx(lone * 7 / 8)
+    fabric.set_broken("spine_switch", [fabric._ends(0)[1]])
+    assert fabric.units()["spine_switch"] == 1
+    assert fabric.capacity() == {("leaf", 0): 0.0, ("leaf", 1): 0.0}
+    assert alone_when_broken(fabric, 0.1, [0, 7]) == 0.0
+
+
+def alone_when_broken(fabric, comm, servers):
+    gangs, one = Gangs(fabric), job("one", 0, 8, 1)
+    gangs.join(one, comm, *seat(fabric, servers))
+    return gangs.rewire()[one]
+
+
+def test_the_loss_of_a_rail_slows_whoever_hangs_on_it():
+    """Seven of eight rails: all communication of a job on that leaf takes 8/7 as long."""
+    fabric = load("fat_tree", 96)
+    fabric.set_broken("leaf_switch", [0])
+    assert fabric.cut_off() == set()
+    assert fabric.port_share(0) == 7 / 8
+    assert alone_when_broken(fabric, 0.2, [0, 1]) == pytest.approx(1 / (1 + 0.2 / 7))
+    both = 1 + 0.2 * 0.5 * (8 / 7 - 1) + 0.2 * 0.5 * (8 / 7 / 0.9 - 1)
+    assert alone_when_broken(fabric, 0.2, [0, 32]) == pytest.approx(1 / both)
+    assert alone_when_broken(fabric, 0.2, [64, 65]) == 1.0
+
+
+def test_all_rails_or_the_one_leaf_cut_servers_off():
+    rails = load("fat_tree", 96)
+    leaves = rails.plane.leaves
+    rails.set_broken("leaf_switch", [rail * leaves + 1 for rail in range(8)])
+    assert rails.cut_off() == set(range(32, 64))
+    flat = load("fat_tree_oversubscribed", 20)
+    flat.set_broken("leaf_switch", [2])
+    assert flat.cut_off() == set(range(14, 20))
+    fly = load("dragonfly", 100)
+    fly.set_broken("switch", [1])
+    assert fly.cut_off() == {4, 5, 6, 7}
+
+
+def test_a_core_of_three_tiers_takes_its_part_of_every_pod():
+    fabric = load("fat_tree", 64, radix=8)
+    whole = fabric.capacity()
+    cores = fabric.units()["core_switch"] // fabric.planes
+    fabric.set_broken("core_switch", [0])
+    left = fabric.capacity()
+    pods = [link for link in whole if link[0] == "pod"]
+    assert len(pods) > 1
+    for link in pods:
+        lost = 1.0 - left[link] / whole[link]
+        assert lost == pytest.approx(1 / cores / fabric.planes, rel=0.5)
+    assert all(left[link] == whole[link] for link in whole if link[0] == "leaf")
+
+
+def test_a_domain_of_nvlink_does_not_mind_the_fabric():
+    fabric = load("nvl72", 72)
+    fabric.set_broken("leaf_switch", range(fabric.units()["leaf_switch"]))
+    assert alone_when_broken(fabric, 0.3, [0, 36]) == 0.0
+
+
+def test_cables_of_a_torus_and_global_links_of_a_dragonfly_carry_less_when_some_are_lost():
+    for name, machines in (("torus", [0, 1]), ("dragonfly", [0, 1])):
+        fabric = load(name, 256)
+        whole = fabric.capacity()
+        fabric.set_broken("link", machines)
+        assert sum(fabric.capacity().values()) < sum(whole.values())
+        fabric.set_broken("link", [])
+        assert fabric.capacity() == whole

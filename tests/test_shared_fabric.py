@@ -1,0 +1,262 @@
+"""Jobs on a fabric that is shared and breaks: who ends later, who stops, who does not notice."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.desk import desk, job, play
+from twin.faults import Wiring
+from twin.network.fat_tree import FatTree
+from twin.records import COMPLETED, RUNNING, Placement
+from twin.scheduling.easy import EasyBackfill
+from twin.scheduling.fcfs import FirstComeFirstServed
+
+
+def tree(**changes):
+    """Return two servers of two ports to a leaf, one cable up from each; no loss to ECMP."""
+    shape = {
+        "radix": 6,
+        "port_gbps": 8.0,
+        "nics_per_server": 2,
+        "rail_optimised": False,
+        "oversubscription": 4.0,
+        "max_tiers": 3,
+        "ecmp_efficiency": 1.0,
+        "switch_w": 0.0,
+        "transceiver_w": 0.0,
+        "optical_server_links": True,
+        "contention": "in_step",
+    }
+    return FatTree(**{**shape, **changes})
+
+
+def bench(servers, policy=None, **changes):
+    return desk(policy or FirstComeFirstServed(), servers, fabric=tree(**changes))
+
+
+def at(dispatcher, when_s, action):
+    def wait():
+        yield dispatcher.env.timeout(when_s)
+        action()
+
+    dispatcher.env.process(wait())
+
+
+def wiring(dispatcher, unit, events=None):
+    machines = dispatcher.fabric.units()[unit]
+    record = (events if events is not None else []).append
+    return Wiring(machines, unit, dispatcher, np.random.default_rng(0), record)
+
+
+def test_the_toy_tree_is_as_it_says():
+    fabric = tree()
+    fabric.size(4, 8)
+    assert fabric.leaf_of() == [0, 0, 1, 1]
+    assert fabric.capacity() == {("leaf", 0): 1e9, ("leaf", 1): 1e9}
+    assert fabric.server_bytes_per_s() == 2e9
+
+
+def test_a_job_ends_later_while_another_shares_its_uplinks_and_no_longer():
+    """One server on each of two leaves, half of the step on the links: 2 ports on 1 cable.
+
+    From the heartbeat after the second has come (60 s) to the one after it has ended, four
+    ports share the cable.
+    """
+    one = job("one", 0, 16, 1000, comm_fraction=1.0)
+    two = job("two", 50, 16, 100, comm_fraction=1.0)
+    dispatcher = bench(4, oversubscription=2.0)
+    seats = {"one": [0, 2], "two": [1, 3]}  # both cross
+    dispatcher.policy.seat = lambda view, each: Placement(seats[each.job_id], 8)
+    play(dispatcher, [one, two], until_s=55)
+    alone = one.network_factor
+    assert two.network_factor == alone
+    dispatcher.env.run(until=65)
+    beside = one.network_factor
+    assert beside == two.network_factor < alone
+    dispatcher.env.run()
+    first = 10 * alone
+    two_ends_s = 60 + (100 - first) / beside
+    assert two.finished_at_s == pytest.approx(two_ends_s)
+    heartbeat_s = (int(two_ends_s // 60) + 1) * 60
+    left = 1000 - 60 * alone - (heartbeat_s - 60) * beside
+    assert one.finished_at_s == pytest.approx(heartbeat_s + left / alone)
+
+
+def test_a_job_on_one_leaf_is_not_slowed():
+    one = job("one", 0, 16, 100, comm_fraction=0.5)
+    play(bench(4), [one])
+    assert one.finished_at_s == 100
+
+
+def test_a_lost_leaf_stops_gangs_across_it_and_single_servers_go_on():
+    jobs = [
+        job("gang", 0, 16, 100, comm_fraction=0.5, checkpoint_s=10),  # leaf 0
+        job("single", 0, 8, 100, comm_fraction=0.5),  # leaf 1
+        job("other", 1, 16, 100, comm_fraction=0.5),  # leaf 1 and 2
+    ]
+    dispatcher, events = bench(6), []
+    leaf = wiring(dispatcher, "leaf_switch", events)
+    at(dispatcher, 35, lambda: leaf.fail(0))
+    at(dispatcher, 1000, lambda: leaf.mend(0))
+    play(dispatcher, jobs, until_s=40)
+    gang, single, other = jobs
+    # two servers are left on leaves 1 and 2: the one behind the others and the sixth
+    assert (gang.restarts, gang.lost_gpu_s) == (1, pytest.approx(16 * 5))
+    assert (single.restarts, single.status) == (0, RUNNING)
+    assert (other.restarts, other.status) == (0, RUNNING)
+    assert [(event.kind, event.where) for event in events] == [("cut_off", "network.leaf_switch")]
+    assert events[0].detail == "2 servers off the fabric, 1 jobs across them stopped"
+    assert dispatcher.cluster.free.gpus == 8  # 16 of leaf 0 take nobody
+    dispatcher.env.run()
+    assert all(each.status == COMPLETED for each in jobs)
+    assert dispatcher.cluster.free.free == [8] * 6
+    assert dispatcher.cluster.gpus_out.take(dispatcher.env.now) == pytest.approx(965 * 16)
+
+
+def test_servers_cut_off_take_nobody_new_though_their_jobs_end():
+    first = job("first", 0, 8, 50)
+    dispatcher = bench(2)
+    leaf = wiring(dispatcher, "leaf_switch")
+    at(dispatcher, 10, lambda: leaf.lose(1.0))
+    at(dispatcher, 200, lambda: leaf.lose(0.0))
+    late = job("late", 60, 8, 50)
+    play(dispatcher, [first, late])
+    assert first.finished_at_s == 50
+    assert late.started_at_s == 200
+
+
+def test_a_server_both_broken_and_cut_off_needs_both_repairs():
+    dispatcher = bench(2)
+    leaf = wiring(dispatcher, "leaf_switch")
+    at(dispatcher, 10, lambda: leaf.fail(0))
+    at(dispatcher, 20, lambda: dispatcher.shut_down([0]))
+    at(dispatcher, 30, lambda: leaf.mend(0))
+    at(dispatcher, 40, lambda: dispatcher.start_up([0], 0.0))
+    play(dispatcher, [job("all", 11, 16, 10)])
+    assert dispatcher.cluster.free.free == [8, 8]
+    dispatcher = bench(2)
+    leaf = wiring(dispatcher, "leaf_switch")
+    at(dispatcher, 10, lambda: dispatcher.shut_down([0]))
+    at(dispatcher, 20, lambda: leaf.fail(0))
+    at(dispatcher, 30, lambda: dispatcher.start_up([0], 0.0))
+    at(dispatcher, 40, lambda: leaf.mend(0))
+    late = job("all", 11, 16, 10)
+    play(dispatcher, [late])
+    assert late.started_at_s == 40
+    assert dispatcher.cluster.gpus_out.take(50) == pytest.approx(10 * 8 + 20 * 16)
+
+
+def test_a_lost_spine_slows_and_its_repair_restores_exactly():
+    one = job("one", 0, 48, 100, comm_fraction=0.8)
+    dispatcher = bench(6, radix=8, oversubscription=1.0)
+    spine = wiring(dispatcher, "spine_switch")
+    assert spine.machines == 2
+    at(dispatcher, 20, lambda: spine.fail(0))
+    at(dispatcher, 80, lambda: spine.mend(0))
+    play(dispatcher, [one], until_s=10)
+    assert one.network_factor == 1.0
+    dispatcher.env.run(until=30)
+    assert one.network_factor == pytest.approx(1 / (1 + 0.8 * (2 / 3) * (2 - 1)))
+    half = one.network_factor
+    dispatcher.env.run()
+    assert one.network_factor == 1.0
+    assert one.finished_at_s == pytest.approx(80 + 100 - 20 - 60 * half)
+    assert one.restarts == 0
+
+
+def test_without_a_way_up_a_gang_waits_and_goes_on():
+    one = job("one", 0, 32, 100, comm_fraction=0.8)
+    dispatcher = bench(4)
+    spine = wiring(dispatcher, "spine_switch")
+    at(dispatcher, 20, lambda: spine.lose(1.0))
+    at(dispatcher, 50, lambda: spine.lose(0.0))
+    play(dispatcher, [one])
+    alone = 1 / (1 + 0.8 * 0.5 * (4 - 1))
+    assert one.finished_at_s == pytest.approx(30 + 100 / alone)
+    assert one.restarts == 0
+
+
+rows = st.lists(
+    st.tuples(
+        st.integers(0, 60),  # gap to the next arrival
+        st.integers(1, 40),  # GPUs
+        st.integers(1, 300),  # work
+        st.floats(0.0, 0.9),  # communication
+    ),
+    min_size=1,
+    max_size=25,
+)
+breaks = st.lists(
+    st.tuples(
+        st.floats(1.0, 2000.0),
+        st.sampled_from(["leaf_switch", "spine_switch", "link", "node"]),
+        st.integers(0, 100),
+        st.floats(1.0, 500.0),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.parametrize("contention", ["interleaved", "in_step"])
+@given(rows=rows, faults=breaks)
+@settings(max_examples=25, deadline=None)
+def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, rows, faults):
+    at_s, jobs, ended = 0, [], []
+    for number, (gap, gpus, work, comm) in enumerate(rows):
+        at_s += gap
+        more = {"comm_fraction": comm, "checkpoint_s": 20.0, "restart_s": 5.0}
+        jobs.append(job(str(number), at_s, gpus, work, **more))
+    fabric = tree(contention=contention)
+    dispatcher = desk(EasyBackfill(), 6, fabric=fabric, on_end=ended.append)
+    units = {unit: wiring(dispatcher, unit) for unit in ("leaf_switch", "spine_switch", "link")}
+
+    def strike(begin_s, unit, machine, repair_s):
+        yield dispatcher.env.timeout(begin_s)
+        if unit == "node":
+            dispatcher.shut_down([machine % 6])
+            yield dispatcher.env.timeout(repair_s)
+            dispatcher.start_up([machine % 6], 1.0)
+            return
+        machine %= units[unit].machines
+        units[unit].fail(machine)
+        yield dispatcher.env.timeout(repair_s)
+        units[unit].mend(machine)
+
+    def look():
+        """Every 7 s: seats and links hold no more than they can."""
+        group_of, line = fabric.group_of(), fabric.server_bytes_per_s()
+        for _ in range(400):
+            yield dispatcher.env.timeout(7.0)
+            held, load = Counter(), Counter()
+            for each in dispatcher.running:
+                seat = each.placement
+                held.update(dict.fromkeys(seat.whole, 8))
+                if seat.part_gpus:
+                    held[seat.part_server] += seat.part_gpus
+                on = {group_of[server] for server in seat.servers()}
+                if len(on) > 1:
+                    share = each.comm_fraction * (1 - 1 / len(on)) * each.network_factor * line
+                    for server in seat.whole:
+                        load[group_of[server]] += share
+                    if seat.part_gpus:
+                        load[group_of[seat.part_server]] += share * seat.part_gpus / 8
+            assert all(gpus <= 8 for gpus in held.values())
+            free = dispatcher.cluster.free.free
+            assert all(held[server] + free[server] <= 8 for server in range(6))
+            if not dispatcher.gangs.stale:
+                room = fabric.capacity()
+                for group, bytes_per_s in load.items():
+                    assert bytes_per_s <= room["leaf", group] * (1 + 1e-6)
+
+    for fault in faults:
+        dispatcher.env.process(strike(*fault))
+    dispatcher.env.process(look())
+    play(dispatcher, jobs)
+    assert sorted(each.job_id for each in ended) == sorted(each.job_id for each in jobs)
+    assert all(each.status == COMPLETED for each in jobs)
+    assert dispatcher.cluster.free.free == [8] * 6
+    assert dispatcher.cluster.gpus_out.power_w == 0
+    assert fabric.cut_off() == set()

@@ -1,0 +1,136 @@
+r"""Gangs that share a fabric: how fast each works, by where it sits and who sits beside it.
+
+In a step at full bandwidth a job communicates for a part :math:`f` of the time, unhidden.
+Over :math:`L` leaves a share :math:`1 - 1/L` of that crosses them. While it crosses, the
+job gets a part :math:`x` of line rate: at most what routing leaves, and alone as much of
+its links as they have,
+
+.. math:: x_0 = \min\left(e, \min_l C_l / w_l\right),
+
+with :math:`w_l` its load on link :math:`l` at line rate. A job that fills its leaves so
+gets one over the oversubscription. Its rate is that of
+:func:`~twin.physics.sharing.spanning_rate` at a stretch of :math:`1/x`. Links are shared
+max-min fair, in one of two ways between which the truth lies:
+
+``interleaved``
+    Jobs communicate while others compute. What must fit is their mean load, at rate
+    :math:`r` that is :math:`r f (1 - 1/L) w_l`; rates rise together up to what each has
+    alone.
+``in_step``
+    All communicate at the same time, and :math:`x` is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from twin.network.base import Fabric
+from twin.network.shared_links import SharedLinks
+from twin.physics.sharing import spanning_rate
+from twin.records import Job
+
+
+@dataclass(slots=True)
+class Gang:
+    """A job on several servers, as the fabric sees it."""
+
+    comm_fraction: float
+    leaves: int
+    servers: Mapping[int, float]
+    """Servers it has on each group of the fabric."""
+    inside: float = 1.0
+    """Rate of what stays on a leaf, over line rate. [-]"""
+    factor: float = 1.0
+    """Its rate over that at full bandwidth. [-]"""
+
+
+class Gangs:
+    """All gangs that communicate over the fabric now."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        self._in_step = fabric.contention == "in_step"
+        self._links: SharedLinks[Job] = SharedLinks(fabric.capacity())
+        self._gangs: dict[Job, Gang] = {}
+        self._line_share = fabric.line_share
+        self._whole = True
+        """Whether nothing is broken."""
+
+    def __contains__(self, job: Job) -> bool:
+        return job in self._gangs
+
+    @property
+    def stale(self) -> bool:
+        """Whether rates may be others since a gang came or went."""
+        return self._links.stale
+
+    def join(
+        self, job: Job, comm_fraction: float, leaves: int, servers: Mapping[int, float]
+    ) -> float:
+        """Let a gang communicate; return its rate factor 0-1, until the next :meth:`share`.
+
+        It is at first taken to be alone.
+        """
+        gang = self._gangs[job] = Gang(comm_fraction, leaves, servers)
+        self._enter(job, gang)
+        return gang.factor
+
+    def leave(self, job: Job) -> None:
+        """Let a gang communicate no more, if it did."""
+        gang = self._gangs.pop(job, None)
+        if gang is not None and gang.leaves > 1:
+            self._links.leave(job)
+
+    def share(self) -> dict[Job, float]:
+        """Share the links anew; return the rate factors that are others now."""
+        changed: dict[Job, float] = {}
+        for job in self._links.share():
+            gang = self._gangs[job]
+            level = self._links.level[job]
+            gang.factor = self._factor(gang, level) if self._in_step else level
+            changed[job] = gang.factor
+        return changed
+
+    def rewire(self) -> dict[Job, float]:
+        """Share the links that are in service now; return all rate factors."""
+        fabric = self.fabric
+        self._whole = not any(map(fabric.broken, fabric.units()))
+        self._links = SharedLinks(fabric.capacity())
+        for job, gang in self._gangs.items():
+            self._enter(job, gang)
+        self.share()
+        return {job: gang.factor for job, gang in self._gangs.items()}
+
+    def _enter(self, job: Job, gang: Gang) -> None:
+        """Work out what a gang has alone, and put it on its links."""
+        ports = 1.0
+        if not self._whole:
+            ports = min(map(self.fabric.port_share, gang.servers))
+        joined = self.fabric.servers_joined() > 1
+        gang.inside = 1.0 if joined else ports
+        most = self._line_share * ports
+        if gang.leaves == 1:
+            gang.factor = self._factor(gang, most)
+            return
+        capacity = self._links.capacity
+        route = self.fabric.route(gang.servers)
+        alone = min([most, *(capacity[link] / load for link, load in route.items())])
+        gang.factor = self._factor(gang, alone)
+        if self._in_step:
+            self._links.join(job, route, most)
+        else:
+            share = gang.comm_fraction * (1.0 - 1.0 / gang.leaves)
+            self._links.join(job, {link: load * share for link, load in route.items()}, gang.factor)
+
+    def _factor(self, gang: Gang, line_share: float) -> float:
+        """Return the rate of a gang whose traffic between leaves gets *line_share* of line rate."""
+        if gang.inside <= 0.0 or (line_share <= 0.0 and gang.leaves > 1):
+            return 0.0
+        rate = 1.0
+        if gang.leaves > 1:
+            rate = spanning_rate(gang.comm_fraction, gang.leaves, 1.0 / line_share)
+        if gang.inside < 1.0:
+            slowed = gang.comm_fraction / gang.leaves * (1.0 / gang.inside - 1.0)
+            rate = 1.0 / (1.0 / rate + slowed)
+        return rate
