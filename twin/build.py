@@ -40,6 +40,7 @@ from twin.rng import rng_for
 from twin.scenario import ScenarioConfig
 from twin.scheduling.base import Policy
 from twin.site.base import Site, WeatherSeries
+from twin.site.grid import GridSignals
 from twin.storage.base import Storage
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_MINUTE
 from twin.voltage import Motors, Voltage
@@ -94,6 +95,7 @@ class Design:
     start: datetime = field(init=False)
     duration_s: float = field(init=False)
     weather: WeatherSeries = field(init=False)
+    grid: GridSignals = field(init=False)
     context: WorkloadContext = field(init=False)
     cluster: Cluster = field(init=False)
     it_nameplate_w: float = field(init=False)
@@ -192,6 +194,7 @@ def size(design: Design, replication: int = 0) -> None:
     rng = rng_for(design.clock.seed, replication)
     with _named("site"):
         design.weather = design.site.weather(design.start, design.duration_s, rng)
+        design.grid = design.site.grid(design.start, design.duration_s)
     design.context = WorkloadContext(
         start=design.start,
         duration_s=design.duration_s,
@@ -365,9 +368,8 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         restart_s=design.facility.restart_minutes * SECONDS_PER_MINUTE,
         reset_s=design.faults.breaker_reset_minutes * SECONDS_PER_MINUTE,
     )
-    last_s = design.duration_s  # a policy may look beyond the end: what holds then, stays
-    dispatcher.signals["price"] = lambda at_s: design.site.price_per_kwh(min(at_s, last_s))
-    dispatcher.signals["carbon"] = lambda at_s: design.site.carbon_kg_per_kwh(min(at_s, last_s))
+    dispatcher.signals["price"] = design.grid.price_per_kwh.at
+    dispatcher.signals["carbon"] = design.grid.carbon_kg_per_kwh.at
     if design.scheduling.asks_every_s < inf:
         env.process(asking(env, dispatcher, design.scheduling.asks_every_s))
     rated_w = design.rack.rated_kw * 1000.0
@@ -378,7 +380,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         network_w=design.network.power_w(),
         feed=feed,
         plant=plant,
-        site=design.site,
+        grid=design.grid,
         weather=design.weather,
         aux_w=design.aux_w,
         voltage=voltage,

@@ -25,7 +25,8 @@ from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
 from twin.results.summary import Totals
 from twin.schema import ROW
-from twin.site.base import Site, WeatherSeries
+from twin.site.base import WeatherSeries
+from twin.site.grid import GridSignals
 from twin.units import JOULES_PER_KWH, SECONDS_PER_MINUTE
 from twin.voltage import Voltage
 
@@ -60,7 +61,7 @@ class Facility:
     """Switches and optics, whatever they carry. [W]"""
     feed: PowerFeed
     plant: CoolingPlant
-    site: Site
+    grid: GridSignals
     weather: WeatherSeries
     aux_w: float
     voltage: Voltage
@@ -166,7 +167,7 @@ class Facility:
         storage_w = storage_j / dt_s * voltage.it
         aux_w = self.aux_w * voltage.aux
         it_w = server_w + network_w + storage_w
-        price_per_kwh = self.site.price_per_kwh(from_s)
+        price_per_kwh = self.grid.price_per_kwh.mean(from_s, to_s)
 
         self.feed.tell_price(price_per_kwh)
         heat_w = it_w + self.feed.serve_it(it_w, dt_s)
@@ -200,7 +201,7 @@ class Facility:
             drybulb_c,
             wetbulb_c,
             plant.water_kg_per_s,
-            feed.utility_w * self.site.carbon_kg_per_kwh(from_s) / JOULES_PER_KWH,
+            feed.utility_w * self.grid.carbon_kg_per_kwh.mean(from_s, to_s) / JOULES_PER_KWH,
             price_per_kwh,
             plant.unmet_w,
             allocated / dt_s if capped or self.limits.throttled else 0.0,
@@ -275,7 +276,7 @@ class Facility:
         totals.tokens += sums["tokens_per_s"]
         bought_kwh = lengths_s * column["utility_power_w"] / JOULES_PER_KWH
         totals.cost += float(bought_kwh @ column["price_per_kwh"])
-        market_kg_per_kwh = self.site.carbon_market_kg_per_kwh(self.pending[0][0])
+        market_kg_per_kwh = self.grid.market_kg_per_kwh
         if market_kg_per_kwh is not None:
             market_kg = float(bought_kwh.sum()) * market_kg_per_kwh
             totals.carbon_market_kg = (totals.carbon_market_kg or 0.0) + market_kg

@@ -234,12 +234,14 @@ def run_record(
         "events": events,
         "warnings": [
             *design.weather.warnings,
+            *design.grid.warnings,
             *design.power.warnings,
             *design.cooling.warnings,
             *design.workload.warnings,
             *(report.notes if report else []),
         ],
         "weather": design.weather.source,
+        "grid": design.grid.sources,
         "workload": asdict(report) if report else None,
         "placement": {
             "rule": design.scheduling.placement,

@@ -11,7 +11,7 @@ from tests.support.weather import beijing
 from twin.errors import InputFileError
 from twin.rng import rng_for
 from twin.site import weather_file
-from twin.site.weather_file import without_gaps
+from twin.site.gaps import without_gaps
 from twin.site.weather_formats import read_weather_file
 
 HOUR_S = 3600.0

@@ -84,11 +84,3 @@ def test_a_heat_wave_warms_its_days_only():
     assert added[30:66] == pytest.approx([6.0] * 36)
     assert added[72:] == pytest.approx([0.0] * 48)
     assert "heat wave of +6 K on day 1 for 2 d" in hot.source
-
-
-def test_price_carbon_and_currency_are_those_of_the_site():
-    site = beijing()
-    assert site.price_per_kwh(5.0) == 0.78
-    assert site.currency == "CNY"
-    assert site.carbon_kg_per_kwh(5.0) == 0.5554
-    assert site.carbon_market_kg_per_kwh(5.0) is None

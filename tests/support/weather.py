@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twin.site.grid import AnnualCarbon, FlatTariff
+from twin.site.grid import GridCarbon, Tariff
 from twin.site.normals import NormalsSite
 
 BEIJING = {
@@ -18,8 +18,8 @@ BEIJING = {
     "utc_offset_h": 8.0,
     "design_drybulb_c": 33.5,
     "design_wetbulb_c": 26.4,
-    "tariff": FlatTariff(price_per_kwh=0.78, currency="CNY"),
-    "carbon": AnnualCarbon(location_kg_per_kwh=0.5554),
+    "tariff": Tariff(price_per_kwh=0.78, currency="CNY"),
+    "carbon": GridCarbon(location_kg_per_kwh=0.5554),
     "monthly_mean_c": [-3.1, 0.2, 6.7, 14.8, 20.8, 24.9, 26.7, 25.5, 20.7, 13.7, 5.0, -0.9],
     "monthly_rh_percent": [44.0, 43, 41, 43, 49, 59, 70, 72, 65, 58, 54, 46],
     "daily_range_k": 11.0,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twin.config import Celsius, Component, Range
 from twin.errors import RunError
 from twin.rng import RngFor
-from twin.site.grid import AnnualCarbon, FlatTariff
+from twin.site.grid import GridCarbon, GridSignals, Tariff, When, grid_signals
 
 
 @dataclass(slots=True)
@@ -78,8 +78,8 @@ class Site(Component):
     """Summer design dry bulb, for sizing. [degC]"""
     design_wetbulb_c: Celsius
     """Summer design wet bulb, for sizing. [degC]"""
-    tariff: FlatTariff
-    carbon: AnnualCarbon
+    tariff: Tariff
+    carbon: GridCarbon
 
     @abstractmethod
     def weather(self, start: datetime, duration_s: float, rng: RngFor) -> WeatherSeries:
@@ -91,17 +91,13 @@ class Site(Component):
 
     @property
     def currency(self) -> str:
-        """Return the currency of :meth:`price_per_kwh`."""
+        """Return the currency of the tariff."""
         return self.tariff.currency
 
-    def price_per_kwh(self, at_s: float) -> float:
-        """Return the electricity price at *at_s*, in ``currency`` per kWh."""
-        return self.tariff.price_per_kwh
+    def grid(self, start: datetime, duration_s: float) -> GridSignals:
+        """Return price and carbon of electricity from *start* (site-local) on.
 
-    def carbon_kg_per_kwh(self, at_s: float) -> float:
-        """Return the location-based carbon of electricity at *at_s*."""
-        return self.carbon.location_kg_per_kwh
-
-    def carbon_market_kg_per_kwh(self, at_s: float) -> float | None:
-        """Return the market-based carbon at *at_s*; None where no contract is stated."""
-        return self.carbon.market_kg_per_kwh
+        Reads whatever files are configured, so a call before anything is written
+        refuses a bad one in time.
+        """
+        return grid_signals(self.tariff, self.carbon, When(start, duration_s, self.utc_offset_h))

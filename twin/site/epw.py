@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from twin.errors import InputFileError
 from twin.physics.psychrometrics import saturation_pressure_pa
-from twin.site.weather_file import FEBRUARY_29, WeatherFile, without_gaps
+from twin.site.gaps import without_gaps
+from twin.site.weather_file import FEBRUARY_29, WeatherFile
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from twin.errors import InputFileError
 from twin.physics.psychrometrics import saturation_pressure_pa
-from twin.site.weather_file import WeatherFile, without_gaps
+from twin.site.gaps import without_gaps
+from twin.site.weather_file import WeatherFile
 from twin.units import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
