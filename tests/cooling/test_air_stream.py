@@ -1,8 +1,14 @@
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.plants import design, plant, residual, steady
-from twin.cooling.airside_economizer import evaporative_air_c
+from twin.cooling.airside_economizer import evaporative_air_c, outdoor_share, pad_cooling_k
 from twin.errors import ConfigError
+from twin.physics.moist_air import RATIO_PER_K, coil_leaving_ratio, ratio_from_wetbulb
+from twin.physics.psychrometrics import wetbulb_c
 
 DIRECT, INDIRECT = "airside_economizer", "indirect_evaporative"
 both = pytest.mark.parametrize("name", [DIRECT, INDIRECT])
@@ -53,13 +59,140 @@ def test_evaporated_water_carries_its_latent_heat():
     assert evaporated * 2.45e6 == pytest.approx(air * wetted_k, rel=1e-9)
 
 
+SURFACE, LEAVING = (14.0, 0.0100), (23.0, 0.0157)
+
+
+@given(st.floats(23.5, 45.0), st.floats(0.004, 0.028))
+def test_after_the_pad_the_coil_leads_to_the_air_wanted(outdoor_c, ratio):
+    pad_k = pad_cooling_k((outdoor_c, ratio), LEAVING, SURFACE)
+    padded = outdoor_c - pad_k, ratio + RATIO_PER_K * pad_k
+    if padded[0] < LEAVING[0] or padded[1] < SURFACE[1]:
+        return  # the pad alone suffices: the coil has nothing to do
+    assert coil_leaving_ratio(*padded, LEAVING[0], SURFACE) == pytest.approx(LEAVING[1], rel=1e-9)
+
+
+@given(st.floats(15.0, 35.0), st.floats(0.0158, 0.028), st.floats(35.0, 45.0))
+def test_humid_air_and_return_mix_so_that_the_coil_leads_to_the_air_wanted(
+    outdoor_c, ratio, return_c
+):
+    share = outdoor_share((outdoor_c, ratio), return_c, LEAVING, SURFACE)
+    if share > 1.0:
+        return
+    mixed_c = return_c + share * (outdoor_c - return_c)
+    mixed_ratio = LEAVING[1] + share * (ratio - LEAVING[1])
+    leaving = coil_leaving_ratio(mixed_c, mixed_ratio, LEAVING[0], SURFACE)
+    assert leaving == pytest.approx(LEAVING[1], rel=1e-9)
+
+
+def opened(drybulb_c, wetbulb_c, return_c=37.0, wanted_c=23.2, air_w_per_k=1006.0):
+    """Return what 1 kg/s of air does in that weather, and its outdoor humidity ratio."""
+    made = plant(DIRECT)
+    got = made._outdoors((return_c, wanted_c), air_w_per_k, (drybulb_c, wetbulb_c))
+    return got, ratio_from_wetbulb(drybulb_c, wetbulb_c, 101325.0)
+
+
+def test_humid_outdoor_air_costs_the_trim_its_condensation():
+    """26 degC at 85 % is only 2.8 K too warm, yet costs the trim four times as much.
+
+    By hand: 0.01806 kg/kg outdoors, 0.01505 wanted (80 % at 24 degC), 0.01001 at the coil's
+    14 degC. Share x of outdoor air: x (37.0 - 26.0 + 9.2 * 301/504) = 13.8, x = 0.837. It is
+    mixed to 37.0 - 0.837 * 11.0 = 27.79 degC; per kg, 4.59 K and 0.837 * 3.01 g to condense.
+    """
+    got, ratio = opened(26.0, 24.0)
+    assert ratio == pytest.approx(0.01806, rel=0.003)
+    assert got.trim_w == pytest.approx(4.59 * 1006.0 + 0.837 * 3.01e-3 * 2.45e6, rel=0.01)
+    assert got.evaporated_w == 0.0
+
+
+def test_open_dampers_match_the_enthalpies_of_psychrolib():
+    psychrolib = pytest.importorskip("psychrolib")
+    psychrolib.SetUnitSystem(psychrolib.SI)
+    got, _ = opened(26.0, 24.0)
+    wet = psychrolib.GetHumRatioFromTWetBulb(26.0, 24.0, 101325.0)
+    dry = psychrolib.GetHumRatioFromRelHum(24.0, 0.8, 101325.0)
+    share = got.heat_w / (1006.0 * (37.0 - 26.0) - 2.45e6 * (wet - dry))
+    enthalpy = psychrolib.GetMoistAirEnthalpy
+    mixed = share * enthalpy(26.0, wet) + (1.0 - share) * enthalpy(37.0, dry)
+    assert got.trim_w == pytest.approx(mixed - enthalpy(23.2, dry), rel=0.04)
+
+
+def test_dampers_close_when_drying_outdoor_air_costs_more_than_cooling_the_hall():
+    """30 degC and 80 %: cooler than the return, yet not worth taking in."""
+    got, _ = opened(30.0, 27.0)
+    assert got.trim_w == pytest.approx(1006.0 * (37.0 - 23.2))
+    assert got.heat_w == got.evaporated_w == 0.0
+
+
+def test_dry_heat_is_for_the_pad_alone():
+    got, _ = opened(35.0, 17.0)
+    assert got.trim_w == pytest.approx(0.0, abs=1e-6)
+    assert got.evaporated_w == pytest.approx(1006.0 * (35.0 - 23.2))
+
+
+def test_the_pad_wets_no_further_than_the_supply_may_be_humid():
+    got, _ = opened(33.0, 22.5)
+    assert 0.0 < got.evaporated_w < 1006.0 * 0.85 * (33.0 - 22.5)
+    assert got.trim_w > 0.0
+
+
+@given(st.floats(-30.0, 44.0), st.floats(0.0, 20.0), st.floats(24.5, 45.0))
+def test_every_joule_of_the_hall_goes_outdoors_or_into_the_coil(drybulb_c, depression_k, return_c):
+    got, _ = opened(drybulb_c, drybulb_c - depression_k, return_c)
+    assert got.heat_w + got.trim_w == pytest.approx(1006.0 * (return_c - 23.2), abs=1e-6)
+    assert got.trim_w >= 0.0
+    assert got.trim_w <= 1006.0 * (return_c - 23.2) + 1e-6
+
+
+def test_humidity_outside_the_envelopes_is_said_once_each():
+    made = plant(DIRECT)
+    for drybulb_c in (22.0, 22.5, -15.0, -16.0):
+        steady(made, 9e5, drybulb_c, drybulb_c - 0.5)
+    humid, dry = made.warnings
+    assert "above 15 degC, outside what ASHRAE TC 9.9 calls recommended" in humid
+    assert "below -12 degC" in dry
+    assert "allowable" in dry
+
+
+def test_a_failed_trim_lets_the_supply_be_too_humid_before_it_is_too_warm():
+    made = plant(DIRECT)
+    made.set_available("chiller", 0.0)
+    state = steady(made, 9e5, 23.0, 22.9)
+    assert state.supply_c == pytest.approx(24.0, abs=0.2)
+    assert any("calls allowable" in text for text in made.warnings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dewpoint_max_c": 13.0}, r"dewpoint_max_c=13.0: must be > 14"),
+        ({"supply_c": 16.0}, r"supply_c=16.0: must be warmer"),
+        ({"humidity_max": 1.5}, r"humidity_max=1.5"),
+    ],
+)
+def test_humidity_that_the_coil_cannot_make_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        plant(DIRECT, **changes)
+
+
+@both
+@pytest.mark.parametrize("vapour_pa", [1000.0, 1800.0, 2400.0, 2900.0])
+def test_hotter_air_of_the_same_humidity_never_lowers_trim_power(name, vapour_pa):
+    powers = []
+    for drybulb_c in range(24, 46, 3):
+        made = plant(name)
+        made.chillers.fixed_units = made.chillers.duty_units
+        wet_c = float(wetbulb_c(drybulb_c, vapour_pa, 101325.0))
+        powers.append(steady(made, 9e5, float(drybulb_c), wet_c).parts_w["trim"])
+    assert all(b >= a * (1 - 1e-9) for a, b in pairwise(powers))
+
+
 @both
 def test_wetter_air_never_lowers_trim_power(name):
     powers = []
-    for wetbulb_c in range(14, 32, 2):
+    for wet_c in range(14, 32, 2):
         made = plant(name)
         made.chillers.fixed_units = made.chillers.duty_units
-        powers.append(steady(made, 9e5, 35.0, float(wetbulb_c)).parts_w["trim"])
+        powers.append(steady(made, 9e5, 35.0, float(wet_c)).parts_w["trim"])
     assert powers == sorted(powers)
 
 

@@ -7,16 +7,15 @@ shows as a supply above its set point. Subclasses say only what the outdoors giv
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 from twin.config import AtLeastOne, Celsius, PositiveFraction
-from twin.cooling.base import CoolingPlant, PlantDesign, PlantState
+from twin.cooling.base import PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import SupplyFans
-from twin.cooling.limits import check_rack
-from twin.cooling.room import Containment, Room, chosen_containment
+from twin.cooling.hall import HallPlant
 from twin.errors import ParameterError, require, suggest
 from twin.physics.thermal import WATER_LATENT_HEAT
 
@@ -26,29 +25,26 @@ _SHORT_STEP_S = 10.0
 
 @dataclass(slots=True)
 class Outdoors:
-    """What outdoor air does for the hall's air at one moment."""
+    """What outdoor air does for the hall's air at one moment, and what it leaves to the trim."""
 
-    air_c: float
-    """Air before trim and supply fan. [degC]"""
     heat_w: float
-    """Heat carried outdoors by it. [W]"""
-    line: tuple[float, float]
-    """At its most, it gives air of ``c0 + c1 * return``."""
+    """Heat it carries away, sensible and latent, less what it brings in. [W]"""
+    trim_w: float
+    """Heat the trim coil has to take, condensation included. [W]"""
     fan_w: float = 0.0
     evaporated_w: float = 0.0
-    """Part of the heat that leaves as vapour. [W]"""
+    """Heat that evaporates water on the way. [W]"""
+
+
+_NOTHING = Outdoors(0.0, 0.0)
 
 
 @dataclass(kw_only=True)
-class AirStreamPlant(CoolingPlant):
+class AirStreamPlant(HallPlant):
     """Supply fans, outdoor air, and a trim chiller for the days it does not suffice."""
 
     units: ClassVar[tuple[str, ...]] = ("fan", "chiller")
 
-    supply_c: Celsius
-    containment: str
-    containments: dict[str, Containment]
-    room: Room
     fans: SupplyFans
     chillers: Chillers
     """The trim: air-cooled machines on a coil in the supply air."""
@@ -60,12 +56,9 @@ class AirStreamPlant(CoolingPlant):
     """Pumping per heat evaporated. [kW/kW]"""
     cycles_of_concentration: AtLeastOne
 
-    _contained: Containment = field(init=False)
-    _airflow_ratio: float = field(init=False, default=1.0)
-
     def __post_init__(self) -> None:
         """Check set points against each other."""
-        self._contained = chosen_containment(self.containment, self.containments)
+        super().__post_init__()
         require(
             self.cycles_of_concentration > 1.0,
             "cycles_of_concentration",
@@ -82,27 +75,30 @@ class AirStreamPlant(CoolingPlant):
 
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set point."""
-        contained = self._contained
-        check_rack(
-            design.rack_w, contained.rack_limit_kw, f"{self.containment} outdoor-air cooling"
-        )
-        self._airflow_ratio = contained.airflow_ratio
-        self.room.recirculation = contained.recirculation
-        self.room.size(design.heat_w, design.racks, design.servers, design.altitude_m)
-        wanted = self.room.server_flow_w_per_k(design.heat_w) * contained.airflow_ratio
+        wanted = self._size_hall(design, "outdoor-air cooling")
         self.fans.size(design.heat_w, wanted, design.altitude_m)
         self._size_outdoors(design, wanted)
-        self.chillers.size(self.trim_fraction * design.heat_w, self.trim_water_c, design.drybulb_c)
-        self.room.settle(self.supply_c + contained.recirculation * design.heat_w / wanted)
+        _, fan_w = self.fans.move(wanted)
+        load_w = self.trim_fraction * (design.heat_w + fan_w)
+        self.chillers.size(load_w, self.trim_water_c, design.drybulb_c)
 
     def _size_outdoors(self, design: PlantDesign, air_w_per_k: float) -> None:
         """Size what faces the outdoors; nothing, unless a subclass has something there."""
 
     @abstractmethod
     def _outdoors(
-        self, return_c: float, wanted_c: float, air_w_per_k: float, weather_c: tuple[float, float]
+        self, air_c: tuple[float, float], air_w_per_k: float, weather_c: tuple[float, float]
     ) -> Outdoors:
-        """Return what the outdoors gives when air is wanted at *wanted_c* before the fan."""
+        """Return what the outdoors does to *air_w_per_k* of air.
+
+        *air_c* are the air returning from the hall and the air wanted before the supply fan.
+        """
+
+    @abstractmethod
+    def _coldest(
+        self, return_c: float, air_w_per_k: float, weather_c: tuple[float, float]
+    ) -> tuple[float, float]:
+        """Return ``(c0, c1)``: at its most, the plant gives air of ``c0 + c1 return``."""
 
     def installed(self) -> dict[str, int]:
         """Return how many machines each of ``units`` consists of."""
@@ -124,14 +120,17 @@ class AirStreamPlant(CoolingPlant):
         durations_s: list[float] = []
         left_s = dt_s
         weather_c = (drybulb_c, min(wetbulb_c, drybulb_c))
+        held = self.supply_c, 0.0
         while True:
             step_s = self.chillers.until_restart_s(left_s)
-            state = self._advance(heat_w, weather_c, step_s, (self.supply_c, 0.0))
+            state = self._advance(heat_w, weather_c, step_s, held)
             if state is None:
                 step_s = min(step_s, _SHORT_STEP_S)
-                line = self._most_it_gives(heat_w, weather_c)
+                state = self._advance(heat_w, weather_c, step_s, held)
+            if state is None:
+                line = self._floating(heat_w, weather_c, step_s)
                 state = self._advance(heat_w, weather_c, step_s, line)
-                assert state is not None  # at its most, a plant always has a step
+                assert state is not None  # only a set point can be refused
             self.chillers.pass_time(step_s)
             left_s -= step_s
             if left_s <= 0.0 and not states:
@@ -145,18 +144,18 @@ class AirStreamPlant(CoolingPlant):
         unit_w, _ = self.chillers.unit_w(self.trim_water_c, drybulb_c)
         return self.chillers.can_run * unit_w * self.chillers.curves.part_load_max
 
-    def _most_it_gives(self, heat_w: float, weather_c: tuple[float, float]) -> tuple[float, float]:
-        """Supply air as a line in the return air, with everything at full."""
-        air, fan_w = self._air(heat_w)
+    def _floating(
+        self, heat_w: float, weather_c: tuple[float, float], dt_s: float
+    ) -> tuple[float, float]:
+        """Supply air as a line in the return air where the set point cannot be held."""
+        air, fan_w = self.fans.move(self._wanted_air(heat_w))
         if air <= 0.0:
             return self.supply_c, 0.0
-        return_c = self.room.return_c(heat_w, air, (self.supply_c, 0.0))
-        c0, c1 = self._outdoors(return_c, -273.0, air, weather_c).line
-        return c0 + (fan_w - self._trim_most_w(weather_c[0])) / air, c1
-
-    def _air(self, heat_w: float) -> tuple[float, float]:
-        wanted = self.room.server_flow_w_per_k(heat_w) * self._airflow_ratio
-        return self.fans.move(wanted)
+        return_c, _, _ = self.room.solve(heat_w, air, (self.supply_c, 0.0), dt_s)
+        if return_c + fan_w / air < self.supply_c:
+            return fan_w / air, 1.0  # a cold hall: the air goes round until it has warmed up
+        c0, c1 = self._coldest(return_c, air, weather_c)
+        return c0 + fan_w / air, c1
 
     def _advance(
         self,
@@ -165,25 +164,25 @@ class AirStreamPlant(CoolingPlant):
         dt_s: float,
         supply: tuple[float, float],
     ) -> PlantState | None:
-        """One exact step with that supply, or None where the set point needs more than there is."""
+        """One exact step with that supply; None where it is the set point and cannot be held."""
         holding = supply == (self.supply_c, 0.0)
         room, chillers = self.room, self.chillers
-        air, fan_w = self._air(heat_w)
+        air, fan_w = self.fans.move(self._wanted_air(heat_w))
         return_c, supply_c, stored_j = room.solve(heat_w, air, supply, dt_s)
         drybulb_c = weather_c[0]
-        got = Outdoors(return_c, 0.0, (0.0, 1.0))
-        trim_w = trim_power_w = 0.0
+        got = _NOTHING
+        trim_power_w = 0.0
         if air > 0.0:
             wanted_c = supply_c - fan_w / air
-            got = self._outdoors(return_c, wanted_c, air, weather_c)
-            trim_w = air * (got.air_c - wanted_c)
-            most_w = self._trim_most_w(drybulb_c)
-            if holding and trim_w > most_w:
+            if holding and return_c < wanted_c:
                 return None
-            if trim_w > 1e-9 * air:
+            got = self._outdoors((return_c, wanted_c), air, weather_c)
+            if holding and got.trim_w > self._trim_most_w(drybulb_c):
+                return None
+            if got.trim_w > 1e-9 * air:
                 unit_w, _ = chillers.unit_w(self.trim_water_c, drybulb_c)
-                units = max(1, chillers.staged(trim_w, unit_w))
-                trim_power_w = chillers.power_w(trim_w, units, self.trim_water_c, drybulb_c)
+                units = max(1, chillers.staged(got.trim_w, unit_w))
+                trim_power_w = chillers.power_w(got.trim_w, units, self.trim_water_c, drybulb_c)
         before_c = room.inlet_c
         room.commit()
         spray_w = self.spray_pump_kw_per_kw * got.evaporated_w
@@ -201,8 +200,8 @@ class AirStreamPlant(CoolingPlant):
             supply_c=supply_c,
             return_c=return_c,
             heat_in_w=stored_j / dt_s + air * (return_c - supply_c),
-            unmet_w=0.0 if holding and air > 0.0 else max(0.0, stored_j / dt_s),
-            ambient_heat_w=got.heat_w + got.fan_w + spray_w + trim_w + trim_power_w,
+            unmet_w=max(0.0, stored_j / dt_s) if supply_c > self.supply_c or air <= 0.0 else 0.0,
+            ambient_heat_w=got.heat_w + got.fan_w + spray_w + got.trim_w + trim_power_w,
             reused_heat_w=0.0,
             stored_j=stored_j,
             water_kg_per_s=got.evaporated_w / WATER_LATENT_HEAT * cycles / (cycles - 1.0),

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from twin.config import Celsius
-from twin.cooling.base import CoolingPlant, PlantDesign, PlantState
+from twin.cooling.base import PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import AirHandlers
-from twin.cooling.limits import check_rack
+from twin.cooling.hall import HallPlant
 from twin.cooling.rejection import CondenserWater, HeatRejection, Rejected
-from twin.cooling.room import Containment, Room, chosen_containment
 from twin.cooling.tower import CoolingTower
 from twin.errors import ParameterError, require, suggest
 
@@ -45,33 +44,25 @@ class _AirSide:
 
 
 @dataclass(kw_only=True)
-class ChilledAir(CoolingPlant):
+class ChilledAir(HallPlant):
     """Room air cooled by chilled water, from water-cooled chillers with towers."""
 
     units: ClassVar[tuple[str, ...]] = ("chiller", "crah", "chw_pump", "tower")
 
-    supply_c: Celsius
-    """Air the coolers supply. [degC]"""
     chilled_water_c: Celsius
     """Water the chillers supply. [degC]"""
-    containment: str
-    """One of ``containments``."""
-    containments: dict[str, Containment]
-    room: Room
     air_handlers: AirHandlers
     chilled_water: ChilledWater
     chillers: Chillers
     condenser_water: CondenserWater
     tower: CoolingTower
 
-    _contained: Containment = field(init=False)
     _rejection: HeatRejection = field(init=False)
-    _airflow_ratio: float = field(init=False, default=1.0)
     _short_step_s: float = field(init=False, default=_SHORTEST_STEP_S)
 
     def __post_init__(self) -> None:
         """Check set points against each other and join the parts."""
-        self._contained = chosen_containment(self.containment, self.containments)
+        super().__post_init__()
         require(
             self.supply_c > self.chilled_water_c,
             "supply_c",
@@ -89,12 +80,7 @@ class ChilledAir(CoolingPlant):
 
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set points."""
-        contained = self._contained
-        check_rack(design.rack_w, contained.rack_limit_kw, f"{self.containment} chilled air")
-        self._airflow_ratio = contained.airflow_ratio
-        self.room.recirculation = contained.recirculation
-        self.room.size(design.heat_w, design.racks, design.servers, design.altitude_m)
-        wanted = self.room.server_flow_w_per_k(design.heat_w) * contained.airflow_ratio
+        wanted = self._size_hall(design, "chilled air")
         self.air_handlers.size(design.heat_w, wanted, design.altitude_m)
         air, fan_w = self.air_handlers.move(wanted)
         return_c = self.supply_c + design.heat_w / air
@@ -109,8 +95,6 @@ class ChilledAir(CoolingPlant):
             (design.drybulb_c, design.wetbulb_c),
             design.altitude_m,
         )
-        mixed_k = self.room.recirculation * (return_c - self.supply_c)
-        self.room.settle(self.supply_c + mixed_k)
 
     def _check_coil(self, return_c: float, air_w_per_k: float, fan_w: float) -> None:
         """Refuse set points the coil cannot reach at design."""
@@ -191,7 +175,7 @@ class ChilledAir(CoolingPlant):
         water, room = self.chilled_water, self.room
         if abs(water.water_c - self.chilled_water_c) > _AT_SET_POINT_K:
             return None
-        air, fan_w = self._air(heat_w)
+        air, fan_w = self.air_handlers.move(self._wanted_air(heat_w))
         if air <= 0.0:
             return None
         return_c, supply_c, stored_j = room.solve(heat_w, air, (self.supply_c, 0.0), dt_s)
@@ -211,7 +195,7 @@ class ChilledAir(CoolingPlant):
     ) -> PlantState:
         """One short step away from the set points: coil first, then loop, then chillers."""
         water, room = self.chilled_water, self.room
-        air, fan_w = self._air(heat_w)
+        air, fan_w = self.air_handlers.move(self._wanted_air(heat_w))
         valve, supply = self._valve(heat_w, air, fan_w)
         return_c, supply_c, stored_j = room.solve(heat_w, air, supply, dt_s)
         coil_w = air * (return_c - supply_c) + fan_w
@@ -231,11 +215,6 @@ class ChilledAir(CoolingPlant):
         state = self._record(hall, pump_w, loop_j, done, dt_s)
         self._pace(abs(room.inlet_c - inlet_c), abs(warmed_k), air, dt_s)
         return state
-
-    def _air(self, heat_w: float) -> tuple[float, float]:
-        """Air the handlers move for the servers' air, and their fan power."""
-        wanted = self.room.server_flow_w_per_k(heat_w) * self._airflow_ratio
-        return self.air_handlers.move(wanted)
 
     def _valve(self, heat_w: float, air: float, fan_w: float) -> tuple[str, tuple[float, float]]:
         """Position of the coil's valve, and the supply air it makes of the return air."""

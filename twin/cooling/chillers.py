@@ -99,6 +99,7 @@ class Chillers:
         self.duty_units = max(1, math.ceil(wanted_w / unit_w))
         self.scale = wanted_w / (self.duty_units * unit_w)
         self.ready = self.installed
+        self._left_range = self._doubted = False
 
     def set_available(self, fraction: float) -> None:
         """Trip units at once; bring repaired ones back after the restart time."""

@@ -44,29 +44,46 @@ class IndirectEvaporative(AirStreamPlant):
             self.scavenger_pressure_pa, volume, self.scavenger_efficiency
         )
 
+    def _sink(self, weather_c: tuple[float, float]) -> tuple[float, float]:
+        """Temperature the hall's air is drawn to, and how far of the way it gets."""
+        drybulb_c, wetbulb_c = weather_c
+        if drybulb_c <= self.dry_below_c:
+            return drybulb_c, self.dry_effectiveness
+        return wetbulb_c, self.wet_effectiveness
+
     def _outdoors(
-        self, return_c: float, wanted_c: float, air_w_per_k: float, weather_c: tuple[float, float]
+        self, air_c: tuple[float, float], air_w_per_k: float, weather_c: tuple[float, float]
     ) -> Outdoors:
         """Take the heat through the wall; the scavenger speed follows the share needed.
 
         The effectiveness is taken to grow in proportion to the scavenger air, as where
-        that air is the smaller flow.
+        that air is the smaller flow. The hall keeps its own air, so its coil stays dry.
         """
-        drybulb_c, wetbulb_c = weather_c
-        dry = drybulb_c <= self.dry_below_c
-        sink_c = drybulb_c if dry else wetbulb_c
-        reach = self.dry_effectiveness if dry else self.wet_effectiveness
+        return_c, wanted_c = air_c
+        sink_c, reach = self._sink(weather_c)
         most_k = reach * (return_c - sink_c)
-        if most_k <= 0.0 or return_c <= wanted_c:
-            return Outdoors(return_c, 0.0, (0.0, 1.0))
-        share = min((return_c - wanted_c) / most_k, 1.0)
-        air_c = return_c - share * most_k
-        carried_w = air_w_per_k * (return_c - air_c)
+        wanted_k = return_c - wanted_c
+        if wanted_k <= 0.0:
+            return Outdoors(air_w_per_k * wanted_k, 0.0)
+        if most_k <= 0.0:
+            return Outdoors(0.0, air_w_per_k * wanted_k)
+        share = min(wanted_k / most_k, 1.0)
+        carried_w = air_w_per_k * share * most_k
+        trim_w = air_w_per_k * (wanted_k - share * most_k)
         speed = max(share, self.scavenger_min_speed)
+        dry = weather_c[0] <= self.dry_below_c
         return Outdoors(
-            air_c,
             carried_w,
-            (reach * sink_c, 1.0 - reach),
+            trim_w,
             fan_w=affinity_power_w(self._scavenger_w, speed, self.scavenger_exponent),
             evaporated_w=0.0 if dry else self.latent_fraction * carried_w,
         )
+
+    def _coldest(
+        self, return_c: float, air_w_per_k: float, weather_c: tuple[float, float]
+    ) -> tuple[float, float]:
+        """Exchanger at full, where it cools at all, and all of the trim."""
+        sink_c, reach = self._sink(weather_c)
+        if return_c <= sink_c:
+            reach = 0.0
+        return reach * sink_c - self._trim_most_w(weather_c[0]) / air_w_per_k, 1.0 - reach

@@ -221,6 +221,7 @@ class CoolingTower:
         self.cells = self.in_service = duty_cells + self.spares
         thin = SEA_LEVEL_AIR_DENSITY / air_density(altitude_m)
         self.cell_fan_w = self.fan_kw_per_kw * cell_heat_w * thin
+        self._left_range = False
 
     def set_available(self, fraction: float) -> None:
         """Let a fraction of the cells be in service."""

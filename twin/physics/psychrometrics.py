@@ -25,6 +25,18 @@ WATER_TO_AIR = 0.621945
 DRY_AIR_GAS_CONSTANT = 287.042
 """[J/(kg K)]"""
 STANDARD_PRESSURE_PA = 101325.0
+OVER_WATER = (-5.8002206e3, 1.3914993, -4.8640239e-2, 4.1764768e-5, -1.4452093e-8, 6.5459673)
+"""ln of the saturation pressure [ln Pa] over water: ``a/k + b + c k + d k^2 + e k^3 + f ln k``."""
+OVER_ICE = (
+    -5.6745359e3,
+    6.3925247,
+    -9.677843e-3,
+    6.2215701e-7,
+    2.0747825e-9,
+    -9.484024e-13,
+    4.1635019,
+)
+"""The same over ice, with one power more: ``... + f k^4 + g ln k``."""
 LOWEST_C = -60.0
 HIGHEST_C = 60.0
 
@@ -331,25 +343,10 @@ def _ln_pressure_and_slope(t: Floats, *, over_water: bool) -> tuple[Floats, Floa
     """Return ln of the saturation pressure [ln Pa] and its derivative [1/K]."""
     k = t + KELVIN_AT_0_C
     if over_water:
-        a, b, c, d, e, f = (
-            -5.8002206e3,
-            1.3914993,
-            -4.8640239e-2,
-            4.1764768e-5,
-            -1.4452093e-8,
-            6.5459673,
-        )
+        a, b, c, d, e, f = OVER_WATER
         ln_p = a / k + b + k * (c + k * (d + k * e)) + f * np.log(k)
         return ln_p, -a / k**2 + c + k * (2 * d + k * 3 * e) + f / k
-    a, b, c, d, e, f, g = (
-        -5.6745359e3,
-        6.3925247,
-        -9.677843e-3,
-        6.2215701e-7,
-        2.0747825e-9,
-        -9.484024e-13,
-        4.1635019,
-    )
+    a, b, c, d, e, f, g = OVER_ICE
     ln_p = a / k + b + k * (c + k * (d + k * (e + k * f))) + g * np.log(k)
     return ln_p, -a / k**2 + c + k * (2 * d + k * (3 * e + k * 4 * f)) + g / k
 

@@ -1,0 +1,42 @@
+"""What plants that cool a hall's air have in common: its room, its containment, its air flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from twin.config import Celsius
+from twin.cooling.base import CoolingPlant, PlantDesign
+from twin.cooling.limits import check_rack
+from twin.cooling.room import Containment, Room, chosen_containment
+
+
+@dataclass(kw_only=True)
+class HallPlant(CoolingPlant):
+    """Coolers that hold the air they supply to a hall; subclasses say how."""
+
+    supply_c: Celsius
+    """Air the coolers supply. [degC]"""
+    containment: str
+    """One of ``containments``."""
+    containments: dict[str, Containment]
+    room: Room
+
+    _contained: Containment = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look the containment up."""
+        self._contained = chosen_containment(self.containment, self.containments)
+
+    def _size_hall(self, design: PlantDesign, technology: str) -> float:
+        """Fix the room and return the air its coolers move at design, as in `_wanted_air`."""
+        contained = self._contained
+        check_rack(design.rack_w, contained.rack_limit_kw, f"{self.containment} {technology}")
+        self.room.recirculation = contained.recirculation
+        self.room.size(design.heat_w, design.racks, design.servers, design.altitude_m)
+        air_w_per_k = self._wanted_air(design.heat_w)
+        self.room.settle(self.supply_c + contained.recirculation * design.heat_w / air_w_per_k)
+        return air_w_per_k
+
+    def _wanted_air(self, heat_w: float) -> float:
+        """Air wanted of the coolers, as a heat capacity rate: what the servers' fans ask. [W/K]."""
+        return self.room.server_flow_w_per_k(heat_w) * self._contained.airflow_ratio
