@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from twin.errors import ParameterError
 from twin.physics import inference
-from twin.physics.inference import StepCosts, saturated
+from twin.physics.collectives import ring_all_reduce_s
+from twin.physics.inference import StepCosts, saturated, tensor_parallel_s
 
 COSTS = StepCosts(0.016, 1e-4, 3e-8, 1e-4, 4.5e5)
 
@@ -67,3 +68,20 @@ def test_decode_power_rises_from_floor_to_floor_and_span():
 def test_numbers_out_of_range_are_refused_by_name(call, name):
     with pytest.raises(ParameterError, match=name):
         call()
+
+
+def test_a_single_gpu_adds_nothing_up():
+    assert tensor_parallel_s(80, 1, 16384, 450e9, 2e-6) == (0.0, 0.0)
+
+
+def test_without_latency_the_sums_of_layers_take_what_a_ring_takes():
+    """Two all-reduces a layer, and none of them can beat the bytes that must move."""
+    step_s, token_s = tensor_parallel_s(126, 8, 2 * 16384, 450e9, 0.0)
+    assert step_s == 0.0
+    assert token_s == pytest.approx(126 * 2 * ring_all_reduce_s(8, 2 * 16384, 450e9), rel=1e-12)
+
+
+def test_over_endless_links_only_messages_count():
+    step_s, token_s = tensor_parallel_s(10, 8, 1.0, 1e30, 1e-6)
+    assert step_s == pytest.approx(10 * 2 * 2 * 3 * 1e-6)
+    assert token_s < 1e-20

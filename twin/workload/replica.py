@@ -16,10 +16,14 @@ from twin.physics.inference import (
     decode_power_fraction,
     kv_bytes_per_token,
     read_s,
+    tensor_parallel_s,
 )
 from twin.records import Hardware
 
 Floats = NDArray[np.float64]
+
+ACTIVATION_BYTES = 2.0
+"""A value between layers: 16 bits, whatever the precision of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class LanguageModel:
     layers: Count
     kv_heads: Count
     head_dim: Count
+    hidden_size: Count
+    """Values that a token is between two layers."""
     weight_bytes: Positive = 2.0
     """Bytes of a parameter: 2 for BF16, 1 for FP8."""
     kv_bytes: Positive = 2.0
@@ -64,7 +70,9 @@ class Engine:
     bandwidth_fraction: PositiveFraction
     """Memory bandwidth reached over that of the data sheet."""
     layer_overhead_us: NonNegative
-    """Launching and synchronizing one layer in each step. [us]"""
+    """Launching one layer in each step. [us]"""
+    link_latency_us: NonNegative
+    """From one GPU of a replica to another, for each of the messages of an all-reduce. [us]"""
     memory_fraction: PositiveFraction
     """GPU memory for weights, keys and values; the rest is working space."""
     batch_max: Count
@@ -148,13 +156,22 @@ def make_replica(
             f"{key}.gpus_per_replica={gpus}: weights of {model.weights() / 1e9:.0f} GB: must fit "
             f"into {usable / 1e9:.0f} GB of memory, of what the facility has"
         )
-    active = model.active_parameters_b * 1e9
+    joined = gpus <= hardware.domain_gpus
+    link_bytes_per_s = hardware.domain_bytes_per_s if joined else hardware.fabric_bytes_per_s
+    sync_s, sync_token_s = tensor_parallel_s(
+        model.layers,
+        gpus,
+        model.hidden_size * ACTIVATION_BYTES,
+        link_bytes_per_s,
+        engine.link_latency_us * 1e-6,
+    )
+    layers_s = model.layers * engine.layer_overhead_us * 1e-6
+    token_s = arithmetic_s(1.0, model.active_parameters_b * 1e9, flops_per_s) + sync_token_s
     costs = StepCosts(
-        fixed_s=read_s(model.weights(), bytes_per_s)
-        + model.layers * engine.layer_overhead_us * 1e-6,
-        per_request_s=arithmetic_s(1.0, active, flops_per_s),
+        fixed_s=read_s(model.weights(), bytes_per_s) + layers_s + sync_s,
+        per_request_s=token_s,
         per_cached_token_s=read_s(model.kv_bytes_per_token(), bytes_per_s),
-        per_prompt_token_s=arithmetic_s(1.0, active, flops_per_s),
+        per_prompt_token_s=token_s,
         kv_tokens=free / model.kv_bytes_per_token(),
     )
     tdp_w = hardware.gpu_power_w(1.0)
