@@ -8,7 +8,7 @@ service. What they know lives in the :class:`~twin.records.Job` and in the
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -125,6 +125,9 @@ class Dispatcher:
     It is the :class:`~twin.scheduling.base.View` that the policy sees.
     """
 
+    follow: Callable[[Job], Iterable[Job]] | None = None
+    """Says which work the end of a job sets free; None where none waits for another."""
+
     def __init__(
         self,
         env: simpy.Environment,
@@ -147,12 +150,12 @@ class Dispatcher:
         self.tally.storage_w = storage.power_w(0.0)
         self.running: dict[Job, Expected] = {}
         """Running jobs and their entry among the expected ends."""
-        self.submitted = 0
-        self.completed = 0
+        self.leaving: dict[Job, None] = {}
+        """Running jobs that write a last checkpoint before they make way."""
+        self.submitted = self.completed = 0
         self.killed = 0
         """Jobs refused for asking for more GPUs than there are."""
-        self.useful_gpu_s = 0.0
-        self.lost_gpu_s = 0.0
+        self.useful_gpu_s = self.lost_gpu_s = 0.0
         self.useful_flops = 0.0
         self.known_flops_gpu_s = 0.0
         self.service_j = 0.0
@@ -258,7 +261,7 @@ class Dispatcher:
             if not victims:
                 return
             for job in victims:
-                self.stop(job)
+                self.make_way(job)
 
     def _start(self, job: Job) -> None:
         now_s = self.env.now
@@ -348,7 +351,12 @@ class Dispatcher:
                 continue
             if job.rate > 0.0:
                 break
-            self.settle(job)  # the restart is over
+            self.settle(job)  # the restart is over, or the last checkpoint written
+            if job in self.leaving:
+                job.process = None
+                self._put_back(job, job.work_s - job.remaining_s)
+                self.dispatch()
+                return
             job.rate = self._rate(job)
         job.process = None
         self._finish(job)
@@ -368,6 +376,27 @@ class Dispatcher:
         job.finished_at_s = now_s
         self.completed += 1
         self._vacate(job)
+        self.tally.queued -= 1
+        self.on_end(job)
+        if self.follow is not None:
+            released = sorted(self.follow(job), key=lambda each: each.arrived_at_s)
+            if released:
+                self.env.process(arrivals(self.env, iter(released), self.submit))
+        self.dispatch()
+
+    def end(self, job: Job) -> None:
+        """Let a job of unending work end here, whether it has its GPUs or still waits."""
+        if job in self.running:
+            self.settle(job)
+            self._vacate(job)
+        else:
+            self.tally.advance(self.env.now)
+            self.queue.pop(self.queue.jobs.index(job))
+            self.changes += 1
+        self._serving.pop(job, None)
+        job.status = COMPLETED
+        job.finished_at_s = self.env.now
+        self.completed += 1
         self.tally.queued -= 1
         self.on_end(job)
         self.dispatch()
@@ -412,20 +441,54 @@ class Dispatcher:
         else:
             self.service_j += energy_j
 
+    def make_way(self, job: Job) -> None:
+        """Let a running job write a checkpoint and then leave, if the grace is long enough.
+
+        It keeps its GPUs and stands still meanwhile. Without that time it is stopped.
+        """
+        if job.save_s > self.policy.grace_s or job.work_s == inf:
+            self.stop(job)
+            return
+        if job.save_s == 0.0 or job.ready_at_s > self.env.now:  # nothing, or nothing new, to write
+            self._halt(job)
+            self._put_back(job, job.work_s - job.remaining_s)
+            return
+        self.settle(job)
+        job.rate = 0.0
+        job.ready_at_s = self.env.now + job.save_s
+        self.leaving[job] = None
+        entry = self.running[job]
+        del self._ends[bisect_left(self._ends, entry)]
+        leaves = self.running[job] = (job.ready_at_s, entry[1], job)
+        insort(self._ends, leaves)
+        self.changes += 1
+        job.process.interrupt()
+
     def stop(self, job: Job) -> None:
         """Take a running job off its GPUs; what it did since its last checkpoint is lost."""
+        self._halt(job)
+        since_s = job.work_s - job.remaining_s - job.saved_s
+        interval_s = job.checkpoint_s
+        kept_s = floor(since_s / interval_s) * interval_s if interval_s < inf else 0.0
+        self._put_back(job, job.saved_s + kept_s)
+
+    def _halt(self, job: Job) -> None:
+        """Let nobody live *job* any longer."""
         self.settle(job)
         process, job.process = job.process, None
-        job.status = QUEUED
         if process is not None:
             process.interrupt()
+
+    def _put_back(self, job: Job, kept_s: float) -> None:
+        """Take *job* off its GPUs and let it queue again with *kept_s* of its work done."""
+        self.leaving.pop(job, None)
+        job.status = QUEUED
         if job.work_s < inf:
             done_s = job.work_s - job.remaining_s
-            interval_s = job.checkpoint_s
-            kept_s = floor(done_s / interval_s) * interval_s if interval_s < inf else 0.0
             lost_gpu_s = (done_s - kept_s) * job.gpus
             job.lost_gpu_s += lost_gpu_s
             job.remaining_s = job.work_s - kept_s
+            job.saved_s = kept_s
             self.lost_gpu_s += lost_gpu_s
             self.useful_gpu_s -= lost_gpu_s
             if job.flops:
@@ -603,27 +666,38 @@ def asking(env: simpy.Environment, dispatcher: Dispatcher, every_s: float) -> Li
 
 
 def service(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> Life:
-    """Hold a service's GPUs as a job without end, and let its activity follow demand.
+    """Hold a service's GPUs as jobs without end, and let their activity follow demand.
 
-    Requests and tokens count only while the service holds its GPUs.
+    One job holds them all, or one each replica that is wanted: GPUs that no replica
+    wants are then free for others. Requests and tokens count only while GPUs are held.
     """
     profile: ServiceProfile = offer.profile
-    job = Job(
-        job_id=offer.name,
-        kind="inference",
-        arrived_at_s=env.now,
-        gpus=offer.gpus,
-        work_s=inf,
-        limit_s=inf,
-        activity=float(profile.activity[0]),
-    )
-    dispatcher.submit(job)
-    steps = zip(
-        profile.activity.tolist(),
-        profile.tokens_per_s.tolist(),
-        profile.requests_per_s.tolist(),
-        strict=True,
-    )
+    columns = (profile.activity, profile.tokens_per_s, profile.requests_per_s)
+    steps = zip(*(column.tolist() for column in columns), strict=True)
     for number, (activity, tokens, requests) in enumerate(steps, start=1):
-        dispatcher.serve(job, activity, tokens, requests)
+        wanted = 1 if offer.replicas is None else int(offer.replicas[number - 1])
+        _scale(env, dispatcher, offer, wanted, activity)
+        for job in offer.jobs:
+            dispatcher.serve(job, activity, tokens / wanted, requests / wanted)
         yield env.timeout(number * offer.step_s - env.now)
+
+
+def _scale(
+    env: simpy.Environment, dispatcher: Dispatcher, offer: Service, wanted: int, activity: float
+) -> None:
+    """Let a service have as many jobs as are *wanted*; those started last end first."""
+    while len(offer.jobs) > wanted:
+        dispatcher.end(offer.jobs.pop())
+    while len(offer.jobs) < wanted:
+        offer.started += 1
+        job = Job(
+            job_id=offer.name if offer.replicas is None else f"{offer.name}-{offer.started}",
+            kind="inference",
+            arrived_at_s=env.now,
+            gpus=offer.gpus,
+            work_s=inf,
+            limit_s=inf,
+            activity=activity,
+        )
+        offer.jobs.append(job)
+        dispatcher.submit(job)

@@ -77,6 +77,8 @@ class Job:
     low_activity: float = 0.0
     restart_s: float = 0.0
     """From a new start after a stop to the first work: loading the checkpoint. [s]"""
+    save_s: float = float("inf")
+    """From the order to make way to a written checkpoint; ``inf``: it can write none. [s]"""
 
     # ---- life, owned by jobs.py ----
     status: str = QUEUED
@@ -84,10 +86,12 @@ class Job:
     """First start."""
     finished_at_s: float = float("nan")
     remaining_s: float = 0.0
+    saved_s: float = 0.0
+    """Work in the checkpoint it last started from, or left behind. [s]"""
     rate: float = 0.0
     rate_since_s: float = 0.0
     ready_at_s: float = 0.0
-    """When a restart is over and work goes on."""
+    """When a restart is over and work goes on, or a last checkpoint is written."""
     service_s: float = 0.0
     """Time spent holding GPUs. [s]"""
     restarts: int = 0
@@ -155,15 +159,21 @@ class WorkloadContext:
 class Service:
     """A fleet of identical replicas that answers requests for as long as the run lasts.
 
-    It asks for its GPUs as a job of unending work; its activity follows demand in
+    It asks for its GPUs as jobs of unending work; their activity follows demand in
     steps of ``step_s`` (its own step, so the heartbeat does not change its energy).
     """
 
     name: str
     gpus: int
+    """Of the whole fleet; of one replica where ``replicas`` is given."""
     step_s: float
     profile: Any
     """``ServiceProfile`` of workload/base.py: demand, activity and tokens in each step."""
+    replicas: Any = None
+    """Replicas that want GPUs in each step, shape (steps,); None: the fleet keeps them all."""
+    jobs: list[Job] = field(default_factory=list)
+    """Its jobs, in order of their start; owned by jobs.py."""
+    started: int = 0
 
 
 @dataclass(slots=True)

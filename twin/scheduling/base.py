@@ -141,6 +141,10 @@ class View(Protocol):
     def running(self) -> Mapping[Job, tuple[float, Any, Any]]:
         """Running jobs in the order of their start; first their expected end by limit [s]."""
 
+    @property
+    def leaving(self) -> Mapping[Job, Any]:
+        """Running jobs that were told to make way and write a checkpoint before they do."""
+
     def fits(self, gpus: int) -> bool:
         """Return whether a gang of *gpus* fits right now."""
 
@@ -177,6 +181,11 @@ class Policy(Component):
     placement: Literal["pack", "spread", "topology"] = "pack"
     """pack: lowest numbers, tightest servers; spread: emptiest racks first; topology: fewest
     leaves."""
+
+    @property
+    def grace_s(self) -> float:
+        """Return how long a job it stops may hold its GPUs to write a checkpoint [s]."""
+        return 0.0
 
     @abstractmethod
     def next(self, view: View) -> int | None:

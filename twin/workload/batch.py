@@ -39,6 +39,10 @@ class BatchJobs(Workload):
     read_gb_per_s_per_gpu: NonNegative = 0.0
     checkpoint_minutes: Positive | None = None
     """Work between two checkpoints; null: none is kept."""
+    save_minutes: NonNegative | None = None
+    """From the order to make way for others to a written checkpoint; null: it can write none."""
+    restart_minutes: NonNegative = 0.0
+    """From a new start after a stop to the first work: loading the checkpoint."""
     priority: int = 0
 
     def __post_init__(self) -> None:
@@ -62,6 +66,12 @@ class BatchJobs(Workload):
     def read_bytes_per_s_per_gpu(self) -> float:
         """Return the data one GPU reads from shared storage [B/s]."""
         return self.read_gb_per_s_per_gpu * BYTES_PER_GIGABYTE
+
+    @property
+    def save_s(self) -> float:
+        """Return the time to a checkpoint written when asked, ``inf`` where none can be [s]."""
+        minutes = self.save_minutes
+        return float("inf") if minutes is None else minutes * SECONDS_PER_MINUTE
 
     @property
     def checkpoint_s(self) -> float:

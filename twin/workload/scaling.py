@@ -20,7 +20,7 @@ class Autoscaling:
 
     A replica wanted now serves after its start-up time. One is stopped only when none of
     the wishes of the last ``scale_down_minutes`` asked for it, so that a lull does not
-    cost a start. Stopped replicas keep their GPUs, which idle.
+    cost a start. Stopped replicas keep their GPUs, which idle, unless they are lent.
     """
 
     replicas_min: Count
@@ -29,6 +29,9 @@ class Autoscaling:
     startup_minutes: NonNegative
     """From the wish to the first request: finding a node, loading weights, warming up."""
     scale_down_minutes: NonNegative
+    lend: bool = False
+    """Whether the GPUs of stopped replicas are free for others. A replica asks for them anew
+    when it is wanted, its start-up time before it serves."""
 
     def replicas(self, demand: Floats, capacity: float, most: int, step_s: float) -> Ints:
         """Return the replicas that serve in each step.
@@ -52,3 +55,21 @@ class Autoscaling:
         seen = np.concatenate([np.full(late + kept, wanted[0]), wanted])
         windows = np.lib.stride_tricks.sliding_window_view(seen, kept + 1)
         return np.asarray(windows[: len(wanted)].max(axis=1))
+
+    def held(self, serving: Ints, per_step: int, step_s: float) -> Ints:
+        """Return the replicas that want GPUs in each block of steps: all that start or serve.
+
+        Parameters
+        ----------
+        serving : ndarray, shape (blocks * per_step,)
+            Replicas that serve in each step.
+        per_step : int
+            Steps in a block.
+        step_s : float
+            Length of a step. [s]
+        """
+        early = math.ceil(self.startup_minutes * 60.0 / step_s - 1e-9)
+        seen = np.concatenate([serving, np.full(early, serving[-1])])
+        windows = np.lib.stride_tricks.sliding_window_view(seen, early + 1)
+        held = windows[: len(serving)].max(axis=1)
+        return np.asarray(held.reshape(-1, per_step).max(axis=1))

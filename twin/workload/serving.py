@@ -51,7 +51,8 @@ class Serving(Workload):
 
     In the mode ``fluid`` each minute is in steady state; in the mode ``requests`` every
     request is served by itself, and step and heartbeat show what came of it. A fleet holds
-    the GPUs of all its replicas for the whole run; those of replicas that are down idle.
+    the GPUs of all its replicas for the whole run, and those of replicas that are down idle,
+    unless its autoscaling lends them.
     What heat or a power cap takes from the GPUs' speed is not in the latencies.
     """
 
@@ -96,8 +97,10 @@ class Serving(Workload):
         return iter(())
 
     def held_gpus(self) -> int:
-        """Return the GPUs of all replicas."""
-        return self.replicas * self.gpus_per_replica
+        """Return the GPUs held for good: of all replicas, or of those never lent."""
+        scaling = self.autoscaling
+        always = scaling.replicas_min if scaling and scaling.lend else self.replicas
+        return always * self.gpus_per_replica
 
     def check(self, context: WorkloadContext) -> None:
         """Refuse a fleet larger than the facility, or a model too large for its GPUs.
@@ -107,7 +110,7 @@ class Serving(Workload):
         ConfigError
             If the replicas hold more GPUs than there are, or cannot hold the weights.
         """
-        gpus = self.held_gpus()
+        gpus = self.replicas * self.gpus_per_replica
         if gpus > context.gpus:
             raise ConfigError(
                 f"{self.key}.replicas={self.replicas}: of {self.gpus_per_replica} GPUs each, "
@@ -134,14 +137,24 @@ class Serving(Workload):
         def means(values: Floats) -> Floats:
             return np.asarray(values.reshape(steps, -1).mean(axis=1))
 
-        _, hardware = _gpus(context)
+        peak_flops, hardware = _gpus(context)
+        power, gpus, held = (
+            means(served.power_fraction),
+            self.replicas * self.gpus_per_replica,
+            None,
+        )
+        if self.autoscaling is not None and self.autoscaling.lend:
+            gpus, per_step = self.gpus_per_replica, round(self.step_s / GRID_S)
+            held = self.autoscaling.held(served.replicas, per_step, GRID_S)
+            idle = self.replica(peak_flops, hardware).idle_fraction
+            power = idle + (power - idle) * self.replicas / held  # of those that hold GPUs
         profile = ServiceProfile(
-            activity_of(means(served.power_fraction), hardware),
+            activity_of(power, hardware),
             means(served.requests_per_s),
             means(served.tokens_per_s),
             means(served.unserved_per_s),
         )
-        return [Service(self.label("inference"), self.held_gpus(), self.step_s, profile)]
+        return [Service(self.label("inference"), gpus, self.step_s, profile, held)]
 
     def latency(self) -> Latency | None:
         """Return how long requests waited, once the run has been worked out."""

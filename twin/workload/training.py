@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twin.config import Count, Fraction, Positive, Range
 from twin.errors import ConfigError, require
 from twin.records import Job, WorkloadContext
-from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from twin.workload.batch import BatchJobs
 from twin.workload.distributions import RunTimes, ServerSizes, whole_mean
 from twin.workload.rhythm import Rhythm, TimeChange
@@ -97,6 +97,7 @@ class TrainingJobs(BatchJobs):
         read_per_gpu, checkpoint_s = self.read_bytes_per_s_per_gpu, self.checkpoint_s
         flops_per_gpu_s = (self.mfu or 0.0) * context.gpu_peak_flops
         low, high = self.limit_factor
+        restart_s, save_s = self.restart_minutes * SECONDS_PER_MINUTE, self.save_s
         number = 0
         for arrivals in self._arrivals(context):
             n = len(arrivals)
@@ -119,6 +120,7 @@ class TrainingJobs(BatchJobs):
                 yield Job(
                     f"{label}-{number}", kind, at_s, size, work, limit, activity,
                     account, priority, comm, read, checkpoint_s, flops, duty, waiting,
+                    restart_s, save_s,
                 )  # fmt: skip
 
     def _draw_gpus(

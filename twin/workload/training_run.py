@@ -140,12 +140,20 @@ class TrainingRun(Workload):
             read_bytes_per_s=self.read_gb_per_s_per_gpu * BYTES_PER_GIGABYTE * gpus,
             checkpoint_s=plan.interval_s + plan.blocking_s,
             restart_s=self._restart_s(),
+            save_s=self._save_s(context),
             flops=plan.flops,
         )
 
     def _restart_s(self) -> float:
         kept = self.checkpoint
         return 0.0 if kept is None else kept.restart_minutes * SECONDS_PER_MINUTE
+
+    def _save_s(self, context: WorkloadContext) -> float:
+        """Return how long a checkpoint takes to reach the storage, if one is written [s]."""
+        assert context.hardware is not None
+        parameters = self.model.parameters_billion * BILLION
+        kept = self.checkpoint
+        return kept.writing_s(parameters, context.hardware.storage_bytes_per_s) if kept else inf
 
     def _work_out(self, context: WorkloadContext, hardware: Hardware, gpus: int) -> Plan:
         model, machine = self.model.transformer(), self._machine(context, hardware)
