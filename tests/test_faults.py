@@ -87,10 +87,23 @@ def test_motors_need_to_be_whole_and_fed_and_hear_news_once():
     told = []
     motors = Motors(lambda unit, fraction: told.append((unit, fraction)), {"a": 1.0, "b": 1.0})
     motors.repair("a", 0.5)
-    motors.power(0.0)
+    motors.power(0.0, 0.0)
     motors.repair("a", 1.0)  # repaired in the dark: nothing to tell yet
-    motors.power(1.0)
+    motors.power(1.0, 1.0)
     assert told == [("a", 0.5), ("a", 0.0), ("b", 0.0), ("a", 1.0), ("b", 1.0)]
+
+
+def test_motors_on_the_ups_follow_its_voltage_alone():
+    told = []
+    motors = Motors(
+        lambda unit, fraction: told.append((unit, fraction)),
+        {"chiller": 1.0, "crah": 1.0},
+        frozenset({"crah"}),
+    )
+    motors.power(0.0, 1.0)
+    motors.power(0.0, 0.0)
+    motors.power(1.0, 1.0)
+    assert told == [("chiller", 0.0), ("crah", 0.0), ("chiller", 1.0), ("crah", 1.0)]
 
 
 # ---- servers -------------------------------------------------------------------

@@ -106,6 +106,58 @@ def test_a_generator_that_does_not_start_leaves_the_battery_and_then_the_dark(tm
     assert series["it_power_w"][-1] > 0.0
 
 
+@pytest.mark.parametrize("cooling", choices("cooling"))
+@pytest.mark.parametrize("movers", ["[]", "[air,water]"])
+def test_every_plant_goes_through_an_outage_on_generators_that_come_late(tmp_path, cooling, movers):
+    words = [f"cooling={cooling}", "power=n", f"power.movers_on_ups={movers}"]
+    words += ["rack=13kw", "clock.duration_days=0.06"]
+    late = outage("power.generator", 0.1, 0.5, "set")
+    done = finished(tmp_path, *words, outage(repair=0.5), late)
+    assert done.summary["energy_residual_fraction"] < 1e-9
+    series = done.series(["at_s", "cooling_power_w"])
+    [drawn_w] = series["cooling_power_w"][series["at_s"] == 0.5 * 3600]  # for five minutes
+    assert drawn_w > 0.0 if movers != "[]" else drawn_w == 0.0
+
+
+def test_fans_and_pumps_on_the_ups_win_minutes_and_cost_battery(tmp_path):
+    """The loop's cold reaches the servers; with fans alone there is only the room's."""
+
+    def lived(movers):
+        words = ["power=n", f"power.movers_on_ups={movers}", outage(repair=2.0), NO_GENERATOR]
+        done = finished(tmp_path / movers, *words)
+        return done.summary, times(done)
+
+    none, none_at = lived("[]")
+    fans, _ = lived("[air]")
+    both, both_at = lived("[air,water]")
+    assert fans["minutes_to_throttle"] == pytest.approx(none["minutes_to_throttle"], abs=1.0)
+    assert both["minutes_to_throttle"] > none["minutes_to_throttle"] + 5.0
+    assert both["minutes_to_trip"] > none["minutes_to_trip"] + 5.0
+    assert both_at["dead", "power.ups"] < none_at["dead", "power.ups"]
+    assert both["energy_residual_fraction"] < 1e-9
+
+
+def test_outdoor_air_cools_without_compressors_as_long_as_fans_turn(tmp_path):
+    words = ["power=n", "cooling=airside_economizer", outage(repair=2.0), NO_GENERATOR]
+    stopped = finished(tmp_path / "stopped", *words).summary
+    turning = finished(tmp_path / "turning", "power.movers_on_ups=[air]", *words).summary
+    assert stopped["minutes_to_throttle"] < 5.0
+    assert turning["minutes_to_throttle"] is None
+
+
+def test_movers_hang_on_all_ups_of_a_design_and_are_refused_without_any(tmp_path):
+    design = build.read(load("power=two_n", "power.movers_on_ups=[air,water]"))
+    build.size(design)
+    graph = design.power.one_line()
+    assert sorted(graph.predecessors("movers")) == ["ups_a", "ups_b"]
+    assert graph.nodes["movers"]["installed_w"] > 0.0
+    done = finished(tmp_path, "power=two_n", "power.movers_on_ups=[air]", outage("power.ups_a"))
+    assert not {"cooling_off", "power_off"} & set(done.events()["kind"])
+    for power in ("direct", "rack_battery"):
+        with pytest.raises(ConfigError, match=r"power\.movers_on_ups=given: must be \[\]: no UPS"):
+            run.check(load(f"power={power}", "power.movers_on_ups=[air]"))
+
+
 def test_a_stuck_switch_keeps_the_generator_off_the_bus(tmp_path):
     done = finished(tmp_path, outage(repair=0.5), outage("power.ats.stuck", 0.1, 2.0, "stuck"))
     at = times(done)

@@ -163,18 +163,3 @@ def test_the_record_says_what_made_the_run(tmp_path):
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     assert info["seed"] == 0
     assert set(info) >= {"twin", "packages", "wall_s", "cpu_s", "events", "warnings"}
-
-
-def test_replications_differ_in_chance_alone_and_give_intervals(tmp_path):
-    config = load("clock.replications=3", "clock.duration_days=0.05")
-    summary = run.execute(config, tmp_path / "run")
-    each = [Run.open(tmp_path / "run" / f"rep_00{i}").summary for i in range(3)]
-    energies = [one["it_energy_kwh"] for one in each]
-    assert len(set(energies)) == 3
-    assert summary["it_energy_kwh"] == pytest.approx(sum(energies) / 3)
-    spread = np.std(energies, ddof=1)
-    assert summary["it_energy_kwh_ci95"] == pytest.approx(4.303 * spread / 3**0.5)
-    assert summary["currency"] == "CNY"
-    assert (tmp_path / "run" / "replications.parquet").is_file()
-    single = run.execute(load("clock.duration_days=0.05"), tmp_path / "single")
-    assert single["it_energy_kwh"] == energies[0], "the first replication is the plain run"

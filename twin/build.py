@@ -23,10 +23,10 @@ import simpy
 from twin.cluster.cluster import Cluster
 from twin.cluster.rack import RackConfig
 from twin.config import ClockConfig, Component, FacilityConfig, OutputConfig, parse
-from twin.cooling.base import CoolingPlant, PlantDesign
+from twin.cooling.base import CoolingPlant, Mover, PlantDesign
 from twin.economics import Economics
 from twin.errors import ConfigError, ParameterError, suggest
-from twin.facility import Facility
+from twin.facility import Facility, split
 from twin.faults import Faults, Group, Servers, Unit, Wiring, start
 from twin.gpu.base import GpuServer
 from twin.jobs import Dispatcher, arrivals, asking, service
@@ -68,6 +68,10 @@ RECORDS: dict[str, type] = {
 }
 """Groups of plain keys."""
 
+
+RECOVERY_HEAT, RECOVERY_S = 2.0, 3600.0
+"""Heat over the design heat, and for how long, under which all machines of a plant run at full,
+as after a trip: their branch is built for that."""
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Years a run may begin in; the calendar ends long after the longest run of the last."""
@@ -268,6 +272,9 @@ def _size_plant_and_feed(design: Design) -> None:
     with _named("power"):
         feed.size(FeedDesign(it_w, 0.5 * it_w, design.aux_w))  # a first guess of the plant
         heat_w = it_w + feed.serve_it(it_w, 1.0)
+        if feed.movers_on_ups:  # then the UPS carries more than IT, and tells its loss a beat late
+            feed.serve_all(0.5 * it_w, design.aux_w, 1.0)
+            heat_w = it_w + feed.serve_it(it_w, 1.0)
     plant_design = PlantDesign(
         it_w=it_w,
         heat_w=heat_w,
@@ -282,11 +289,22 @@ def _size_plant_and_feed(design: Design) -> None:
     with _named("cooling"):
         plant.size(plant_design)
         worst = plant.step(heat_w, site.design_drybulb_c, site.design_wetbulb_c, 60.0)
+        flat_out = plant.step(
+            RECOVERY_HEAT * heat_w, site.design_drybulb_c, site.design_wetbulb_c, RECOVERY_S
+        )
+    parts = frozenset(part for mover in movers_on_ups(design) for part in mover.parts)
+    mechanical_w, movers_w = split(worst, parts)
+    connected_w, _ = split(flat_out, parts)
     with _named("power"):
-        feed.size(FeedDesign(it_w, worst.power_w, design.aux_w))
+        feed.size(FeedDesign(it_w, mechanical_w, design.aux_w, movers_w, connected_w))
     with _named("cooling"):
         plant.warnings.clear()
         plant.size(plant_design)  # again, to start from the steady state
+
+
+def movers_on_ups(design: Design) -> list[Mover]:
+    """Return the fans and pumps of the plant that hang on the UPS."""
+    return [m for m in design.cooling.movers() if m.moves in design.power.movers_on_ups]
 
 
 @contextmanager
@@ -359,11 +377,16 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         design.clock.heartbeat_s,
     )
     plant, feed = design.cooling, design.power
+    on_ups = movers_on_ups(design)
     voltage = Voltage(
         env=env,
         feed=feed,
         dispatcher=dispatcher,
-        motors=Motors(plant.set_available, dict.fromkeys(plant.units, 1.0)),
+        motors=Motors(
+            plant.set_available,
+            dict.fromkeys(plant.installed(), 1.0),
+            frozenset(mover.unit for mover in on_ups),
+        ),
         record=recorder.event,
         restart_s=design.facility.restart_minutes * SECONDS_PER_MINUTE,
         reset_s=design.faults.breaker_reset_minutes * SECONDS_PER_MINUTE,
@@ -383,6 +406,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         grid=design.grid,
         weather=design.weather,
         aux_w=design.aux_w,
+        ups_parts=frozenset(part for mover in on_ups for part in mover.parts),
         voltage=voltage,
         power_limit=PowerLimit(feed, dispatcher, recorder.event),
         recorder=recorder,

@@ -38,6 +38,19 @@ shorter beat would be lost in its rounding. [s]"""
 RACK_POWER_MAX = ROW.index("rack_power_max_w")
 
 
+def split(plant: PlantState, ups_parts: frozenset[str]) -> tuple[float, float]:
+    """Return what a plant draws from its own branch, and its parts on the UPS from there [W]."""
+    if not ups_parts:
+        return plant.power_w, 0.0
+    own_w = ups_w = 0.0
+    for part, part_w in plant.parts_w.items():
+        if part in ups_parts:
+            ups_w += part_w
+        else:
+            own_w += part_w
+    return own_w, ups_w
+
+
 @dataclass(slots=True)
 class Limits:
     """What heat does to the servers now, and for how long it has."""
@@ -76,8 +89,10 @@ class Facility:
     """IT power of the last beat. [W]"""
     warm: float = 1.0
     """Server power over that with cool inlets, in the last beat. [-]"""
-    plant_w: float = 0.0
-    """Power of the plant in the last beat. [W]"""
+    plant_w: tuple[float, float] = (0.0, 0.0)
+    """Power of the plant in the last beat: on its own branch, and on the UPS. [W]"""
+    ups_parts: frozenset[str] = frozenset()
+    """Parts of the plant that hang on the UPS."""
     feed_due_s: float = inf
     """When the feed changes by itself next. [s]"""
     feed_alarm: simpy.Event | None = None
@@ -173,8 +188,9 @@ class Facility:
         heat_w = it_w + self.feed.serve_it(it_w, dt_s)
         drybulb_c, wetbulb_c = self.weather.at(0.5 * (from_s + to_s))
         plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)
-        feed = self.feed.serve_all(plant.power_w, aux_w, dt_s)
-        self.it_w, self.warm, self.plant_w = it_w, warm, plant.power_w
+        mechanical_w, movers_w = self.plant_w = split(plant, self.ups_parts)
+        feed = self.feed.serve_all(mechanical_w, aux_w, dt_s, movers_w)
+        self.it_w, self.warm = it_w, warm
         self._close_ledger(plant, feed, aux_w, dt_s)
         self.totals.requests += requests
         self.totals.powered_s += voltage.it * dt_s

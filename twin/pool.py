@@ -129,6 +129,32 @@ def run_forked(
     return [ended[index] for index in range(count)]
 
 
+def spread(
+    count: int,
+    work: Callable[[int, Tell], Any],
+    *,
+    workers: int | None = None,
+    on_news: Callable[[int, Any], None] = lambda index, news: None,
+) -> list[Ended]:
+    """Do the same over the cores, or here one by one where no process can be forked.
+
+    That is so on one core, on systems without fork, and inside a forked process: there the
+    cores have work already. Here an error is raised instead of told.
+    """
+    workers = usable_cores() if workers is None else workers
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    if workers > 1 and forks and not multiprocessing.current_process().daemon:
+        return run_forked(count, work, workers=workers, on_news=on_news)
+    ended = []
+    for index in range(count):
+
+        def tell(news: Any, index: int = index) -> None:
+            on_news(index, news)
+
+        ended.append(Ended(index, work(index, tell)))
+    return ended
+
+
 def _start(index: int, work: Callable[[int, Tell], Any]) -> _Running:
     here, there = multiprocessing.Pipe(duplex=False)
     sys.stdout.flush()

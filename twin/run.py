@@ -16,7 +16,9 @@ from typing import Any
 from twin import __version__, build, replications
 from twin.build import Design
 from twin.economics import Costs
+from twin.errors import RunError
 from twin.facility import Facility
+from twin.pool import spread
 from twin.results.recorder import Recorder
 from twin.results.summary import Facts, Summary, Totals, summarize, write_summary
 from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR
@@ -71,20 +73,60 @@ def execute(
     if number == 1:
         build.size(design)
         return _one(config, design, folder, tell, command)
-    summaries = []
-    for replication in range(number):
-        design = build.read(config)
-        build.size(design, replication)
-
-        def part(done: float, before: int = replication) -> None:
-            tell((before + done) / number)
-
-        summaries.append(_one(config, design, folder / f"rep_{replication:03d}", part, command))
+    summaries = _replicate(config, number, folder, tell, command)
     replications.write_table(summaries, folder)
     summary = replications.combine(summaries)
     _write_text(folder / "config.yaml", _yaml(config))
+    _illustrate_replications(design, summaries, summary, folder)
     write_summary(summary, folder)
     return summary
+
+
+def _replicate(
+    config: Mapping[str, Any], number: int, folder: Path, progress: Progress, command: str
+) -> list[Summary]:
+    """Run *config* so many times, over the cores, each with dice of its own; same bytes always."""
+    done = [0.0] * number
+
+    def work(index: int, tell: Progress) -> Summary:
+        design = build.read(config)
+        build.size(design, index)
+        return _one(config, design, folder / f"rep_{index:03d}", tell, command)
+
+    def told(index: int, fraction: float) -> None:
+        done[index] = fraction
+        progress(sum(done) / number)
+
+    check(config)  # whatever is wrong with it is wrong with all of them, and said once
+    ends = spread(number, work, on_news=told)
+    for end in ends:
+        if end.error is not None:
+            from twin.results.compare import ERROR_FILE
+
+            place = folder / f"rep_{end.index:03d}" / ERROR_FILE
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _write_text(place, end.detail)
+            raise RunError(
+                f"replication {end.index}: {end.error}; the traceback is in "
+                f"{place.relative_to(folder)}"
+            )
+    return [end.value for end in ends]
+
+
+def _illustrate_replications(
+    design: Design, summaries: list[Summary], summary: Summary, folder: Path
+) -> None:
+    """Draw how far chance moves the figures, and write the page that shows it."""
+    picture = None
+    if design.output.plots:
+        from twin.plot.replications import draw
+
+        picture = draw(summaries, summary, folder / "plots")
+    if design.output.report:
+        from twin.results.replicated import write_page
+
+        about = {"name": design.scenario.name, "question": design.scenario.question}
+        write_page(summaries, summary, about, folder, picture)
 
 
 def _one(

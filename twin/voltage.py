@@ -31,7 +31,10 @@ class Motors:
     """Of the plant: unit, fraction in service."""
     whole: dict[str, float]
     """Fraction of each unit that is not broken."""
+    on_ups: frozenset[str] = frozenset()
+    """Units that hang on the UPS, apart from the rest of the plant."""
     powered: float = 1.0
+    ups_powered: float = 1.0
     _told: dict[str, float] = field(init=False, default_factory=dict)
 
     def repair(self, unit: str, fraction: float) -> None:
@@ -39,14 +42,15 @@ class Motors:
         self.whole[unit] = fraction
         self._tell(unit)
 
-    def power(self, fraction: float) -> None:
-        """Let *fraction* of all motors have voltage from now on."""
-        self.powered = fraction
+    def power(self, fraction: float, on_ups: float) -> None:
+        """Let these fractions of the motors have voltage: of most, and of those on the UPS."""
+        self.powered, self.ups_powered = fraction, on_ups
         for unit in self.whole:
             self._tell(unit)
 
     def _tell(self, unit: str) -> None:
-        fraction = self.whole[unit] * self.powered
+        fraction = self.whole[unit]
+        fraction *= self.ups_powered if unit in self.on_ups else self.powered
         if self._told.get(unit, 1.0) != fraction:  # the same news twice would restart a restart
             self._told[unit] = fraction
             self.set_available(unit, fraction)
@@ -70,6 +74,8 @@ class Voltage:
     it: float = 1.0
     """Fraction of the IT load that has voltage. [-]"""
     mechanical: float = 1.0
+    movers: float = 1.0
+    """Fraction of the fans and pumps on the UPS that has voltage; 1 where there are none. [-]"""
     aux: float = 1.0
     unserved_w: float = 0.0
     """What dead loads drew when they lost their voltage. [W]"""
@@ -79,15 +85,18 @@ class Voltage:
     """Rack groups without voltage, and what each drew. [W]"""
     _motors_w: float = field(init=False, default=0.0)
     """What motors without voltage drew. [W]"""
+    _movers_w: float = field(init=False, default=0.0)
+    """The same of those on the UPS. [W]"""
 
-    def follow(self, spread_w: float, plant_w: float, aux_w: float) -> None:
+    def follow(self, spread_w: float, plant_w: tuple[float, float], aux_w: float) -> None:
         """Do what the feed's latest changes mean, and write them down.
 
         Parameters
         ----------
-        spread_w, plant_w, aux_w : float
-            What network and storage, the plant, and the auxiliaries draw where all have
-            voltage. [W]
+        spread_w, aux_w : float
+            What network and storage, and the auxiliaries, draw where all have voltage. [W]
+        plant_w : (float, float)
+            What the plant draws: on its own branch, and on the UPS. [W]
         """
         changes = self.feed.take_changes()
         if not changes:
@@ -98,11 +107,9 @@ class Voltage:
                 self.env.process(self._reset(change))
         self._racks(spread_w)
         self.it = self.feed.fed_fraction("it")
-        before, self.mechanical = self.mechanical, self.feed.fed_fraction("mechanical")
-        if self.mechanical != before:
-            self._motors(before, plant_w)
+        self._motors(plant_w)
         self.aux = self.feed.fed_fraction("aux")
-        dead_w = sum(self._racks_w.values()) + self._motors_w
+        dead_w = sum(self._racks_w.values()) + self._motors_w + self._movers_w
         self.unserved_w = dead_w + (1.0 - self.aux) * aux_w
         self.dispatcher.dispatch()
 
@@ -144,20 +151,36 @@ class Voltage:
             detail = f"{len(servers)} servers without voltage, {jobs} jobs stopped"
             self.record(Event(now_s, "power_off", name, detail))
 
-    def _motors(self, before: float, plant_w: float) -> None:
-        fraction = self.mechanical
-        if fraction < before:
+    def _motors(self, plant_w: tuple[float, float]) -> None:
+        """Stop motors that have lost their voltage, start those that have it again."""
+        was = self.mechanical, self.movers
+        self.mechanical = self.feed.fed_fraction("mechanical")
+        if self.motors.on_ups:
+            self.movers = self.feed.fed_fraction("movers")
+        now = self.mechanical, self.movers
+        if now == was:
+            return
+        self._motors_w = _dead_w(self._motors_w, plant_w[0], was[0], now[0])
+        self._movers_w = _dead_w(self._movers_w, plant_w[1], was[1], now[1])
+        self.motors.power(*now)
+        fewer = now[0] < was[0] or now[1] < was[1]
+        if fewer:
             self.lost_at_s = self.env.now
-            self._motors_w += plant_w * (before - fraction) / before
-        else:
-            self._motors_w *= (1.0 - fraction) / (1.0 - before)
-        self.motors.power(fraction)
-        kind = "cooling_off" if fraction < before else "cooling_on"
-        detail = f"{fraction:.0%} of the plant's motors have voltage"
-        self.record(Event(self.env.now, kind, "plant", detail))
+        detail = f"{now[0]:.0%} of the plant's motors have voltage"
+        if self.motors.on_ups:
+            detail = f"{now[0]:.0%} of the plant's motors and {now[1]:.0%} of those on the UPS"
+            detail += " have voltage"
+        self.record(Event(self.env.now, "cooling_off" if fewer else "cooling_on", "plant", detail))
 
     def _reset(self, change: Change) -> Generator[simpy.Event, None, None]:
         yield self.env.timeout(self.reset_s)
         detail = f"after {self.reset_s / SECONDS_PER_MINUTE:g} min"
         self.record(Event(self.env.now, "reset", f"power.{change.where}", detail))
         self.resets[change.where]()
+
+
+def _dead_w(dead_w: float, drawn_w: float, before: float, fraction: float) -> float:
+    """Return what dead motors drew, when the *fraction* with voltage is another than *before*."""
+    if fraction < before:
+        return dead_w + drawn_w * (before - fraction) / before
+    return dead_w * (1.0 - fraction) / (1.0 - before) if before < 1.0 else dead_w

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twin.config import AtLeastOne, Celsius, PositiveFraction
-from twin.cooling.base import PlantDesign, PlantState
+from twin.cooling.base import Mover, PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import SupplyFans
@@ -103,6 +103,10 @@ class AirStreamPlant(HallPlant):
     def installed(self) -> dict[str, int]:
         """Return how many machines each of ``units`` consists of."""
         return {"fan": self.fans.units, "chiller": self.chillers.installed}
+
+    def movers(self) -> list[Mover]:
+        """Return the fans, with what wets the outdoor air they draw."""
+        return [Mover("fan", "air", ("supply_fan", "outdoor_fan", "spray_pump"))]
 
     def set_available(self, unit: str, fraction: float) -> None:
         """Trip or repair a fraction of the supply fans or of the trim chillers."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal, NamedTuple
 
 from twin.config import Component
 
@@ -64,6 +64,19 @@ class PlantState:
     """Fraction of the beat in which no compressor ran. [-]"""
 
 
+Medium = Literal["air", "water"]
+
+
+class Mover(NamedTuple):
+    """Fans or pumps that carry heat without a compressor, and what they draw."""
+
+    unit: str
+    """As in :meth:`CoolingPlant.installed`."""
+    moves: Medium
+    parts: tuple[str, ...]
+    """Their keys in ``PlantState.parts_w``."""
+
+
 @dataclass
 class CoolingPlant(Component):
     """A plant; subclasses are one file each in ``twin/cooling``."""
@@ -95,6 +108,10 @@ class CoolingPlant(Component):
     def liquid_fraction(self) -> float:
         """Return the share of the racks' heat that leaves them in liquid, by design."""
         return 0.0
+
+    def movers(self) -> list[Mover]:
+        """Return what may hang on a UPS apart from the rest, so that heat keeps moving."""
+        return []
 
     def set_available(self, unit: str, fraction: float) -> None:
         """Let *fraction* of component *unit* be in service from now on (a trip or a repair)."""

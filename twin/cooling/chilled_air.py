@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from twin.config import Celsius
-from twin.cooling.base import PlantDesign, PlantState
+from twin.cooling.base import Mover, PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
@@ -123,6 +123,13 @@ class ChilledAir(HallPlant):
             "chw_pump": self.chilled_water.duty_pumps + self.chilled_water.spare_pumps,
             "tower": self.tower.cells,
         }
+
+    def movers(self) -> list[Mover]:
+        """Return the fans of the air handlers and the pumps between them and the chillers."""
+        return [
+            Mover("crah", "air", ("crah_fan",)),
+            Mover("chw_pump", "water", ("chw_pump",)),
+        ]
 
     def set_available(self, unit: str, fraction: float) -> None:
         """Trip or repair a fraction of the chillers, air handlers, pumps or tower cells."""

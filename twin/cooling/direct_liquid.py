@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from twin.config import Celsius, NonNegative, Positive, PositiveFraction
-from twin.cooling.base import CoolingPlant, PlantDesign, PlantState
+from twin.cooling.base import CoolingPlant, Mover, PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.limits import check_rack
@@ -25,6 +25,8 @@ _SHORTEST_STEP_S = 1.0
 _LONGEST_STEP_S = 60.0
 _LARGEST_CHANGE_K = 0.1
 _AT_SET_POINT_K = 1e-9
+AIR = "air_"
+"""Before the names of what belongs to the air plant."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,12 +177,25 @@ class DirectLiquid(CoolingPlant):
     def installed(self) -> dict[str, int]:
         """Return how many machines each of ``units`` consists of."""
         water = self.facility_water
-        chillers = 1 if self.air is None else self.air.installed().get("chiller", 1)
+        beside = {} if self.air is None else self.air.installed()
         return {
             **dict.fromkeys(self.units, 1),
             "pump": water.duty_pumps + water.spare_pumps,
-            "chiller": chillers,
+            "chiller": beside.pop("chiller", 1),
+            **{f"{AIR}{unit}": count for unit, count in beside.items()},
         }
+
+    def movers(self) -> list[Mover]:
+        """Return the pumps on both sides of the distribution units, and those of the air plant."""
+        beside = [] if self.air is None else self.air.movers()
+        return [
+            Mover("cdu", "water", ("cdu_pump",)),
+            Mover("pump", "water", ("facility_pump",)),
+            *(
+                Mover(f"{AIR}{unit}", moves, tuple(f"{AIR}{part}" for part in parts))
+                for unit, moves, parts in beside
+            ),
+        ]
 
     def set_available(self, unit: str, fraction: float) -> None:
         """Trip or repair distribution units, pumps, what cools the water, or the air plant."""
@@ -197,15 +212,19 @@ class DirectLiquid(CoolingPlant):
         return False
 
     def _set_air_available(self, unit: str, fraction: float) -> None:
-        if self.air is not None and unit in self.air.units:
-            self.air.set_available(unit, fraction)
+        own = unit.removeprefix(AIR)
+        if (
+            self.air is not None
+            and own in self.air.installed()
+            and (own != unit or unit == "chiller")
+        ):
+            self.air.set_available(own, fraction)
         elif unit == "chiller":
             text = "there is no chiller in this plant: tripping it has no effect"
             if text not in self.warnings:
                 self.warnings.append(text)
         else:
-            known = [*self.units, *(self.air.units if self.air is not None else ())]
-            raise ParameterError(f"unit={unit}: {suggest(unit, known)}")
+            raise ParameterError(f"unit={unit}: {suggest(unit, self.installed())}")
 
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*: the coolant's share, then the air's."""
@@ -320,7 +339,7 @@ def _with_air(liquid: PlantState, air: PlantState, at_set_point_c: float) -> Pla
     """
     return PlantState(
         power_w=liquid.power_w + air.power_w,
-        parts_w={**liquid.parts_w, **{f"air_{name}": w for name, w in air.parts_w.items()}},
+        parts_w={**liquid.parts_w, **{f"{AIR}{name}": w for name, w in air.parts_w.items()}},
         inlet_c=air.inlet_c + liquid.inlet_c - at_set_point_c,
         inlet_max_c=air.inlet_max_c + liquid.inlet_max_c - at_set_point_c,
         supply_c=liquid.supply_c,

@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from twin.config import Component
 from twin.rng import RngFor
 
-Load = Literal["it", "mechanical", "aux"]
-"""The three things a feed carries."""
+Load = Literal["it", "mechanical", "aux", "movers"]
+"""What a feed carries: IT, the cooling plant, auxiliaries, and fans and pumps of the plant that
+hang elsewhere than the rest of it."""
 
 
 OverLimit = Literal["ignore", "refuse", "cap", "shed"]
@@ -32,6 +33,11 @@ class FeedDesign:
     it_w: float
     mechanical_w: float
     aux_w: float
+    movers_w: float = 0.0
+    """Fans and pumps on the UPS, not part of ``mechanical_w``."""
+    connected_w: float = 0.0
+    """What all machines on the mechanical branch draw at once, spares included; its own cables
+    and switchgear are built for that, everything above them for ``mechanical_w``."""
 
 
 @dataclass(slots=True)
@@ -70,6 +76,9 @@ class PowerFeed(Component):
 
     family: ClassVar[str] = "power"
     over_limit: OverLimit = field(default="ignore", kw_only=True)
+    movers_on_ups: list[Literal["air", "water"]] = field(default_factory=list, kw_only=True)
+    """Which fans and pumps of the cooling plant hang on the UPS: those that move air, water, both
+    or none. Compressors, towers and dry coolers never do."""
     warnings: list[str] = field(init=False, default_factory=list)
 
     @abstractmethod
@@ -87,8 +96,10 @@ class PowerFeed(Component):
         """
 
     @abstractmethod
-    def serve_all(self, mechanical_w: float, aux_w: float, dt_s: float) -> FeedState:
-        """Carry cooling and auxiliaries too and close the beat."""
+    def serve_all(
+        self, mechanical_w: float, aux_w: float, dt_s: float, movers_w: float = 0.0
+    ) -> FeedState:
+        """Carry cooling and auxiliaries too and close the beat; *movers_w* are those on the UPS."""
 
     @abstractmethod
     def one_line(self) -> Any:

@@ -9,7 +9,7 @@ boards), or everything from the ``first`` that is alive (a transfer switch).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import networkx as nx
@@ -24,12 +24,18 @@ from twin.config import (
     UnitsOrZero,
 )
 from twin.errors import require, suggest
+from twin.power.base import Load
 from twin.power.battery import Battery
 from twin.power.breaker import Breaker
 
 SOURCES = frozenset({"utility", "generator"})
-SINKS = {"racks": "it", "mechanical": "mechanical", "auxiliary": "aux"}
-"""Type of a sink -> the load it carries."""
+SINKS: dict[str, Load] = {
+    "racks": "it",
+    "mechanical": "mechanical",
+    "auxiliary": "aux",
+    "movers": "movers",
+}
+"""Type of a sink -> the load it carries; all but movers are in every diagram."""
 
 ElementType = Literal[
     "utility",
@@ -45,6 +51,7 @@ ElementType = Literal[
     "racks",
     "mechanical",
     "auxiliary",
+    "movers",
 ]
 
 
@@ -190,6 +197,40 @@ def diagram(elements: Mapping[str, Element]) -> nx.DiGraph:
     return graph
 
 
+def with_movers(elements: Mapping[str, Element]) -> dict[str, Element]:
+    """Return the diagram with a branch for fans and pumps on the UPS that feed the racks.
+
+    It is like the mechanical branch, and draws from all those UPS in equal parts.
+
+    Raises
+    ------
+    ParameterError
+        If no UPS or rectifier with a battery feeds racks.
+    """
+    racks = [name for name, element in elements.items() if element.type == "racks"]
+    backed = list(dict.fromkeys(ups for name in racks for ups in _ups_above(name, elements)))
+    require(bool(backed), "movers_on_ups", "given", "[]: no UPS with a battery feeds the racks")
+    require("movers" not in elements, "elements.movers", "an element", "named otherwise")
+    alike = next(element for element in elements.values() if element.type == "mechanical")
+    branch = replace(alike, type="movers", fed_by=backed, draw="equal", delay_s=0.0, share=1.0)
+    return {**elements, "movers": branch}
+
+
+def _ups_above(name: str, elements: Mapping[str, Element]) -> list[str]:
+    """Return the UPS that carry *name* in normal operation, nearest first."""
+    found: list[str] = []
+    feeders = elements[name].feeders()
+    for feeder in feeders[:1] if elements[name].draw == "first" else feeders:
+        element = elements.get(feeder)
+        if element is None:
+            continue  # refused when the diagram is drawn
+        if element.type in ("ups", "rectifier") and element.battery is not None:
+            found.append(feeder)
+        else:
+            found += _ups_above(feeder, elements)
+    return found
+
+
 def _check_no_cycle(graph: nx.DiGraph) -> None:
     if nx.is_directed_acyclic_graph(graph):
         return
@@ -205,6 +246,8 @@ def _check_sinks(graph: nx.DiGraph, elements: Mapping[str, Element]) -> None:
             require(graph.out_degree(name) > 0, ends, element.type, "named in a fed_by, or removed")
     for kind, load in SINKS.items():
         shares = [e.share for e in elements.values() if e.type == kind]
+        if kind == "movers" and not shares:
+            continue
         require(bool(shares), "elements", sorted(elements), f"with a '{kind}' for the {load} load")
         total = sum(shares)
         ok = abs(total - 1.0) < 1e-9

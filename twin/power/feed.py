@@ -27,7 +27,7 @@ from twin.power import sizing
 from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
 from twin.power.bess import Bess
 from twin.power.breaker import Breaker
-from twin.power.diagram import SINKS, Element, diagram
+from twin.power.diagram import SINKS, Element, diagram, with_movers
 from twin.power.routes import Routes, Row, flatten, highest_it_w
 from twin.power.stores import Stores
 from twin.power.supply import Supply
@@ -102,8 +102,8 @@ class Feed(PowerFeed):
     _overloaded: list[int] = field(init=False, repr=False)
     _told: set[int] = field(init=False, repr=False)
     """Elements whose overload has been reported."""
-    _asked_w: tuple[float, float, float] = field(init=False, default=(0.0, 0.0, 0.0))
-    """The loads asked for last: IT, mechanical, auxiliary."""
+    _asked_w: tuple[float, float, float, float] = field(init=False, default=(0.0,) * 4)
+    """The loads asked for last, in the order of ``SINKS``."""
     _it_losses_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
     """Of the IT rows and of recharging: (all, those outdoors)."""
     _price_per_kwh: float | None = field(init=False, default=None)
@@ -119,6 +119,8 @@ class Feed(PowerFeed):
                 self.elements[name] = replace(
                     element, units=1, spare_units=0, unit_kw=self.contract_kw, unit_max_kw=None
                 )
+        if self.movers_on_ups:
+            self.elements = with_movers(self.elements)
         self._graph = diagram(self.elements)
         self._names = list(reversed(list(nx.topological_sort(self._graph))))
         self._index = {name: i for i, name in enumerate(self._names)}
@@ -189,12 +191,14 @@ class Feed(PowerFeed):
         heat_w, outdoors_w = self._stores.recharge(load_w, self._routes, self._supply, dt_s)
         lost_w, ambient_w = self._walk_it(self._routes.it_rows)
         lost_w, ambient_w = lost_w + heat_w, ambient_w + outdoors_w
-        self._asked_w = (it_w, 0.0, 0.0)
+        self._asked_w = (it_w, 0.0, 0.0, 0.0)
         self._it_losses_w = (lost_w, ambient_w)
         self._released_j = self._held_j
         return lost_w - ambient_w + self._held_j / dt_s
 
-    def serve_all(self, mechanical_w: float, aux_w: float, dt_s: float) -> FeedState:
+    def serve_all(
+        self, mechanical_w: float, aux_w: float, dt_s: float, movers_w: float = 0.0
+    ) -> FeedState:
         """Carry cooling and auxiliaries too, let *dt_s* pass and close the beat."""
         load_w = self._load_w
         it_load_w = list(load_w)  # so far IT alone has arrived anywhere
@@ -202,9 +206,11 @@ class Feed(PowerFeed):
             load_w[i] = part * mechanical_w
         for i, part in self._routes.sinks["aux"]:
             load_w[i] = part * aux_w
+        for i, part in self._routes.sinks["movers"]:
+            load_w[i] = part * movers_w
         lost_w, ambient_w, it_lost_w = self._walk_shared(self._routes.other_rows, it_load_w)
         it_w = self._asked_w[0]
-        self._asked_w = (it_w, mechanical_w, aux_w)
+        self._asked_w = (it_w, mechanical_w, aux_w, movers_w)
         self._held_j = (lost_w - ambient_w) * dt_s
         stored_j, battery_j = self._held_j - self._released_j, None
         bess_heat_w = 0.0  # outdoors
@@ -288,13 +294,13 @@ class Feed(PowerFeed):
             0 where no rack has voltage or other loads already take all. [W]
         """
         limits_w = self._steady_w() if steady else self._routes.rated_w
-        _, mechanical_w, aux_w = self._asked_w
+        others_w = dict(zip(SINKS.values(), self._asked_w, strict=True))
         stores = self._stores
         charging_w = [
             max(0.0, into_w) + heat_w
             for into_w, heat_w in zip(stores.into_w, stores.heat_w, strict=True)
         ]
-        return highest_it_w(self._routes, limits_w, mechanical_w, aux_w, charging_w)
+        return highest_it_w(self._routes, limits_w, others_w, charging_w)
 
     def headroom_w(self, *, steady: bool = True) -> float:
         """Return how much more IT power fits, see :meth:`it_limit_w`; negative: too much [W]."""

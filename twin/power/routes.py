@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from twin.power.base import Load
 from twin.power.diagram import SINKS, Element
 from twin.power.supply import Part, Supply
 
@@ -20,7 +21,7 @@ class Routes:
     it_rows: list[Row]
     """Elements that can carry IT load alone, leaf to root."""
     other_rows: list[Row]
-    sinks: Mapping[str, list[Part]]
+    sinks: Mapping[Load, list[Part]]
     """Load -> (sink, part of the load), sinks with voltage only."""
     rated_w: list[float]
     """Rating of the units in service; 0 where the element has no voltage."""
@@ -63,7 +64,7 @@ def flatten(
         other_rows=[row for row in rows if not it_alone[row[0]]],
         sinks=sinks,
         rated_w=rated_w,
-        all_fed=all(sinks.values()),
+        all_fed=all(sinks[SINKS[e.type]] for e in elements if e.type in SINKS),
     )
 
 
@@ -88,8 +89,7 @@ def _live_sinks(elements: Sequence[Element], load: str, supply: Supply) -> list[
 def highest_it_w(
     routes: Routes,
     limits_w: Sequence[float],
-    mechanical_w: float,
-    aux_w: float,
+    others_w: Mapping[Load, float],
     extra_w: Sequence[float],
 ) -> float:
     """Return the IT power at which the first element on its way reaches its limit.
@@ -100,7 +100,7 @@ def highest_it_w(
         Who draws from whom.
     limits_w : sequence of float
         What each element may deliver, leaf to root. [W]
-    mechanical_w, aux_w : float
+    others_w : mapping of Load to float
         The other loads. [W]
     extra_w : sequence of float
         What each element draws beyond output and loss, for its battery. [W]
@@ -115,7 +115,7 @@ def highest_it_w(
         return 0.0
 
     def fullest(it_w: float) -> float:
-        return _fullest(routes, limits_w, (it_w, mechanical_w, aux_w), extra_w)
+        return _fullest(routes, limits_w, {**others_w, "it": it_w}, extra_w)
 
     return _root(fullest, min(limits_w[i] / part for i, part in racks))
 
@@ -123,14 +123,14 @@ def highest_it_w(
 def _fullest(
     routes: Routes,
     limits_w: Sequence[float],
-    asked_w: tuple[float, float, float],
+    asked_w: Mapping[Load, float],
     extra_w: Sequence[float],
 ) -> float:
     """Return the highest load over limit among elements that carry IT."""
     count = len(limits_w)
     load_w, carries_it = [0.0] * count, [False] * count
-    for (load, sinks), power_w in zip(routes.sinks.items(), asked_w, strict=True):
-        for i, part in sinks:
+    for load, power_w in asked_w.items():
+        for i, part in routes.sinks[load]:
             load_w[i], carries_it[i] = part * power_w, load == "it"
     fullest = 0.0
     for i, at_rest_w, linear, quadratic, _, feeders in routes.it_rows + routes.other_rows:

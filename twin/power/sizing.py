@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from twin.power.base import FeedDesign
+from twin.power.base import FeedDesign, Load
 from twin.power.diagram import SINKS, Element
 from twin.power.elements import loss_w
 
@@ -54,7 +54,12 @@ def build(
     reserve block) for the largest that may turn. Contracts and generator sets are not
     enlarged for a reserve block: its load only moves.
     """
-    wanted = {"it": design.it_w, "mechanical": design.mechanical_w, "aux": design.aux_w}
+    wanted: dict[Load, float] = {
+        "it": design.it_w,
+        "mechanical": design.mechanical_w,
+        "aux": design.aux_w,
+        "movers": design.movers_w,
+    }
     duties = {name: _Duty() for name in order}
     built: dict[str, tuple[int, float]] = {}
     for name in order:
@@ -64,6 +69,9 @@ def build(
         if element.type in ("utility", "generator"):
             duty.reserve_w = 0.0
         carried_w = duty.normal_w + duty.outage_w + duty.reserve_w
+        if element.type == "mechanical":
+            together_w = element.share * design.connected_w  # short, so up to the full rating
+            carried_w = max(carried_w, together_w * element.design_loading)
         units, unit_w = built[name] = element.build(carried_w)
         if element.type == "racks":
             duty.normal_w /= oversubscription

@@ -177,7 +177,9 @@ def _scorecard(run: Run) -> str:
     missing = not_modelled(run.summary)
     note = ""
     if missing:
-        note = f'<p class="soft">Not modelled in this run: {escape(", ".join(missing))}.</p>'
+        names = escape(", ".join(missing))
+        note = '<p class="soft">Without a value in this run, not modelled or never the case: '
+        note += f"{names}.</p>"
     hover = '<p class="soft no-print">Rest on a name to read its formula and source.</p>'
     return f'<h2>Scorecard</h2>{hover}<div class="groups">{"".join(groups)}</div>{note}'
 
