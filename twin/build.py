@@ -31,6 +31,7 @@ from twin.faults import Faults, Group, Servers, Unit, Wiring, start
 from twin.gpu.base import GpuServer
 from twin.jobs import Dispatcher, arrivals, asking, service
 from twin.network.base import Fabric
+from twin.phases import BuildOut, build_out
 from twin.power.base import FeedDesign, PowerFeed
 from twin.power_limit import PowerLimit
 from twin.records import Hardware, Job, WorkloadContext
@@ -102,6 +103,7 @@ class Design:
     grid: GridSignals = field(init=False)
     context: WorkloadContext = field(init=False)
     cluster: Cluster = field(init=False)
+    build_out: BuildOut | None = field(init=False)
     it_nameplate_w: float = field(init=False)
     aux_w: float = field(init=False)
 
@@ -191,6 +193,7 @@ def size(design: Design, replication: int = 0) -> None:
             f"facility.racks_built={facility.racks_built}: must be 0 or at least the "
             f"{cluster.racks} racks that {facility.gpus} GPUs fill"
         )
+    design.build_out = build_out(facility.phases, design.start, cluster.racks)
     with _named("network"):
         design.network.size(cluster.servers, server.gpus_per_server)
     with _named("economics"):
@@ -413,6 +416,8 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         racks=RackPower(design.cluster.racks, rated_w),
     )
     env.process(facility.watch_feed())
+    if design.build_out is not None:
+        env.process(design.build_out.run(env, facility))
     every = units(design, facility)
     voltage.resets = {
         name.removeprefix("power."): unit.reset

@@ -90,6 +90,16 @@ class OutputConfig:
     report: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A step of a build-out."""
+
+    date: str
+    """Site-local date and time, ``YYYY-MM-DD HH:MM``."""
+    racks: Annotated[int, Range(1, 10_000_000)]
+    """Racks that stand from then on, all together."""
+
+
 @dataclass(slots=True)
 class FacilityConfig:
     """The building: how many GPUs it holds, how large it is, what it draws besides IT."""
@@ -104,6 +114,9 @@ class FacilityConfig:
     """From power to a server that takes jobs: firmware, tests, drivers. [min]"""
     racks_built: Annotated[int, Range(0, 10_000_000)] = 0
     """Rack positions built; 0 means as many as the GPUs fill."""
+    phases: list[Phase] = dataclasses.field(default_factory=list)
+    """When the racks come; none: all stand from the start. ``gpus`` is what fills them in the
+    end. What has not come holds no job and draws nothing; plant and feed are built for the end."""
 
 
 class Component:

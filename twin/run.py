@@ -202,7 +202,8 @@ def facts(design: Design, facility: Facility) -> Facts:
         gpus=config.gpus,
         racks_built=racks_built,
         floor_area_m2=racks_built * config.floor_area_m2_per_rack,
-        nameplate_it_w=design.it_nameplate_w,
+        nameplate_it_w=standing_w(design),
+        missing_fraction=missing_fraction(design),
         currency=design.site.currency,
         has_services=bool(design.workload.services(design.context)),
         peak_flops=design.gpu.peak_flops,
@@ -210,12 +211,26 @@ def facts(design: Design, facility: Facility) -> Facts:
     )
 
 
+def missing_fraction(design: Design) -> float:
+    """Return the part of all rack-time in which a rack of a build-out did not stand yet."""
+    return design.build_out.missing_fraction(design.duration_s) if design.build_out else 0.0
+
+
+def standing_w(design: Design) -> float:
+    """Return the plate rating of all IT that stood, on the mean over the run [W]."""
+    storage_w = design.storage.power_w(float("inf"))
+    racks_w = design.it_nameplate_w - storage_w
+    return storage_w + racks_w * (1.0 - missing_fraction(design))
+
+
 def costs(design: Design, facility: Facility) -> Costs:
     """Return what the run cost, by what it is paid for."""
     totals, prices = facility.totals, design.economics
     return prices.costs(
         prices.capital(
-            design.facility.gpus, design.it_nameplate_w, design.cooling.liquid_fraction()
+            round(design.facility.gpus * (1.0 - missing_fraction(design))),
+            design.it_nameplate_w,  # the building stands from the start
+            design.cooling.liquid_fraction(),
         ),
         hours=totals.seconds / SECONDS_PER_HOUR,
         energy_cost=totals.cost,

@@ -150,3 +150,36 @@ def test_a_power_curve_above_tdp_is_refused(wrong, message):
 def test_a_step_of_broken_minutes_is_refused():
     with pytest.raises(ParameterError, match="step_s=90"):
         fleet(step_s=90.0)
+
+
+# ---- growth and build-out ----
+
+
+def test_demand_grows_by_equal_factors_each_day(context):
+    flat = {"rhythm": Rhythm(), "noise_fraction": 0.0, "requests_per_s": 1.0}
+    growing = fleet(**flat, growth=[(0.0, 1.0), (2.0, 4.0)])
+    requests = profile(growing, context(days=3)).requests_per_s
+    assert requests[288] / requests[0] == pytest.approx(2.0)
+    assert requests[-1] == pytest.approx(4.0)
+
+
+def test_tranches_share_the_load_from_their_day_on(context):
+    flat = {"rhythm": Rhythm(), "noise_fraction": 0.0, "requests_per_s": 60.0}
+    whole = profile(fleet(**flat), context(days=1))
+    first, second = fleet(**flat, build_out=[(0.0, 4), (0.5, 10)]).services(context(days=1))
+    assert (first.gpus, second.gpus) == (16, 24)
+    assert second.profile.activity[:144].max() == 0.0
+    late = slice(144, None)
+    assert first.profile.activity[late] == pytest.approx(whole.activity[late])
+    together = first.profile.requests_per_s + second.profile.requests_per_s
+    assert together[late] == pytest.approx(whole.requests_per_s[late])
+    served = together + first.profile.unserved_requests_per_s
+    assert served == pytest.approx(np.full(288, 60.0))
+
+
+@pytest.mark.parametrize(
+    "steps", [[(1.0, 10)], [(0.0, 4)], [(0.0, 4), (1.0, 4)], [(0.0, 10), (0.0, 10)]]
+)
+def test_a_build_out_that_ends_elsewhere_is_refused(steps):
+    with pytest.raises(ParameterError, match="build_out"):
+        fleet(build_out=steps)

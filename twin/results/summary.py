@@ -117,6 +117,8 @@ class Facts:
     peak_flops: float = 0.0
     """Dense peak of one GPU; 0 where unknown. [FLOP/s]"""
     cost_per_gpu_hour: float | None = None
+    missing_fraction: float = 0.0
+    """Part of all rack-time in which a rack of a build-out did not stand yet."""
 
 
 def summarize(totals: Totals, facts: Facts, racks: RackPower, jobs_path: Path) -> Summary:
@@ -203,12 +205,15 @@ def _powers(t: Totals, facts: Facts, racks: RackPower) -> Summary:
         "rack_density_peak_kw": peak_kw,
         "stranded_power_kw": float(stranded_w) / 1e3,
         "floor_density_kw_per_m2": metrics.ratio(t.it_peak_w / 1e3, facts.floor_area_m2),
-        "rack_occupancy_fraction": metrics.ratio(len(racks.rated_w), facts.racks_built),
+        "rack_occupancy_fraction": metrics.ratio(
+            len(racks.rated_w) * (1.0 - facts.missing_fraction), facts.racks_built
+        ),
     }
 
 
 def _work(t: Totals, facts: Facts) -> Summary:
-    all_gpu_s = facts.gpus * t.seconds
+    missing_gpu_s = facts.missing_fraction * facts.gpus * t.seconds
+    all_gpu_s = facts.gpus * t.seconds - missing_gpu_s
     return {
         "gpu_allocated_fraction": metrics.ratio(t.gpu_allocated_s, all_gpu_s),
         "gpu_active_fraction": metrics.ratio(t.gpu_active_s, all_gpu_s),
@@ -219,7 +224,7 @@ def _work(t: Totals, facts: Facts) -> Summary:
         "gpu_hours_useful": t.useful_gpu_s / SECONDS_PER_HOUR,
         "gpu_hours_lost": t.lost_gpu_s / SECONDS_PER_HOUR,
         "mfu_mean": metrics.mfu(t.flops, facts.peak_flops, t.flops_gpu_s) if t.flops else None,
-        "gpu_available_fraction": metrics.ratio(all_gpu_s - t.gpu_out_s, all_gpu_s),
+        "gpu_available_fraction": metrics.ratio(all_gpu_s + missing_gpu_s - t.gpu_out_s, all_gpu_s),
         "throttled_gpu_hours": t.throttled_gpu_s / SECONDS_PER_HOUR,
         "capped_gpu_hours": t.capped_gpu_s / SECONDS_PER_HOUR,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from twin.config import Count, Fraction, NonNegative, Positive, PositiveFraction
 from twin.errors import ConfigError, require
 from twin.records import Job, Service, WorkloadContext
-from twin.units import SECONDS_PER_HOUR
+from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from twin.workload.base import ServiceProfile, Workload
 from twin.workload.rhythm import Rhythm, seconds_since_monday
 
@@ -129,8 +130,23 @@ class InferenceService(Workload):
     """Standard deviation of hourly demand around its rhythm, over that demand."""
     step_s: Positive = 300.0
     """Step of the profile; a whole number of minutes."""
+    growth: list[tuple[NonNegative, Positive]] = field(default_factory=list)
+    """Demand over ``requests_per_s``: points ``[day of the run, factor]``, days rising, joined
+    by equal growth each day and held beyond the last; none: no growth."""
+    build_out: list[tuple[NonNegative, Count]] = field(default_factory=list)
+    """Replicas in service: ``[day of the run, replicas]``, both rising, the last being
+    ``replicas``, the first at day 0; none: all from the start."""
 
     def __post_init__(self) -> None:
+        for name in ("growth", "build_out"):
+            days = [day for day, _ in getattr(self, name)]
+            rising = all(a < b for a, b in pairwise(days))
+            require(rising, name, getattr(self, name), "points with days rising")
+        steps = self.build_out or [(0.0, self.replicas)]
+        rising = all(a < b for (_, a), (_, b) in pairwise(steps))
+        allowed = f"from day 0, replicas rising to replicas={self.replicas}"
+        ends = (steps[0][0], steps[-1][1]) == (0.0, self.replicas)
+        require(rising and ends, "build_out", self.build_out, allowed)
         whole = self.step_s % GRID_S == 0
         require(whole, "step_s", self.step_s, f"a multiple of {GRID_S:g} s")
 
@@ -158,28 +174,56 @@ class InferenceService(Workload):
             )
 
     def services(self, context: WorkloadContext) -> list[Service]:
-        """Return the one service, with its profile over the whole run."""
+        """Return the service with its profile over the whole run, one for each tranche of replicas.
+
+        A tranche holds its GPUs from when there are any for it, and shares the load evenly
+        with the others from its day on.
+        """
         steps = math.ceil(context.duration_s / self.step_s)
         demand = self._demand(context, steps)
-        tokens = demand * self.tokens_per_request / self.replicas
+        tranches = self.build_out or [(0.0, self.replicas)]
+        days = self._middle_s(steps) / SECONDS_PER_DAY
+        number = np.searchsorted([day for day, _ in tranches], days, side="right") - 1
+        replicas = np.array([count for _, count in tranches], dtype=float)[number]
+        tokens = demand * self.tokens_per_request / replicas
         served = np.minimum(tokens, self.decode.capacity_tokens_per_s())
         activity = self.decode.activity(served)
-        requests = served * self.replicas / self.tokens_per_request
-        unserved = np.maximum(demand - requests, 0.0)
+        unserved = np.maximum(demand - served * replicas / self.tokens_per_request, 0.0)
         self.warnings = self._warnings(float(unserved.sum()), float(demand.sum()))
 
         def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.asarray(values.reshape(steps, -1).mean(axis=1))
 
-        profile = ServiceProfile(
-            means(activity), means(requests), means(served * self.replicas), means(unserved)
-        )
-        return [Service(self.label("inference"), self.held_gpus(), self.step_s, profile)]
+        found, before = [], 0
+        for k, (_, count) in enumerate(tranches):
+            own, there = count - before, number >= k
+            before = count
+            profile = ServiceProfile(
+                means(activity * there),
+                means(served * own / self.tokens_per_request * there),
+                means(served * own * there),
+                means(unserved * (there if k == 0 else 0.0)),
+            )
+            name = self.label("inference") + (f"-{k + 1}" if len(tranches) > 1 else "")
+            found.append(Service(name, own * self.gpus_per_replica, self.step_s, profile))
+        return found
+
+    def _middle_s(self, steps: int) -> NDArray[np.float64]:
+        """Return the middle of each minute of *steps* steps, in seconds of the run."""
+        return GRID_S * np.arange(0.5, steps * round(self.step_s / GRID_S))
+
+    def _grown(self, middle_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return demand over ``requests_per_s`` by growth alone."""
+        if not self.growth:
+            return np.ones(len(middle_s))
+        days, factors = zip(*self.growth, strict=True)
+        return np.asarray(np.exp(np.interp(middle_s / SECONDS_PER_DAY, days, np.log(factors))))
 
     def _demand(self, context: WorkloadContext, steps: int) -> NDArray[np.float64]:
         """Return requests per second in the middle of each minute of *steps* steps."""
-        middle_s = GRID_S * np.arange(0.5, steps * round(self.step_s / GRID_S))
+        middle_s = self._middle_s(steps)
         weight = self.rhythm.weight(middle_s + seconds_since_monday(context.start))
+        weight *= self._grown(middle_s)
         # Drawn for each hour of the run whatever the step, so that the step changes no draw.
         hours = math.ceil(context.duration_s / SECONDS_PER_HOUR) + 1
         noise = context.rng(f"{self.key}.noise").standard_normal(hours)
