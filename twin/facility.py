@@ -32,6 +32,8 @@ from twin.voltage import Voltage
 
 BEATS_PER_BLOCK = 128
 """Beats between two settlements of the racks: many, so that numpy is cheap."""
+RACK_BEATS_PER_BLOCK = 2_000_000
+"""Racks times beats at most, for which memory is needed several times over."""
 SHORTEST_WAIT_S = 1e-3
 """A breaker needs longer to open; and the change of a large battery's energy over a much
 shorter beat would be lost in its rounding. [s]"""
@@ -99,6 +101,13 @@ class Facility:
     """Rings when ``feed_due_s`` is another."""
     pending: list[tuple[float, float, float, list[float]]] = field(default_factory=list)
     """Beats whose racks are not settled: (start [s], length [s], fan surcharge, row)."""
+
+    block: int = field(init=False)
+    """Beats between two settlements."""
+
+    def __post_init__(self) -> None:
+        most = RACK_BEATS_PER_BLOCK // self.cluster.racks
+        self.block = max(1, min(BEATS_PER_BLOCK, most))
 
     def heartbeat(
         self, beat_s: float, duration_s: float, progress: Callable[[float], None]
@@ -226,7 +235,7 @@ class Facility:
             allocated / dt_s if capped else 0.0,
         ]
         self.pending.append((from_s, dt_s, warm, row))
-        if len(self.pending) == BEATS_PER_BLOCK:
+        if len(self.pending) >= self.block:
             self.settle()
         self._limit(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
         self.follow_feed()

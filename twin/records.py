@@ -32,6 +32,8 @@ class Placement:
     part_gpus: int = 0
     racks: list[int] = field(default_factory=list)
     """Rack of each whole server; filled in by the cluster."""
+    servers_in_rack: Any = None
+    """How many of them stand in each rack of the hall, an array, where there are very many."""
 
     def servers(self) -> list[int]:
         """Return every server touched."""

@@ -19,6 +19,9 @@ from twin.gpu.base import GpuServer
 from twin.meter import Meter
 from twin.records import Job, Placement
 
+WIDE = 4096
+"""Servers from which on a placement is booked as one array over the racks, not server by server."""
+
 
 class Cluster:
     """Servers in racks, the GPUs free in them, and the power they draw.
@@ -61,6 +64,9 @@ class Cluster:
         self._step_j: list[float] = []
         self._lengths_s: list[float] = []
         self._steps: list[int] = []
+        self._wide: list[tuple[int, NDArray[np.float64], float]] = []
+        """Beats since the last settlement, servers of each rack, and W or J for each server."""
+        self._wide_late: list[tuple[int, NDArray[np.float64], float]] = []
 
     def place(self, job: Job, placement: Placement, drive: float, now_s: float) -> None:
         """Seat *job* at *placement* with its GPUs at *drive*."""
@@ -69,6 +75,8 @@ class Cluster:
         job.drive = 0.0
         job.server_w, job.server_fan_w = self._idle_w, self._idle_fan_w
         placement.racks = list(map(self._rack_of, placement.whole))
+        if len(placement.racks) >= WIDE:
+            placement.servers_in_rack = self._servers_in_rack(placement.racks)
         racks = set(placement.racks)
         if placement.part_gpus:
             racks.add(self._rack_of(placement.part_server))
@@ -108,7 +116,11 @@ class Cluster:
                 self._advance(now_s)
             if placement.racks:
                 step_w, step_fan_w = server_w - job.server_w, server_fan_w - job.server_fan_w
-                self._book(placement.racks, step_w, step_fan_w, now_s)
+                if placement.servers_in_rack is None:
+                    self._book(placement.racks, step_w, step_fan_w, now_s)
+                else:
+                    number, in_rack = len(placement.racks), placement.servers_in_rack
+                    self._book_wide(number, in_rack, step_w, step_fan_w, now_s)
             if placement.part_gpus:
                 self._drive_part(placement, drive - job.drive, now_s)
         job.drive = drive
@@ -213,7 +225,11 @@ class Cluster:
     def _switch(self, servers: list[int], sign: float, now_s: float) -> None:
         self._advance(now_s)
         racks = [self.rack_of[server] for server in servers]
-        self._book(racks, sign * self._idle_w, sign * self._idle_fan_w, now_s)
+        step_w, step_fan_w = sign * self._idle_w, sign * self._idle_fan_w
+        if len(racks) < WIDE:
+            self._book(racks, step_w, step_fan_w, now_s)
+        else:
+            self._book_wide(len(racks), self._servers_in_rack(racks), step_w, step_fan_w, now_s)
         self.servers_on += int(sign) * len(servers)
 
     @property
@@ -234,6 +250,24 @@ class Cluster:
         self._where += racks
         self._step_w += [step_w] * number
         self._step_j += [step_w * (now_s - self._beat_at_s)] * number
+
+    def _book_wide(
+        self,
+        number: int,
+        in_rack: NDArray[np.float64],
+        step_w: float,
+        step_fan_w: float,
+        now_s: float,
+    ) -> None:
+        """Book the same step for *number* servers, of which *in_rack* stand in each rack."""
+        self.power_w += step_w * number
+        self.fan_w += step_fan_w * number
+        beat = len(self._lengths_s)
+        self._wide.append((beat, in_rack, step_w))
+        self._wide_late.append((beat, in_rack, step_w * (now_s - self._beat_at_s)))
+
+    def _servers_in_rack(self, racks: list[int]) -> NDArray[np.float64]:
+        return np.bincount(racks, minlength=self.racks).astype(float)
 
     def take_beat(self, now_s: float) -> tuple[float, float]:
         """Close the beat that ends now; return energy of all servers, of which fans [J].
@@ -264,15 +298,33 @@ class Cluster:
         # One array from first to last: the steps, their sum up to each beat, the mean over it.
         flat_w = np.bincount(cell, self._step_w[:booked], beats * racks).astype(float, copy=False)
         mean_w = flat_w.reshape(beats, racks)
+        self._wide = _add_wide(self._wide, mean_w)
         mean_w[0] += self._rack_w
         for before_w, beat_w in pairwise(mean_w):  # a third of what cumsum takes
             np.add(before_w, beat_w, out=beat_w)
         self._rack_w = mean_w[-1].copy()
         late_w = np.array(self._step_j[:booked]) / np.array(self._lengths_s)[beat]
         np.subtract.at(flat_w, cell, late_w)
+        per_s = [
+            (beat, in_rack, -j / self._lengths_s[beat]) if beat < beats else (beat, in_rack, j)
+            for beat, in_rack, j in self._wide_late
+        ]
+        self._wide_late = _add_wide(per_s, mean_w)
         del self._where[:booked], self._step_w[:booked], self._step_j[:booked]
         self._lengths_s, self._steps = [], []
         return mean_w
+
+
+def _add_wide(
+    booked: list[tuple[int, NDArray[np.float64], float]], rows: NDArray[np.float64]
+) -> list[tuple[int, NDArray[np.float64], float]]:
+    """Add what is booked to the row of its beat; return what belongs to a beat after the last."""
+    for beat, in_rack, each in booked:
+        if beat < len(rows):
+            rows[beat] += in_rack * each
+    return [
+        (beat - len(rows), in_rack, each) for beat, in_rack, each in booked if beat >= len(rows)
+    ]
 
 
 def _more(reasons: list[int], server: int) -> int:
