@@ -144,6 +144,31 @@ def test_who_reads_nothing_is_not_slowed_by_storage():
     assert (a.finished_at_s, b.finished_at_s) == (200, 100)
 
 
+def test_checkpoints_written_behind_the_steps_share_storage_with_readers():
+    """100 B/s read and 100 written of 150: both at 0.75, and every byte is in the books."""
+    a = job("a", 0, 8, 90, read_bytes_per_s=100.0)
+    b = job("b", 0, 8, 90, write_bytes_per_s=100.0)
+    desk = bench(disk=Disk(bytes_per_s=150.0))
+    play(desk, [a, b])
+    assert a.finished_at_s == b.finished_at_s == 120
+    assert (desk.moved.read_bytes, desk.moved.written_bytes) == (
+        pytest.approx(9000),
+        pytest.approx(9000),
+    )
+    assert desk.tally.take(120)[4] == pytest.approx(120 * 150)
+
+
+def test_a_checkpoint_that_stops_the_work_takes_as_long_as_others_leave_room():
+    """A fifth of the time it writes at 100 B/s; a reader of 60 leaves 40 of 100: 2.5 x as long."""
+    a = job("a", 0, 8, 100, write_bytes_per_s=20.0, burst_bytes_per_s=100.0, burst_fraction=0.2)
+    play(bench(disk=Disk(bytes_per_s=100.0)), [a])
+    assert a.finished_at_s == 100
+    a = job("a", 0, 8, 100, write_bytes_per_s=20.0, burst_bytes_per_s=100.0, burst_fraction=0.2)
+    reader = job("r", 0, 8, 1000, read_bytes_per_s=60.0)
+    play(bench(disk=Disk(bytes_per_s=100.0)), [a, reader])
+    assert a.finished_at_s == pytest.approx(100 * (1 + 0.2 * (2.5 - 1)))
+
+
 def test_a_service_counts_tokens_only_while_it_has_gpus():
     profile = ServiceProfile(
         activity=np.array([0.5, 1.0]),

@@ -218,7 +218,7 @@ def size(design: Design, replication: int = 0) -> None:
         raise ConfigError(
             f"facility.gpus={facility.gpus}: must be at least the {held} that services hold"
         )
-    storage_w = design.storage.power_w(float("inf"))
+    storage_w = design.storage.power_w(float("inf"), float("inf"))
     design.it_nameplate_w = (
         cluster.servers * server.nameplate_w + design.network.power_w() + storage_w
     )
@@ -240,7 +240,7 @@ def hardware(design: Design) -> Hardware:
         domain_gpus=server.gpus_per_server * fabric.servers_joined() if joined else 1,
         domain_bytes_per_s=server.scale_up_bytes_per_s if joined else fabric_bytes_per_s,
         fabric_bytes_per_s=fabric_bytes_per_s,
-        storage_bytes_per_s=design.storage.bandwidth_bytes_per_s,
+        storage_bytes_per_s=design.storage.write_bandwidth_bytes_per_s,
         gpu_power_w=server.gpu_power_w,
     )
 

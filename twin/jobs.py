@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from math import floor, inf
@@ -28,6 +28,8 @@ from twin.storage.base import Storage
 from twin.workload.base import ServiceProfile
 
 Life = Generator[simpy.Event, None, None]
+ROOM_STEPS = 50
+"""The room that storage has for checkpoints is told in so many steps, always rounded down."""
 Expected = tuple[float, int, Job]
 """When a running job ends if it runs to its limit, the order of its start, and the job."""
 
@@ -44,8 +46,6 @@ class Tally:
     active_gpus: float = 0.0
     """GPUs weighted by their activity."""
     busy_servers: int = 0
-    reading: float = 0.0
-    """Data read from storage if it can keep up. [B/s]"""
     storage_w: float = 0.0
     tokens_per_s: float = 0.0
     requests_per_s: float = 0.0
@@ -96,6 +96,24 @@ class Tally:
 def _mean_activity(job: Job) -> float:
     """Return the activity of its GPUs over its duty cycle [-]."""
     return job.duty * job.activity + (1.0 - job.duty) * job.low_activity
+
+
+@dataclass(slots=True)
+class Transfers:
+    """What running jobs move to and from storage, and what they get of it."""
+
+    reading: float = 0.0
+    """Data read if storage can keep up. [B/s]"""
+    writing: float = 0.0
+    """Data written if it can keep up, in the mean. [B/s]"""
+    shares: tuple[float, float] = (1.0, 1.0)
+    """Of their demand that readers and writers get. [-]"""
+    bursting: dict[Job, None] = field(default_factory=dict)
+    """Jobs that stop for each checkpoint until it is written."""
+    room: float = 0.0
+    """What storage has left for those. [B/s]"""
+    read_bytes: float = 0.0
+    written_bytes: float = 0.0
 
 
 @dataclass(slots=True)
@@ -184,7 +202,7 @@ class Dispatcher:
         """A copy of what is free, to plan on."""
         self._activity_factor = 1.0
         self._rate_factor = 1.0
-        self._storage_level = 1.0
+        self.moved = Transfers()
         self._serving: dict[Job, tuple[float, float]] = {}
         """Tokens/s and requests/s of each service while it holds its GPUs."""
 
@@ -281,13 +299,13 @@ class Dispatcher:
         job.rate_since_s = now_s
         if job.restarts:
             job.ready_at_s = now_s + job.restart_s
+        if job.read_bytes_per_s or job.write_bytes_per_s:
+            self._transfer(job, 1.0)
         job.rate = self._rate(job)
         if finite:
             job.process = self.env.process(self._life(job))
         else:
             self._serving_counts(job, 1.0)
-        if job.read_bytes_per_s:
-            self._read(job.read_bytes_per_s)
 
     def _connect(self, job: Job, placement: Placement) -> float:
         """Count what *placement* spans, join the fabric, and return what that leaves of the rate.
@@ -413,8 +431,8 @@ class Dispatcher:
         if job.work_s == inf:
             self._serving_counts(job, -1.0)
         self.changes += 1
-        if job.read_bytes_per_s:
-            self._read(-job.read_bytes_per_s)
+        if job.read_bytes_per_s or job.write_bytes_per_s:
+            self._transfer(job, -1.0)
 
     def settle(self, job: Job) -> None:
         """Book what *job* did since its rate last changed."""
@@ -427,6 +445,9 @@ class Dispatcher:
         energy_j = job.power_w * passed_s
         job.energy_j += energy_j
         gpu_s = job.gpus * passed_s
+        worked_s = job.rate * passed_s
+        self.moved.read_bytes += job.read_bytes_per_s * worked_s
+        self.moved.written_bytes += job.write_bytes_per_s * worked_s
         useful_gpu_s = gpu_s * job.rate
         self.useful_gpu_s += useful_gpu_s
         percent = 100.0 * self._activity_factor
@@ -503,8 +524,16 @@ class Dispatcher:
         if job.ready_at_s > self.env.now:
             return 0.0
         rate = job.network_factor * self._rate_factor
-        if job.read_bytes_per_s and rate > self._storage_level:
-            return self._storage_level
+        if job.burst_bytes_per_s:
+            # What others leave: the room beside all, and what is its own of the rest.
+            room = self.moved.room + job.write_bytes_per_s
+            stretch = max(1.0, job.burst_bytes_per_s / room)
+            rate /= 1.0 + rate * job.burst_fraction * (stretch - 1.0)
+        readers, writers = self.moved.shares
+        if job.read_bytes_per_s and rate > readers:
+            rate = readers
+        if job.write_bytes_per_s and rate > writers:
+            rate = writers
         return rate
 
     def _pace(self, jobs: Iterator[Job]) -> None:
@@ -517,15 +546,27 @@ class Dispatcher:
                 if job.process is not None:
                     job.process.interrupt()
 
-    def _read(self, change_bytes_per_s: float) -> None:
-        """Let the demand on storage change; if it is short, all who read slow down."""
-        tally = self.tally
-        tally.reading = max(0.0, tally.reading + change_bytes_per_s)
-        tally.storage_w = self.storage.power_w(tally.reading)
-        level = self.storage.level(tally.reading)
-        if level != self._storage_level:
-            self._storage_level = level
-            self._pace(job for job in list(self.running) if job.read_bytes_per_s)
+    def _transfer(self, job: Job, sign: float) -> None:
+        """Let *job* use the storage (+1) or no longer (-1); where it is short, users slow down."""
+        moved, storage = self.moved, self.storage
+        reading = moved.reading = max(0.0, moved.reading + sign * job.read_bytes_per_s)
+        writing = moved.writing = max(0.0, moved.writing + sign * job.write_bytes_per_s)
+        self.tally.storage_w = storage.power_w(reading, writing)
+        if job.burst_bytes_per_s and sign > 0.0:
+            moved.bursting[job] = None
+        elif job.burst_bytes_per_s:
+            del moved.bursting[job]
+        shares = storage.shares(reading, writing)
+        if shares != moved.shares:
+            moved.shares = shares
+            users = [job for job in self.running if job.read_bytes_per_s or job.write_bytes_per_s]
+            self._pace(iter(users))
+        if moved.bursting:
+            step = storage.write_bandwidth_bytes_per_s / ROOM_STEPS
+            room = floor(storage.room_bytes_per_s(reading, writing) / step) * step
+            if room != moved.room:
+                moved.room = room
+                self._pace(iter(list(moved.bursting)))
 
     def throttle(self, activity_factor: float, rate_factor: float) -> None:
         """Let all GPUs work at these fractions of their own activity and rate from now on."""

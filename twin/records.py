@@ -81,6 +81,13 @@ class Job:
     """From a new start after a stop to the first work: loading the checkpoint. [s]"""
     save_s: float = float("inf")
     """From the order to make way to a written checkpoint; ``inf``: it can write none. [s]"""
+    write_bytes_per_s: float = 0.0
+    """Data written to shared storage at rate 1, whole job, in the mean. [B/s]"""
+    burst_bytes_per_s: float = 0.0
+    """What a checkpoint that stops the work is written with where storage has room; 0 where
+    none does. [B/s]"""
+    burst_fraction: float = 0.0
+    """Share of its time at rate 1 that such checkpoints stop it. [-]"""
 
     # ---- life, owned by jobs.py ----
     status: str = QUEUED
@@ -136,7 +143,7 @@ class Hardware:
     fabric_bytes_per_s: float
     """Bandwidth of one GPU into the fabric, at line rate. [B/s]"""
     storage_bytes_per_s: float
-    """Shared storage, all of it. [B/s]"""
+    """Writing to shared storage, all of it. [B/s]"""
     gpu_power_w: Callable[[float], float]
     """Power of one GPU by its activity 0-1. [W]"""
 

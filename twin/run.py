@@ -176,6 +176,8 @@ def _add_up(facility: Facility) -> None:
     totals, desk = facility.totals, facility.dispatcher
     totals.useful_gpu_s = max(desk.useful_gpu_s, 0.0)  # lost work leaves a rounding rest
     totals.lost_gpu_s = desk.lost_gpu_s
+    totals.storage_read_bytes = desk.moved.read_bytes
+    totals.storage_written_bytes = desk.moved.written_bytes
     totals.flops, totals.flops_gpu_s = desk.useful_flops, desk.known_flops_gpu_s
     totals.jobs_submitted = desk.submitted
     totals.jobs_completed = desk.completed
@@ -294,6 +296,7 @@ def run_record(
             *design.grid.warnings,
             *design.power.warnings,
             *design.cooling.warnings,
+            *design.storage.warnings(),
             *design.workload.warnings,
             *(report.notes if report else []),
         ],

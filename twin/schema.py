@@ -640,6 +640,22 @@ SUMMARY = _keys(
         TRUST,
         "higher",
     ),
+    Key(
+        "storage_read_tb",
+        "Read from storage",
+        "TB",
+        "sum over jobs of bytes read per second of work * work done, lost work included",
+        LEDGER,
+        TRUST,
+    ),
+    Key(
+        "storage_written_tb",
+        "Written to storage",
+        "TB",
+        "sum over jobs of checkpoint bytes per second of work * work done, lost work included",
+        LEDGER,
+        TRUST,
+    ),
 )
 """Keys of ``summary.json``, in order."""
 

@@ -34,9 +34,37 @@ def test_published_bandwidth(name, bytes_per_s):
 
 def test_everyone_gets_all_until_the_bandwidth_is_used_up():
     storage = load()
-    assert storage.level(0.0) == 1.0
-    assert storage.level(2e12) == 1.0
-    assert storage.level(4e12) == 0.5
+    assert storage.shares(0.0, 0.0) == (1.0, 1.0)
+    assert storage.shares(2e12, 0.0) == (1.0, 1.0)
+    assert storage.shares(4e12, 0.0)[0] == 0.5
+    assert storage.shares(0.0, 2e12) == (0.5, 0.5)
+
+
+def test_readers_and_writers_share_the_time_of_the_nodes():
+    """Half of the reading and half of the writing fill it; twice that gets half."""
+    storage = load()
+    assert storage.load(1e12, 5e11) == 1.0
+    assert storage.shares(1e12, 5e11) == (1.0, 1.0)
+    assert storage.shares(2e12, 1e12) == (0.5, 0.5)
+    assert storage.room_bytes_per_s(1e12, 0.0) == 5e11
+    assert storage.room_bytes_per_s(4e12, 0.0) == 0.0
+    assert storage.power_w(1e12, 2.5e11) == 50e3 + 0.75 * 40e3
+    assert storage.power_w(9e12, 9e12) == 90e3
+
+
+@given(DEMAND, DEMAND)
+def test_what_is_moved_never_takes_more_time_than_there_is(read, write):
+    storage = load(file_mb=0.5)
+    readers, writers = storage.shares(read, write)
+    assert 0.0 <= readers <= writers <= 1.0
+    done = read * readers / storage.stream_bytes_per_s + write * writers / storage.write_bytes_per_s
+    assert done <= 1.0 + 1e-9
+    assert read * readers <= storage.bandwidth_bytes_per_s * (1.0 + 1e-9)
+
+
+def test_checkpoints_wait_for_no_metadata():
+    storage = load(file_mb=0.1)
+    assert storage.shares(2e12, 0.0) == (pytest.approx(0.05), 1.0)
 
 
 @given(DEMAND)
@@ -64,7 +92,11 @@ def test_thirty_billion_small_files_are_bound_by_metadata():
     assert read_bandwidth_bytes_per_s(2e12, 2e7, file_bytes) == 2e12
     raw = load(file_mb=0.1)
     assert raw.bandwidth_bytes_per_s == pytest.approx(1e11)
-    assert raw.level(2e12) == pytest.approx(0.05)
+    assert raw.shares(2e12, 0.0)[0] == pytest.approx(0.05)
+    assert raw.warnings() == [
+        "storage is bound by metadata: 1e+06 opens/s of files of 0.1 MB give 0.1 of 2 TB/s"
+    ]
+    assert load().warnings() == []
     assert load().bandwidth_bytes_per_s == load().stream_bytes_per_s
 
 

@@ -85,7 +85,7 @@ class OneSwitch(Fabric):
 
 @dataclass
 class Disk(Storage):
-    """Fixed bandwidth, 1 W for each byte a second."""
+    """Fixed bandwidth for reading and writing together, 1 W for each byte a second."""
 
     bytes_per_s: float = float("inf")
 
@@ -93,11 +93,20 @@ class Disk(Storage):
     def bandwidth_bytes_per_s(self) -> float:
         return self.bytes_per_s
 
-    def level(self, demand_bytes_per_s: float) -> float:
-        return min(1.0, self.bytes_per_s / demand_bytes_per_s) if demand_bytes_per_s else 1.0
+    @property
+    def write_bandwidth_bytes_per_s(self) -> float:
+        return self.bytes_per_s
 
-    def power_w(self, demand_bytes_per_s: float) -> float:
-        return min(demand_bytes_per_s, self.bytes_per_s)
+    def shares(self, read_bytes_per_s: float, write_bytes_per_s: float) -> tuple[float, float]:
+        both = read_bytes_per_s + write_bytes_per_s
+        share = min(1.0, self.bytes_per_s / both) if both else 1.0
+        return share, share
+
+    def room_bytes_per_s(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+        return max(0.0, self.bytes_per_s - read_bytes_per_s - write_bytes_per_s)
+
+    def power_w(self, read_bytes_per_s: float, write_bytes_per_s: float = 0.0) -> float:
+        return min(read_bytes_per_s + write_bytes_per_s, self.bytes_per_s)
 
 
 def job(name: str, arrived_at_s: float, gpus: int, work_s: float, **more: Any) -> Job:

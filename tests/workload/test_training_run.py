@@ -285,7 +285,7 @@ def test_a_run_takes_gpus_fabric_and_storage_of_its_cluster():
     hardware = design.context.hardware
     assert hardware.fabric_bytes_per_s == 12.5e9  # 4 x 200 Gb/s for eight GPUs
     assert hardware.domain_bytes_per_s == 300e9
-    assert hardware.storage_bytes_per_s == 2e12
+    assert hardware.storage_bytes_per_s == 1e12  # of writing
 
 
 def test_several_runs_share_a_facility_as_a_mix(run, cluster):
@@ -297,3 +297,17 @@ def test_several_runs_share_a_facility_as_a_mix(run, cluster):
         ("first", 1024),
         ("second", 1024),
     ]
+
+
+def test_a_run_writes_its_checkpoints_at_their_mean_and_stops_only_where_it_blocks(run, cluster):
+    """14 bytes of each of 69 billion parameters, every half hour."""
+    keys = {"interval_minutes": 30.0, "blocking_s": 5.0, "bytes_per_parameter": 14.0}
+    job = the_job(changed(run, "checkpoint", **keys), cluster())
+    size = 14.0 * run().model.parameters_billion * 1e9
+    assert job.write_bytes_per_s == pytest.approx(size / (1800 + 5))
+    assert (job.burst_bytes_per_s, job.burst_fraction) == (0.0, 0.0)
+    keys |= {"blocking_s": None, "write_fraction": 0.5}
+    job = the_job(changed(run, "checkpoint", **keys), cluster())
+    assert job.burst_bytes_per_s == 1e12  # half of 2 TB/s
+    writing_s = size / 1e12
+    assert job.burst_fraction == pytest.approx(writing_s / (1800 + writing_s))

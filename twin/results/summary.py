@@ -28,6 +28,7 @@ Summary = dict[str, float | int | str | None]
 WATTS_PER_MEGAWATT = 1e6
 KILOGRAMS_PER_TONNE = 1e3
 KILOGRAMS_PER_M3 = 1e3
+BYTES_PER_TERABYTE = 1e12
 
 
 @dataclass(slots=True)
@@ -46,6 +47,8 @@ class Totals:
     """Server power supply losses where the model tells them apart, part of ``server_j``. [J]"""
     network_j: float = 0.0
     storage_j: float = 0.0
+    storage_read_bytes: float = 0.0
+    storage_written_bytes: float = 0.0
     loss_j: float = 0.0
     it_loss_j: float = 0.0
     """Losses on the path to IT, part of ``loss_j``. [J]"""
@@ -227,6 +230,8 @@ def _work(t: Totals, facts: Facts) -> Summary:
         "gpu_available_fraction": metrics.ratio(all_gpu_s + missing_gpu_s - t.gpu_out_s, all_gpu_s),
         "throttled_gpu_hours": t.throttled_gpu_s / SECONDS_PER_HOUR,
         "capped_gpu_hours": t.capped_gpu_s / SECONDS_PER_HOUR,
+        "storage_read_tb": t.storage_read_bytes / BYTES_PER_TERABYTE,
+        "storage_written_tb": t.storage_written_bytes / BYTES_PER_TERABYTE,
     }
 
 

@@ -11,19 +11,36 @@ from twin.config import Component
 
 @dataclass
 class Storage(Component):
-    """Shared storage; subclasses are one file each in ``twin/storage``."""
+    """Shared storage; subclasses are one file each in ``twin/storage``.
+
+    Demands are means: a job that writes a checkpoint now and then counts with its bytes over
+    the time between two.
+    """
 
     family: ClassVar[str] = "storage"
+
+    def warnings(self) -> list[str]:
+        """Return sentences for run.json."""
+        return []
 
     @property
     @abstractmethod
     def bandwidth_bytes_per_s(self) -> float:
-        """Return what all readers together can have at most [B/s]."""
+        """Return what all readers together can have at most, were there no writers [B/s]."""
+
+    @property
+    @abstractmethod
+    def write_bandwidth_bytes_per_s(self) -> float:
+        """Return what all writers together can have at most, were there no readers [B/s]."""
 
     @abstractmethod
-    def level(self, demand_bytes_per_s: float) -> float:
-        """Return the fraction 0-1 of its demand every reader gets at this total demand."""
+    def shares(self, read_bytes_per_s: float, write_bytes_per_s: float) -> tuple[float, float]:
+        """Return the fractions 0-1 of their demand that readers and writers get."""
 
     @abstractmethod
-    def power_w(self, demand_bytes_per_s: float) -> float:
-        """Return the power at this total demand [W]."""
+    def room_bytes_per_s(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+        """Return what is left at these demands for one who writes as fast as he can [B/s]."""
+
+    @abstractmethod
+    def power_w(self, read_bytes_per_s: float, write_bytes_per_s: float = 0.0) -> float:
+        """Return the power at these demands [W]."""

@@ -1,4 +1,4 @@
-"""A parallel file system of equal nodes: bandwidth shared by all, power by load."""
+"""A parallel file system of equal nodes: time shared by readers and writers, power by load."""
 
 from __future__ import annotations
 
@@ -66,11 +66,17 @@ def read_bandwidth_bytes_per_s(
 
 @dataclass
 class ParallelStorage(Storage):
-    """Storage nodes side by side; a file is spread over all of them."""
+    """Storage nodes side by side; a file is spread over all of them.
+
+    A node that reads a part of its time has the rest for writing. Only data files are small:
+    checkpoints are written in large pieces and wait for no metadata.
+    """
 
     nodes: Units
     node_gb_per_s: Positive
     """Read bandwidth of one node. [GB/s]"""
+    node_write_gb_per_s: Positive
+    """Write bandwidth of one node. [GB/s]"""
     node_idle_w: NonNegative
     node_busy_w: NonNegative
     """One node at full bandwidth. [W]"""
@@ -83,6 +89,8 @@ class ParallelStorage(Storage):
 
     stream_bytes_per_s: float = field(init=False)
     """Bandwidth of large files, all nodes together. [B/s]"""
+    write_bytes_per_s: float = field(init=False)
+    """Bandwidth of writing, all nodes together. [B/s]"""
     _bandwidth_bytes_per_s: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +98,7 @@ class ParallelStorage(Storage):
         enough = self.node_busy_w >= self.node_idle_w
         require(enough, "node_busy_w", self.node_busy_w, f">= node_idle_w={self.node_idle_w}")
         self.stream_bytes_per_s = self.nodes * self.node_gb_per_s * BYTES_PER_GIGABYTE
+        self.write_bytes_per_s = self.nodes * self.node_write_gb_per_s * BYTES_PER_GIGABYTE
         self._bandwidth_bytes_per_s = read_bandwidth_bytes_per_s(
             self.stream_bytes_per_s, self.metadata_opens_per_s, self.file_mb * BYTES_PER_MEGABYTE
         )
@@ -99,14 +108,42 @@ class ParallelStorage(Storage):
         """Return the bandwidth of files as they are stored [B/s]."""
         return self._bandwidth_bytes_per_s
 
-    def level(self, demand_bytes_per_s: float) -> float:
-        """Return the fraction 0-1 of its demand every reader gets at this total demand."""
-        if demand_bytes_per_s <= self._bandwidth_bytes_per_s:
-            return 1.0  # the usual case, asked at every start and end of a job
-        return shared_fraction(demand_bytes_per_s, self._bandwidth_bytes_per_s)
+    @property
+    def write_bandwidth_bytes_per_s(self) -> float:
+        """Return what all writers together can have at most, were there no readers [B/s]."""
+        return self.write_bytes_per_s
 
-    def power_w(self, demand_bytes_per_s: float) -> float:
-        """Return the power at this total demand [W]: idle to busy with what is really read."""
-        read_bytes_per_s = min(demand_bytes_per_s, self._bandwidth_bytes_per_s)
-        load = read_bytes_per_s / self.stream_bytes_per_s
+    def warnings(self) -> list[str]:
+        """Say so where opening files takes longer than reading them."""
+        most = self._bandwidth_bytes_per_s
+        if most >= self.stream_bytes_per_s:
+            return []
+        return [
+            f"storage is bound by metadata: {self.metadata_opens_per_s:g} opens/s of files of "
+            f"{self.file_mb:g} MB give {most / 1e12:.3g} of "
+            f"{self.stream_bytes_per_s / 1e12:.3g} TB/s"
+        ]
+
+    def load(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+        """Return the time the nodes would need over the time there is, above 1 if too much [-]."""
+        read_bytes_per_s = min(read_bytes_per_s, self._bandwidth_bytes_per_s)
+        written = write_bytes_per_s / self.write_bytes_per_s
+        return read_bytes_per_s / self.stream_bytes_per_s + written
+
+    def shares(self, read_bytes_per_s: float, write_bytes_per_s: float) -> tuple[float, float]:
+        """Return the fractions 0-1 of their demand that readers and writers get."""
+        load = self.load(read_bytes_per_s, write_bytes_per_s)
+        writers = 1.0 if load <= 1.0 else 1.0 / load
+        if read_bytes_per_s <= self._bandwidth_bytes_per_s:
+            return writers, writers  # the usual case, asked at every start and end of a job
+        return writers * shared_fraction(read_bytes_per_s, self._bandwidth_bytes_per_s), writers
+
+    def room_bytes_per_s(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+        """Return what is left at these demands for one who writes as fast as he can [B/s]."""
+        left = 1.0 - self.load(read_bytes_per_s, write_bytes_per_s)
+        return max(0.0, left) * self.write_bytes_per_s
+
+    def power_w(self, read_bytes_per_s: float, write_bytes_per_s: float = 0.0) -> float:
+        """Return the power at these demands [W]: idle to busy with what is really moved."""
+        load = min(1.0, self.load(read_bytes_per_s, write_bytes_per_s))
         return self.nodes * (self.node_idle_w + (self.node_busy_w - self.node_idle_w) * load)

@@ -43,6 +43,8 @@ class BatchJobs(Workload):
     """From the order to make way for others to a written checkpoint; null: it can write none."""
     restart_minutes: NonNegative = 0.0
     """From a new start after a stop to the first work: loading the checkpoint."""
+    checkpoint_gb_per_gpu: NonNegative = 0.0
+    """What one GPU adds to a checkpoint, written behind the steps. [GB]"""
     priority: int = 0
 
     def __post_init__(self) -> None:
@@ -52,6 +54,9 @@ class BatchJobs(Workload):
             given = getattr(self, name)
             if isinstance(given, list):
                 check_quantiles(given, name)
+        written = self.checkpoint_gb_per_gpu == 0.0 or self.checkpoint_minutes is not None
+        allowed = "0 where checkpoint_minutes is null"
+        require(written, "checkpoint_gb_per_gpu", self.checkpoint_gb_per_gpu, allowed)
 
     def level_rngs(self, context: WorkloadContext) -> list[np.random.Generator]:
         """Return the random streams of :meth:`draw_levels`, one for each level."""
@@ -78,3 +83,8 @@ class BatchJobs(Workload):
         """Return the work between two checkpoints, ``inf`` where none is kept [s]."""
         minutes = self.checkpoint_minutes
         return float("inf") if minutes is None else minutes * SECONDS_PER_MINUTE
+
+    @property
+    def write_bytes_per_s_per_gpu(self) -> float:
+        """Return the data one GPU writes to shared storage in the mean [B/s]."""
+        return self.checkpoint_gb_per_gpu * BYTES_PER_GIGABYTE / self.checkpoint_s

@@ -93,6 +93,7 @@ class TraceReplay(Layout, BatchJobs):
         limit_s = self._limits(found, context)
         label, kind = self.label(self.job_kind), self.job_kind
         read_per_gpu, checkpoint_s = self.read_bytes_per_s_per_gpu, self.checkpoint_s
+        write_per_gpu = self.write_bytes_per_s_per_gpu
         for begin in range(0, len(order), CHUNK):
             part = order[begin : begin + CHUNK]
             for i, limit, (activity, duty, waiting) in zip(
@@ -103,6 +104,7 @@ class TraceReplay(Layout, BatchJobs):
                     f"{label}-{found.job_id[i]}", kind, found.at_s[i], gpus, found.work_s[i],
                     limit, activity, found.account[i], self.priority, self.comm_fraction,
                     read_per_gpu * gpus, checkpoint_s, duty=duty, low_activity=waiting,
+                    write_bytes_per_s=write_per_gpu * gpus,
                 )  # fmt: skip
 
     def _limits(self, found: FoundRows, context: WorkloadContext) -> NDArray[np.float64]:

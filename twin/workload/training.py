@@ -95,6 +95,7 @@ class TrainingJobs(BatchJobs):
         label = self.label(self.job_kind)
         kind, comm, priority = self.job_kind, self.comm_fraction, self.priority
         read_per_gpu, checkpoint_s = self.read_bytes_per_s_per_gpu, self.checkpoint_s
+        write_per_gpu = self.write_bytes_per_s_per_gpu
         flops_per_gpu_s = (self.mfu or 0.0) * context.gpu_peak_flops
         low, high = self.limit_factor
         restart_s, save_s = self.restart_minutes * SECONDS_PER_MINUTE, self.save_s
@@ -120,7 +121,7 @@ class TrainingJobs(BatchJobs):
                 yield Job(
                     f"{label}-{number}", kind, at_s, size, work, limit, activity,
                     account, priority, comm, read, checkpoint_s, flops, duty, waiting,
-                    restart_s, save_s,
+                    restart_s, save_s, write_per_gpu * size,
                 )  # fmt: skip
 
     def _draw_gpus(

@@ -228,6 +228,8 @@ class Plan:
     """Time one checkpoint stops the work; 0 where none is written. [s]"""
     interval_s: float
     """Work between two checkpoints; inf where none is written. [s]"""
+    burst_bytes_per_s: float
+    """What a checkpoint that stops the work is written with, alone; 0 where none does. [B/s]"""
     goodput: float | None
     """Expected productive share at the failures given; None where none are."""
 

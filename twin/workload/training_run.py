@@ -16,6 +16,7 @@ from twin.physics.training import (
     StepTime,
     Transformer,
     check_memory,
+    checkpoint_bytes,
     fastest_layout,
     goodput_fraction,
     memory_per_gpu_bytes,
@@ -142,7 +143,16 @@ class TrainingRun(Workload):
             restart_s=self._restart_s(),
             save_s=self._save_s(context),
             flops=plan.flops,
+            write_bytes_per_s=self._checkpoint_bytes() / (plan.interval_s + plan.blocking_s),
+            burst_bytes_per_s=plan.burst_bytes_per_s,
+            burst_fraction=plan.blocked_fraction if plan.burst_bytes_per_s else 0.0,
         )
+
+    def _checkpoint_bytes(self) -> float:
+        kept = self.checkpoint
+        if kept is None:
+            return 0.0
+        return checkpoint_bytes(self.model.parameters_billion * BILLION, kept.bytes_per_parameter)
 
     def _restart_s(self) -> float:
         kept = self.checkpoint
@@ -175,6 +185,7 @@ class TrainingRun(Workload):
             training_s=training_s,
             blocking_s=blocking_s,
             interval_s=interval_s,
+            burst_bytes_per_s=self._burst_bytes_per_s(hardware),
             goodput=goodput,
         )
 
@@ -241,6 +252,13 @@ class TrainingRun(Workload):
         if mttf_s == inf:
             return blocking_s, interval_s, None
         return blocking_s, interval_s, goodput_fraction(interval_s, blocking_s, mttf_s, restart_s)
+
+    def _burst_bytes_per_s(self, hardware: Hardware) -> float:
+        """Return what a checkpoint that stops the work is written with; 0 where none does."""
+        kept = self.checkpoint
+        if kept is None or kept.blocking_s is not None:
+            return 0.0
+        return kept.write_fraction * hardware.storage_bytes_per_s
 
     def _in_words(self, plan: Plan) -> str:
         """Return the plan as a sentence."""
