@@ -123,6 +123,26 @@ def test_the_ledger_closes_through_a_trip_of_everything_the_plant_has(cooling, b
     assert done.events()["kind"].tolist().count("fault") == len(design.cooling.units)
 
 
+# ---- thin air ----
+
+
+@pytest.mark.parametrize(
+    ("site", "cooling", "throttles_at_c"),
+    [
+        ("beijing", "chilled_air", 35.0),
+        ("guiyang", "chilled_air", 34.2),
+        ("zhongwei", "rear_door", 34.02),
+        ("ulanqab", "direct_liquid_dry", 33.28),
+        ("ulanqab", "immersion", 35.0),
+    ],
+)
+def test_servers_throttle_at_cooler_inlets_where_thin_air_cools_them(site, cooling, throttles_at_c):
+    design = build.read(load(cooling, site=site))
+    build.size(design)
+    assert not design.gpu.limits(throttles_at_c - 0.01, False, False)[0]
+    assert design.gpu.limits(throttles_at_c + 0.01, False, False)[0]
+
+
 # ---- racks that are too dense ----
 
 

@@ -187,6 +187,7 @@ def size(design: Design, replication: int = 0) -> None:
     _time(design)
     facility, server, rack = design.facility, design.gpu, design.rack
     rack.check(server.nameplate_w)
+    server.place(design.site.altitude_m if design.cooling.liquid_fraction() < 1.0 else 0.0)
     cluster = design.cluster = Cluster(server, facility.gpus, rack.servers_per_rack)
     if facility.racks_built and facility.racks_built < cluster.racks:
         raise ConfigError(

@@ -11,6 +11,8 @@ each_liquid = pytest.mark.parametrize("name", LIQUID)
 
 def units_of(**changes):
     keys = {
+        "unit_kw": 1000.0,
+        "spares": 0,
         "approach_k": 4.0,
         "pump_kw_per_kw": 0.012,
         "pump_exponent": 2.7,

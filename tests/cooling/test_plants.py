@@ -112,6 +112,48 @@ def test_every_unit_is_counted_and_every_plant_answers_to_a_chiller_trip(name):
     assert "chiller" in made.units
 
 
+WITHOUT_SPARE = {
+    ("rear_door", "crah"),  # a door is part of its rack
+    ("airside_economizer", "chiller"),  # the outdoors stands in for a trim chiller
+    ("indirect_evaporative", "chiller"),
+}
+
+
+def without_chiller(made, unit):
+    """Return whether *unit* is the chiller of a plant that only answers to that name."""
+    return unit == "chiller" and not hasattr(made, "chillers") and made.air is None
+
+
+@every_plant
+def test_whatever_is_there_more_than_once_may_lose_one(name):
+    """N+1: at design heat and weather, one machine less of any kind is not felt."""
+    made = plant(name)
+    for unit, count in made.installed().items():
+        if (name, unit) in WITHOUT_SPARE or without_chiller(made, unit):
+            continue
+        assert count >= 2, unit
+        before = steady(made, design().heat_w, 33.0, 25.0)
+        made.set_available(unit, 1.0 - 1.0 / count)
+        after = steady(made, design().heat_w, 33.0, 25.0)
+        made.set_available(unit, 1.0)
+        assert after.unmet_w == 0.0, unit
+        assert after.inlet_c == pytest.approx(before.inlet_c, abs=0.05), unit
+
+
+@every_plant
+def test_losing_all_of_anything_is_felt(name):
+    made = plant(name)
+    for unit in made.installed():
+        before = steady(made, design().heat_w, 33.0, 25.0)
+        made.set_available(unit, 0.0)
+        after = steady(made, design().heat_w, 33.0, 25.0, hours=0.5)
+        made.set_available(unit, 1.0)
+        steady(made, design().heat_w, 33.0, 25.0, hours=6)
+        if without_chiller(made, unit):
+            continue
+        assert after.inlet_c > before.inlet_c + 1.0, unit
+
+
 @every_plant
 def test_with_everything_out_of_service_nothing_is_drawn(name):
     made = plant(name)

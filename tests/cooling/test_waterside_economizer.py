@@ -71,6 +71,18 @@ def test_whatever_the_weather_no_change_comes_before_its_time(tower_c):
             last_change, before = minute, made.on
 
 
+def test_the_mode_is_looked_at_every_minute_only_near_a_change():
+    made = economizer()
+    made.decide(22.0, 25.0, 16.0)
+    assert made.mode == "FMC"
+    assert made.quiet_s(22.0, 25.0, 16.0) == math.inf
+    assert made.quiet_s(22.0, 19.0, 16.0) == 60.0
+
+    made.on_for_s = 0.0  # it has just gone off: the cold must wait out the least time
+    made.pass_time(240.0)
+    assert made.quiet_s(22.0, 5.0, 16.0) == 20 * 60.0 - 240.0
+
+
 def test_while_chillers_must_wait_the_water_follows_the_tower():
     made = plant(NAME)
     steady(made, 1e6, 2.0, -2.0)

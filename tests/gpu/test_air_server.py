@@ -16,6 +16,7 @@ from twin.gpu.air_server import (
     AirServer,
     dynamic_fraction,
     fan_power_multiplier,
+    inlet_derate_k,
     piecewise_linear,
 )
 
@@ -144,6 +145,19 @@ def test_limits_have_hysteresis():
     assert A100.limits(42.0, True, False) == (True, True)
     assert A100.limits(36.0, True, True) == (True, True)
     assert A100.limits(32.0, True, True) == (False, False)
+
+
+def test_thin_air_lowers_the_inlet_limits_by_a_kelvin_for_each_300_m_above_900():
+    assert [inlet_derate_k(z) for z in (-400.0, 900.0, 1200.0, 1800.0)] == [0.0, 0.0, 1.0, 3.0]
+
+    high = load("a100")
+    high.place(1500.0)
+    assert high.limits(32.9, False, False) == (False, False)
+    assert high.limits(33.0, False, False) == (True, False)
+    assert high.limits(40.0, True, False) == (True, True)
+    assert high.limits(30.0, True, True) == (False, False)
+    high.place(18.0)
+    assert high.limits(34.9, False, False) == (False, False)
 
 
 def test_throttling_gives_the_power_asked_for_and_the_speed_of_the_curve():

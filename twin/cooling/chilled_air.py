@@ -152,8 +152,8 @@ class ChilledAir(HallPlant):
         left_s = dt_s
         weather_c = (drybulb_c, wetbulb_c)
         while True:
-            step_s = self.chillers.until_restart_s(min(left_s, self._rejection.longest_step_s))
             floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
+            step_s = self.chillers.until_restart_s(min(left_s, self._rejection.longest_step_s))
             state = None
             if floor_c <= self.chilled_water_c:
                 state = self._hold(heat_w, weather_c, step_s)

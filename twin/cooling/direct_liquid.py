@@ -7,11 +7,12 @@ with all of the heat in the liquid and no air.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from twin.config import Celsius, NonNegative, Positive, PositiveFraction
+from twin.config import Celsius, NonNegative, Positive, PositiveFraction, UnitsOrZero
 from twin.cooling.base import CoolingPlant, Mover, PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chilled_water import ChilledWater
@@ -33,6 +34,9 @@ AIR = "air_"
 class DistributionUnits:
     """Pumps and exchangers between the coolant in the racks and the facility's water."""
 
+    unit_kw: Positive
+    """Heat one unit carries at design; sets how many there are. [kW]"""
+    spares: UnitsOrZero
     approach_k: Positive
     """Coolant supplied above the facility water, at design heat. [K]"""
     pump_kw_per_kw: Positive
@@ -44,14 +48,26 @@ class DistributionUnits:
 
     coolant_c: float = field(init=False, default=0.0)
     """Coolant supplied to the racks. [degC]"""
+    duty_units: int = field(init=False, default=1)
     available: float = field(init=False, default=1.0)
+    """What the units in service carry, over the design heat; spares cover theirs. [-]"""
     heat_j_per_k: float = field(init=False, default=0.0)
     _design_w: float = field(init=False, default=0.0)
 
     def size(self, heat_w: float, racks: int) -> None:
         """Fix the exchangers for *heat_w* and the coolant for the racks."""
         self._design_w = heat_w
+        self.duty_units = max(1, math.ceil(heat_w / (self.unit_kw * 1e3)))
         self.heat_j_per_k = racks * self.volume_l_per_rack * 1e-3 * WATER_DENSITY * WATER_CP
+
+    @property
+    def installed(self) -> int:
+        """Duty units and spares."""
+        return self.duty_units + self.spares
+
+    def set_available(self, fraction: float) -> None:
+        """Let a fraction of the units be in service; all share one manifold."""
+        self.available = min(1.0, fraction * self.installed / self.duty_units)
 
     def pump_w(self, heat_w: float) -> float:
         """Power of pumps and controls, all of it into the coolant. [W]."""
@@ -180,6 +196,7 @@ class DirectLiquid(CoolingPlant):
         beside = {} if self.air is None else self.air.installed()
         return {
             **dict.fromkeys(self.units, 1),
+            "cdu": self.distribution.installed,
             "pump": water.duty_pumps + water.spare_pumps,
             "chiller": beside.pop("chiller", 1),
             **{f"{AIR}{unit}": count for unit, count in beside.items()},
@@ -201,7 +218,7 @@ class DirectLiquid(CoolingPlant):
         """Trip or repair distribution units, pumps, what cools the water, or the air plant."""
         require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")
         if unit == "cdu":
-            self.distribution.available = fraction
+            self.distribution.set_available(fraction)
         elif unit == "pump":
             self.facility_water.set_available(fraction)
         elif not self._set_rejection_available(unit, fraction):
@@ -235,8 +252,8 @@ class DirectLiquid(CoolingPlant):
         weather_c = (drybulb_c, wetbulb_c)
         liquid_w = self.capture_fraction * heat_w
         while left_s > 0.0:
-            step_s = min(left_s, self._rejection.longest_step_s)
             floor_c = self._rejection.coldest_c(self.facility_water, weather_c)
+            step_s = min(left_s, self._rejection.longest_step_s)
             before_c = self.distribution.coolant_c
             did = None
             if floor_c <= self._water_set_c:

@@ -35,10 +35,11 @@ class DirectLiquidDry(DirectLiquid):
 
     def installed(self) -> dict[str, int]:
         """Return how many machines each of ``units`` consists of."""
-        return {
-            **super().installed(),
-            "dry_cooler": self.cooler.duty_banks + self.cooler.spares,
-        }
+        counts = super().installed()
+        counts["dry_cooler"] = self.cooler.duty_banks + self.cooler.spares
+        if self.trim is not None and self.air is None:
+            counts["chiller"] = self.trim.installed
+        return counts
 
     def _set_rejection_available(self, unit: str, fraction: float) -> bool:
         if unit == "chiller" and self.trim is not None:

@@ -96,7 +96,7 @@ class Rejection(Protocol):
     """What a plant asks of the machinery that takes the heat out of its water loop."""
 
     longest_step_s: float
-    """Longest step in which nothing there decides anew. [s]"""
+    """Longest step in which nothing there decides anew, after :meth:`coldest_c`. [s]"""
 
     def size(
         self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float

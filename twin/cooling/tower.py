@@ -206,6 +206,8 @@ class CoolingTower:
     cell_fan_w: float = field(init=False, default=0.0)
     warnings: list[str] = field(init=False, default_factory=list)
     _left_range: bool = field(init=False, default=False)
+    _terms_at_c: float = field(init=False, default=math.nan)
+    _terms: WetbulbTerms = field(init=False, default=())
 
     def __post_init__(self) -> None:
         """Check keys against each other."""
@@ -222,6 +224,7 @@ class CoolingTower:
         thin = SEA_LEVEL_AIR_DENSITY / air_density(altitude_m)
         self.cell_fan_w = self.fan_kw_per_kw * cell_heat_w * thin
         self._left_range = False
+        self._terms_at_c = math.nan
 
     def set_available(self, fraction: float) -> None:
         """Let a fraction of the cells be in service."""
@@ -258,11 +261,14 @@ class CoolingTower:
 
     def terms(self, wetbulb_c: float) -> WetbulbTerms:
         """Return the wet-bulb terms; a wet bulb off the correlation is held at its bound."""
+        if wetbulb_c == self._terms_at_c:
+            return self._terms
         low, high = WETBULB_RANGE_C
-        if low <= wetbulb_c <= high:
-            return wetbulb_terms(wetbulb_c)
-        self._say_left(f"wet bulb {wetbulb_c:.1f} degC (known for {low}..{high} degC)")
-        return wetbulb_terms(min(max(wetbulb_c, low), high))
+        if not low <= wetbulb_c <= high:
+            self._say_left(f"wet bulb {wetbulb_c:.1f} degC (known for {low}..{high} degC)")
+        self._terms = wetbulb_terms(min(max(wetbulb_c, low), high))
+        self._terms_at_c = wetbulb_c
+        return self._terms
 
     def fan_w(self, cells: int, air_fraction: float) -> float:
         """Fan power of *cells* at an air flow. [W]."""

@@ -27,8 +27,17 @@ from twin.cooling.chillers import running_units
 from twin.cooling.rejection import IDLE, Exchange, HeatRejection, Rejected, Running
 from twin.errors import require
 
-_LONGEST_STEP_S = 60.0
-"""A mode is looked at once a minute, however long the beat. [s]"""
+_NEAR_STEP_S = 60.0
+_NEAR_K = 2.0
+"""This near to a change of mode, it is looked at once a minute, however long the beat. [K]"""
+
+
+def _quiet_s(excess_k: float, is_on: bool, least_left_s: float) -> float:
+    """Return how long a switch stays as it is: near its threshold, not taken for granted. [s]."""
+    if -_NEAR_K < excess_k < _NEAR_K:
+        return _NEAR_STEP_S
+    due = (excess_k > 0.0) != is_on
+    return max(least_left_s, _NEAR_STEP_S) if due else math.inf
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,19 +81,38 @@ class Economizer:
     def decide(self, return_c: float, tower_c: float, set_point_c: float) -> None:
         """Choose the mode from the water the tower could give now."""
         least_s = 60.0 * self.least_minutes
-        made_c = tower_c + self.approach_k
         if self.on_for_s >= least_s:
-            threshold_c = made_c + self.off_margin_k if self.on else tower_c + self.on_margin_k
-            on = return_c > threshold_c
+            on = self._on_excess_k(return_c, tower_c) > 0.0
             if on != self.on:
                 self.on, self.on_for_s = on, 0.0
-        wanted = not self.on
-        if self.on:
-            margin_k = self.chiller_off_margin_k if self.chillers_on else self.chiller_on_margin_k
-            wanted = made_c > set_point_c + margin_k
+        wanted = not self.on or self._chillers_excess_k(tower_c, set_point_c) > 0.0
         # Without the economizer there is no choice; with it, the least times hold.
         if wanted != self.chillers_on and (not self.on or self.chillers_for_s >= least_s):
             self.chillers_on, self.chillers_for_s = wanted, 0.0
+
+    def quiet_s(self, return_c: float, tower_c: float, set_point_c: float) -> float:
+        """Return for how long the mode need not be looked at while the water stays as it is. [s].
+
+        A change may be near, or may be due and only wait for a least time.
+        """
+        least_s = 60.0 * self.least_minutes
+        excess_k = self._on_excess_k(return_c, tower_c)
+        quiet_s = _quiet_s(excess_k, self.on, least_s - self.on_for_s)
+        if self.on:
+            excess_k = self._chillers_excess_k(tower_c, set_point_c)
+            left_s = least_s - self.chillers_for_s
+            quiet_s = min(quiet_s, _quiet_s(excess_k, self.chillers_on, left_s))
+        return quiet_s
+
+    def _on_excess_k(self, return_c: float, tower_c: float) -> float:
+        """How far the return is above what keeps, or puts, the economizer on. [K]."""
+        margin_k = self.approach_k + self.off_margin_k if self.on else self.on_margin_k
+        return return_c - tower_c - margin_k
+
+    def _chillers_excess_k(self, tower_c: float, set_point_c: float) -> float:
+        """How far the economizer's water is above what keeps, or puts, the chillers on. [K]."""
+        margin_k = self.chiller_off_margin_k if self.chillers_on else self.chiller_on_margin_k
+        return tower_c + self.approach_k - set_point_c - margin_k
 
     def pass_time(self, dt_s: float) -> None:
         """Let *dt_s* of the least times pass."""
@@ -119,18 +147,19 @@ class EconomizedRejection(HeatRejection):
         HeatRejection.size(self, load_w, water_c, weather_c, altitude_m)
         self._set_point_c = water_c
         self._range_k = self.condenser.range_k
-        self.longest_step_s = _LONGEST_STEP_S
 
     def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
         """Choose the mode; without chillers the tower is the floor."""
         tower, economizer = self.tower, self.economizer
         if tower.in_service == 0:
             economizer.on = False
+            self.longest_step_s = _NEAR_STEP_S
             return -math.inf
         wetbulb_c = weather_c[1]
         terms = tower.terms(wetbulb_c)
         self._tower_c, _ = tower.supply_c(wetbulb_c, terms, self._range_k, 1.0, -math.inf)
         economizer.decide(water.return_c, self._tower_c, self._set_point_c)
+        self.longest_step_s = economizer.quiet_s(water.return_c, self._tower_c, self._set_point_c)
         self._return_c = water.return_c
         if not self._free():
             return -math.inf

@@ -26,6 +26,7 @@ STEPS_PER_W = 1024.0
 """Powers are whole multiples of 2**-10 W. Sums and differences of such numbers are
 exact in double precision up to 2**43 W, so a rack that adds the step of each job's
 start and subtracts it at its end returns to exactly its idle power, in any order."""
+DERATE_FROM_M, DERATE_M_PER_K = 900.0, 300.0
 
 
 def piecewise_linear(x: float, points: Points) -> float:
@@ -134,6 +135,29 @@ def fan_power_multiplier(
     return speed * speed * speed
 
 
+def inlet_derate_k(altitude_m: float) -> float:
+    """How much lower the highest inlet temperature is at an altitude. [K].
+
+    Thin air carries less heat at the same fan speed: above 900 m, 1 K for each 300 m.
+
+    Parameters
+    ----------
+    altitude_m : float
+        Height above sea level, -500..6000. [m]
+
+    References
+    ----------
+    .. [1] ASHRAE TC 9.9, *Thermal Guidelines for Data Processing Environments*, 5th ed.
+       (2021): maximum dry bulb of classes A1 and A2.
+
+    Examples
+    --------
+    >>> inlet_derate_k(1500.0)
+    2.0
+    """
+    return max(0.0, altitude_m - DERATE_FROM_M) / DERATE_M_PER_K
+
+
 @dataclass(kw_only=True)
 class AirServer(GpuServer):
     """GPUs, host, fans and redundant power supplies in one box.
@@ -201,6 +225,7 @@ class AirServer(GpuServer):
     _dynamic_dc_w: float = field(init=False, repr=False)
     _fan_speed_rise: float = field(init=False, repr=False)
     _psu_rated_w: float = field(init=False, repr=False)
+    _derate_k: float = field(init=False, repr=False, default=0.0)
 
     def __post_init__(self) -> None:
         """Derive SI values and check the keys against each other."""
@@ -295,11 +320,16 @@ class AirServer(GpuServer):
             inlet_c, self.fan_flat_inlet_c, self.fan_full_speed_inlet_c, self.fan_full_load_speed
         )
 
+    def place(self, altitude_m: float) -> None:
+        """Lower the limits on inlet temperature for thin air, see :func:`inlet_derate_k`."""
+        self._derate_k = inlet_derate_k(altitude_m)
+
     def limits(self, inlet_c: float, throttled: bool, tripped: bool) -> tuple[bool, bool]:
         """Return (throttled, tripped) at *inlet_c*, with hysteresis from the present state.
 
         A server that shut down is not started again while it would have to throttle.
         """
+        inlet_c += self._derate_k
         release_c = self.throttle_inlet_c - self.inlet_release_k
         tripped = inlet_c >= self.shutdown_inlet_c or (tripped and inlet_c > release_c)
         throttled = inlet_c >= self.throttle_inlet_c or (throttled and inlet_c > release_c)

@@ -53,6 +53,10 @@ class GpuServer(Component):
     def fan_factor(self, inlet_c: float) -> float:
         """Return fan power at *inlet_c* over fan power at a cool inlet; 1 in the flat band."""
 
+    def place(self, altitude_m: float) -> None:
+        """Let thin air lower the inlet limits, where it does; 0 where no air cools the server."""
+        del altitude_m
+
     @abstractmethod
     def limits(self, inlet_c: float, throttled: bool, tripped: bool) -> tuple[bool, bool]:
         """Return (throttled, tripped) at *inlet_c*, with hysteresis from the present state."""
