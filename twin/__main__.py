@@ -46,7 +46,7 @@ Exit status: 0 done, 1 the run failed, 2 the configuration or an input file is w
 
 Completion for this shell: eval "$(twin --shell-completion install=bash)"  (zsh, fish alike)
 Other options: --cfg, --info, --hydra-help, --version.
-Other commands: twin-compare, twin-plot, twin-validate.
+Other commands: twin-compare, twin-plot, twin-validate, twin-export.
 """
 
 
