@@ -43,7 +43,7 @@ from twin.scheduling.base import Policy
 from twin.site.base import Site, WeatherSeries
 from twin.site.grid import GridSignals
 from twin.storage.base import Storage
-from twin.units import SECONDS_PER_DAY, SECONDS_PER_MINUTE
+from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from twin.voltage import Motors, Voltage
 from twin.workload.base import Workload
 
@@ -257,6 +257,12 @@ def _time(design: Design) -> None:
     if design.start.tzinfo is not None:
         raise ConfigError(f"clock.start={clock.start!r}: must be site-local, without a time zone")
     design.duration_s = clock.duration_days * SECONDS_PER_DAY
+    for hour in clock.burst.at_hours if clock.burst else ():
+        if hour * SECONDS_PER_HOUR >= design.duration_s:
+            raise ConfigError(
+                f"clock.burst.at_hours={hour:g}: must lie within the run of "
+                f"{design.duration_s / SECONDS_PER_HOUR:g} h"
+            )
     if not FIRST_YEAR <= design.start.year <= LAST_YEAR:
         raise ConfigError(
             f"clock.start={clock.start!r}: must lie in the years {FIRST_YEAR} to {LAST_YEAR}"
@@ -419,6 +425,9 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
     env.process(facility.watch_feed())
     if design.build_out is not None:
         env.process(design.build_out.run(env, facility))
+    if design.clock.burst is not None:
+        dice = design.context.rng("burst")
+        env.process(facility.look_closely(design.clock.burst, dice))
     every = units(design, facility)
     voltage.resets = {
         name.removeprefix("power."): unit.reset

@@ -69,6 +69,23 @@ DeviceWatts = Annotated[float, Range(0.0, 1e6)]
 
 
 @dataclass(slots=True)
+class BurstConfig:
+    """Windows of seconds in which the steps of synchronous jobs are resolved."""
+
+    at_hours: list[NonNegative]
+    """Instants, from the start of the run. [h]"""
+    seconds: Annotated[float, Range(1.0, 600.0)] = 20.0
+    """Length of a window; it grows to whole steps of the job that swings most. [s]"""
+    hz: Annotated[float, Range(10.0, 50.0)] = 20.0
+    """Samples a second."""
+    edge_s: Annotated[float, Range(0.005, 2.0)] = 0.1
+    """Length of a ramp between two levels: below 0.1 s at a GPU, 0.02 to 0.2 s behind supplies
+    and UPS. [s]"""
+    assumed_step_s: Annotated[float, Range(0.1, 60.0)] = 5.0
+    """Step of a job of known duty that does not say its own; 1 to 30 s at scale. [s]"""
+
+
+@dataclass(slots=True)
 class ClockConfig:
     """How long, how often, which dice."""
 
@@ -79,6 +96,8 @@ class ClockConfig:
     heartbeat_s: Annotated[float, Range(1.0, 3600.0)] = 60.0
     seed: CountOrZero = 0
     replications: Count = 1
+    burst: BurstConfig | None = None
+    """Instants to look at in close-up; the run itself stays the same."""
 
 
 @dataclass(slots=True)

@@ -15,19 +15,21 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from twin.burst import Burst, Stepping, take
 from twin.cluster.cluster import Cluster
+from twin.config import BurstConfig
 from twin.cooling.base import CoolingPlant, PlantState
 from twin.jobs import Dispatcher
 from twin.power.base import FeedState, PowerFeed
 from twin.power_limit import PowerLimit
-from twin.records import Event
+from twin.records import Event, Job
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
 from twin.results.summary import Totals
 from twin.schema import ROW
 from twin.site.base import WeatherSeries
 from twin.site.grid import GridSignals
-from twin.units import JOULES_PER_KWH, SECONDS_PER_MINUTE
+from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from twin.voltage import Voltage
 
 BEATS_PER_BLOCK = 128
@@ -99,6 +101,8 @@ class Facility:
     """When the feed changes by itself next. [s]"""
     feed_alarm: simpy.Event | None = None
     """Rings when ``feed_due_s`` is another."""
+    bursts: list[Burst] = field(default_factory=list)
+    """The close-ups taken so far."""
     pending: list[tuple[float, float, float, list[float]]] = field(default_factory=list)
     """Beats whose racks are not settled: (start [s], length [s], fan surcharge, row)."""
 
@@ -134,6 +138,41 @@ class Facility:
             else:
                 yield self.feed_alarm
             self.catch_up()
+
+    def look_closely(
+        self, config: BurstConfig, dice: np.random.Generator
+    ) -> Generator[simpy.Event, None, None]:
+        """Take a close-up at each instant asked for; nothing of the run is touched."""
+        for hour in sorted(config.at_hours):
+            yield self.env.timeout(hour * SECONDS_PER_HOUR - self.env.now)
+            burst = take(
+                config,
+                self.env.now,
+                self._it_now_w(),
+                [self._stepping(job) for job in self.dispatcher.running],
+                self.feed.loads_w,
+                self.feed.storage_w,
+                dice,
+            )
+            self.bursts.append(burst)
+
+    def _it_now_w(self) -> float:
+        """Return the IT power of this instant [W]."""
+        spread_w = self.network_w + self.dispatcher.tally.storage_w
+        return self.cluster.power_w * self.warm + spread_w * self.voltage.it
+
+    def _stepping(self, job: Job) -> Stepping:
+        """Return how the power of a running job swings with its steps."""
+        if job.duty == 1.0 or job.rate <= 0.0:
+            return Stepping(job.job_id, job.gpus, 0.0, job.duty, 0.0)
+        server, factor = self.cluster.server, self.dispatcher.activity_factor
+        levels = (job.activity * factor, job.low_activity * factor)
+        # Fans are too slow to follow a step.
+        high_w, low_w = (
+            power_w - fan_w for power_w, fan_w in (server.power_w(server.drive(a)) for a in levels)
+        )
+        swing_w = (high_w - low_w) * job.gpus / server.gpus_per_server
+        return Stepping(job.job_id, job.gpus, job.step_s / job.rate, job.duty, swing_w)
 
     def follow_feed(self) -> None:
         """Heed what has happened in the feed, and when it will change next."""

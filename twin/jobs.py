@@ -214,6 +214,11 @@ class Dispatcher:
         return self.env.now
 
     @property
+    def activity_factor(self) -> float:
+        """Activity that heat and power limits leave GPUs, over their own [-]."""
+        return self._activity_factor
+
+    @property
     def free_gpus(self) -> int:
         """GPUs free now."""
         return self.cluster.free.gpus

@@ -88,6 +88,8 @@ class Job:
     none does. [B/s]"""
     burst_fraction: float = 0.0
     """Share of its time at rate 1 that such checkpoints stop it. [-]"""
+    step_s: float = 0.0
+    """Time of one step of synchronous work at rate 1, over which ``duty`` repeats; 0: unknown."""
 
     # ---- life, owned by jobs.py ----
     status: str = QUEUED

@@ -15,6 +15,7 @@ from typing import Any
 
 from twin import __version__, build, replications
 from twin.build import Design
+from twin.burst import write_bursts
 from twin.economics import Costs
 from twin.errors import RunError
 from twin.facility import Facility
@@ -140,6 +141,8 @@ def _one(
         facility = build.assemble(design, recorder)
         events = simulate(design, facility, progress)
         recorder.racks(rack_table(design, facility))
+        if facility.bursts:
+            write_bursts(facility.bursts, folder)
         recorder.close()
     except BaseException:
         recorder.abort()
@@ -299,6 +302,7 @@ def run_record(
             *design.storage.warnings(),
             *design.workload.warnings,
             *(report.notes if report else []),
+            *(burst.warning() for burst in facility.bursts),
         ],
         "weather": design.weather.source,
         "grid": design.grid.sources,
@@ -314,6 +318,7 @@ def run_record(
             for part, energy_j in facility.totals.cooling_parts_j.items()
         },
         "costs": cost_record(design, facility),
+        "bursts": [burst.record() for burst in facility.bursts],
         "one_line": one_line(design),
         "distributions": {
             "rack_power_bins": "200 equal bins of the rating, then above it",

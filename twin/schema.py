@@ -742,8 +742,16 @@ EVENTS = _columns(
 )
 """Columns of ``events.parquet``, in order."""
 
-FILES = {"series": SERIES, "jobs": JOBS, "racks": RACKS, "events": EVENTS}
-"""The four Parquet files of a run folder, without their suffix."""
+BURST = _columns(
+    Column("burst", "-", "number of the window, from 0; see clock.burst", kind="count"),
+    Column("at_s", "s", "start of the sample, from the start of the run"),
+    Column("it_power_w", "W", "mean over the sample; over whole steps, that of the run"),
+    Column("utility_power_w", "W", "the same at the utility meter, cooling held still"),
+)
+"""Columns of ``burst.parquet``, in order; written where ``clock.burst`` asks for it."""
+
+FILES = {"series": SERIES, "jobs": JOBS, "racks": RACKS, "events": EVENTS, "burst": BURST}
+"""The Parquet files of a run folder, without their suffix."""
 
 ROW = tuple(name for name in SERIES if name not in ("at_s", "pue"))
 """Order of the values the recorder is given each heartbeat."""

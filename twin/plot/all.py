@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twin.plot import (
+    burst,
     comparison,
     costs,
     energy_flow,
@@ -32,7 +33,7 @@ from twin.results.run_folder import Run
 FIGURES = (power, utilization, rack_density, temperatures, energy_flow, load_duration)
 """One module per figure, each with ``draw(run, folder) -> Path``."""
 
-IF_ANY = (one_line, fault_story, pue_map, months, gantt)
+IF_ANY = (one_line, fault_story, burst, pue_map, months, gantt)
 """Figures of what not every run has; their ``draw`` returns None then."""
 
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.config import Component
 from twin.rng import RngFor
 
@@ -21,6 +24,9 @@ Load = Literal["it", "mechanical", "aux", "movers"]
 """What a feed carries: IT, the cooling plant, auxiliaries, and fans and pumps of the plant that
 hang elsewhere than the rest of it."""
 
+
+ElementLoads = dict[str, tuple[float, NDArray[np.float64]]]
+"""Element that passes power on -> (rating of the units in service, load) [W]."""
 
 OverLimit = Literal["ignore", "refuse", "cap", "shed"]
 """What is done when servers want more than the feed can carry; ``ignore`` leaves it to breakers."""
@@ -131,6 +137,18 @@ class PowerFeed(Component):
     def headroom_w(self, *, steady: bool = True) -> float:
         """Return how much more IT power fits; *steady* keeps the redundancy [W]."""
         return inf
+
+    def loads_w(self, it_w: NDArray[np.float64]) -> tuple[NDArray[np.float64], ElementLoads]:
+        """Return what the meter and each element would carry at these IT powers, time standing.
+
+        Everything else (cooling, auxiliaries, batteries) stays as in the last beat.
+        """
+        raise NotImplementedError(type(self).__name__)
+
+    @property
+    def storage_w(self) -> float:
+        """Return the rating of storage at the meter [W]."""
+        return 0.0
 
     def installed(self) -> dict[str, int]:
         """Return the units installed of each thing that can break, by name."""

@@ -70,7 +70,8 @@ class Bess:
     """Price per kWh at or above which it gives."""
 
     stored_j: float = field(init=False, default=0.0)
-    _rated_w: float = field(init=False, default=0.0)
+    rated_w: float = field(init=False, default=0.0)
+    """Power either way. [W]"""
     _limit_w: float = field(init=False, default=math.inf)
     _full_j: float = field(init=False, default=0.0)
     _one_way: float = field(init=False, default=1.0)
@@ -82,8 +83,8 @@ class Bess:
 
     def size(self, contracted_w: float) -> None:
         """Fix rating and energy for a contract, and start full."""
-        self._rated_w = self.power_fraction * contracted_w
-        self._full_j = self._rated_w * self.hours * SECONDS_PER_HOUR
+        self.rated_w = self.power_fraction * contracted_w
+        self._full_j = self.rated_w * self.hours * SECONDS_PER_HOUR
         self._one_way = math.sqrt(self.round_trip_efficiency)
         limit = self.import_limit_fraction
         self._limit_w = math.inf if limit is None else limit * contracted_w
@@ -104,7 +105,7 @@ class Bess:
         give_w = discharge_w(
             site_w,
             self._limit_w,
-            self._rated_w,
+            self.rated_w,
             dear=self._dear(price_per_kwh),
             cheap=self._cheap(price_per_kwh),
         )

@@ -20,15 +20,17 @@ from math import inf
 from typing import Annotated
 
 import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
 
 from twin.config import Positive, Range
 from twin.errors import require, suggest
 from twin.power import sizing
-from twin.power.base import Change, FeedDesign, FeedState, Load, PowerFeed
+from twin.power.base import Change, ElementLoads, FeedDesign, FeedState, Load, PowerFeed
 from twin.power.bess import Bess
 from twin.power.breaker import Breaker
 from twin.power.diagram import SINKS, Element, diagram, with_movers
-from twin.power.routes import Routes, Row, flatten, highest_it_w
+from twin.power.routes import Routes, Row, element_loads_w, flatten, highest_it_w
 from twin.power.stores import Stores
 from twin.power.supply import Supply
 from twin.rng import RngFor
@@ -305,6 +307,36 @@ class Feed(PowerFeed):
     def headroom_w(self, *, steady: bool = True) -> float:
         """Return how much more IT power fits, see :meth:`it_limit_w`; negative: too much [W]."""
         return self.it_limit_w(steady=steady) - self._asked_w[0]
+
+    def loads_w(self, it_w: NDArray[np.float64]) -> tuple[NDArray[np.float64], ElementLoads]:
+        """Return what the meter and each element would carry at these IT powers, time standing."""
+        stores, routes = self._stores, self._routes
+        extra_w = [
+            max(0.0, into_w) + heat_w
+            for into_w, heat_w in zip(stores.into_w, stores.heat_w, strict=True)
+        ]
+        others_w = dict(zip(SINKS.values(), self._asked_w, strict=True))
+        load_w = element_loads_w(routes, it_w, others_w, extra_w)
+        meter_w = np.zeros_like(it_w)
+        for i in self._utilities:
+            at_rest_w, linear, quadratic = self._loss_of(i)
+            if self.bess is not None and i == stores.bess_at:
+                load_w[i] = load_w[i] + stores.bess_w[0]
+            out_w = load_w[i]
+            meter_w = meter_w + out_w + at_rest_w + out_w * (linear + out_w * quadratic)
+        rated_w = routes.rated_w
+        passing = [i for i, element in enumerate(self._ordered) if element.type not in SINKS]
+        return meter_w, {self._names[i]: (rated_w[i], load_w[i]) for i in passing}
+
+    def _loss_of(self, i: int) -> tuple[float, float, float]:
+        rows = self._routes.it_rows + self._routes.other_rows
+        _, at_rest_w, linear, quadratic, _, _ = next(row for row in rows if row[0] == i)
+        return at_rest_w, linear, quadratic
+
+    @property
+    def storage_w(self) -> float:
+        """Return the rating of storage at the meter [W]."""
+        return 0.0 if self.bess is None else self.bess.rated_w
 
     # ---- what may be done to it ----
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.power.base import Load
 from twin.power.diagram import SINKS, Element
 from twin.power.supply import Part, Supply
@@ -84,6 +87,42 @@ def _live_sinks(elements: Sequence[Element], load: str, supply: Supply) -> list[
     ]
     total = sum(share for _, share in found)
     return [(i, share / total) for i, share in found]
+
+
+def element_loads_w(
+    routes: Routes,
+    it_w: NDArray[np.float64],
+    others_w: Mapping[Load, float],
+    extra_w: Sequence[float],
+) -> list[NDArray[np.float64]]:
+    """Return what each element delivers, at many values of IT power at once.
+
+    Parameters
+    ----------
+    routes : Routes
+        Who draws from whom.
+    it_w : ndarray, shape (n,)
+        IT power. [W]
+    others_w : mapping of str to float
+        The other loads, by kind. [W]
+    extra_w : sequence of float
+        What each element draws beyond output and loss, for its battery. [W]
+
+    Returns
+    -------
+    list of ndarray, shape (n,)
+        By element; a source's own loss, which is what it draws more, not included. [W]
+    """
+    load_w = [np.zeros_like(it_w) for _ in extra_w]
+    for load, sinks in routes.sinks.items():
+        for i, part in sinks:
+            load_w[i] = load_w[i] + part * (it_w if load == "it" else others_w[load])
+    for i, at_rest_w, linear, quadratic, _, feeders in routes.it_rows + routes.other_rows:
+        out_w = load_w[i]
+        drawn_w = out_w + at_rest_w + out_w * (linear + out_w * quadratic) + extra_w[i]
+        for j, part in feeders:
+            load_w[j] = load_w[j] + part * drawn_w
+    return load_w
 
 
 def highest_it_w(

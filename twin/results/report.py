@@ -31,7 +31,7 @@ HEADLINES = (
     "free_cooling_fraction",
 )
 """Figures on the cards at the top, where they apply."""
-PICTURES = ("energy_flow", "rack_density")
+PICTURES = ("energy_flow", "rack_density", "burst")
 """Figures of ``plots/`` that no interactive chart repeats."""
 MOST_EVENTS = 500
 MOST_REFUSED = 20

@@ -82,6 +82,10 @@ class Run:
         """Return ``events.parquet``."""
         return self._table("events", None)
 
+    def bursts(self) -> Columns:
+        """Return ``burst.parquet``, which only runs with ``clock.burst`` have."""
+        return self._table("burst", None)
+
     def _table(self, name: str, columns: Sequence[str] | None) -> Columns:
         for column in columns or ():
             if column not in FILES[name]:

@@ -142,6 +142,7 @@ class TrainingRun(Workload):
             checkpoint_s=plan.interval_s + plan.blocking_s,
             restart_s=self._restart_s(),
             save_s=self._save_s(context),
+            step_s=plan.step.step_s,
             flops=plan.flops,
             write_bytes_per_s=self._checkpoint_bytes() / (plan.interval_s + plan.blocking_s),
             burst_bytes_per_s=plan.burst_bytes_per_s,
