@@ -1,4 +1,4 @@
-"""The commands beside ``twin``: ``twin-plot``, ``twin-compare``, ``twin-validate``.
+"""The commands beside ``twin``: plot, compare, validate, dash.
 
 They end like ``twin``: 0 done, 1 something failed, 2 wrong use, 130 stopped by Ctrl-C.
 """
@@ -6,6 +6,7 @@ They end like ``twin``: 0 done, 1 something failed, 2 wrong use, 130 stopped by 
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -247,3 +248,44 @@ def _tell(checked: Sequence[Checked]) -> None:
     for kind, (passed, total) in tally(checked).items():
         if total:
             show.say(f"{kind} ({TYPES[kind]}): {passed} of {total} pass")
+
+
+# ---- twin-dash -----------------------------------------------------------------
+
+
+def dash(arguments: Sequence[str] | None = None) -> int:
+    """Show finished runs on a local page, and start new ones from it."""
+    parser = argparse.ArgumentParser(
+        prog="twin-dash",
+        description="A page on this machine: pick runs, filter designs, see trade-offs and series, "
+        "open reports, start a run. Needs the extra: pip install 'twin[dash]'.",
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", type=Path, nargs="?", default=Path("outputs"), help="runs to show"
+    )
+    parser.add_argument("--port", type=int, default=8050, help="port on this machine (8050)")
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _dash(options.folder, options.port))
+
+
+def _dash(folder: Path, port: int) -> int:
+    from twin.show import say
+
+    try:
+        from twin.dashboard.app import build
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is missing: pip install 'twin[dash]'") from error
+    from twin.dashboard.launch import Launcher
+    from twin.dashboard.library import Library
+
+    if not folder.is_dir():
+        raise InputFileError(f"{folder}: no such folder; run `twin` first, or name another")
+    launcher = Launcher(folder)
+    page = build(Library(folder), launcher)
+    say(f"Runs below {folder} on http://127.0.0.1:{port}/ (Ctrl-C ends)")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line for every request
+    try:
+        page.run(host="127.0.0.1", port=port, debug=False, use_reloader=False)
+    finally:
+        launcher.stop()
+    return 0

@@ -6,6 +6,7 @@ Nothing moves where the output is not a terminal.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ _PIPE_WIDTH = 120
 _ROWS_SHOWN = 5
 
 Values = Mapping[str, float | str | None]
+
+PROGRESS_FILE = "TWIN_PROGRESS_FILE"
+"""Environment: a file to write the fraction done into, for a program that watches the run."""
 
 
 def say(content: object) -> None:
@@ -59,6 +63,10 @@ def _progress() -> Progress:
 @contextmanager
 def run_bar(name: str) -> Iterator[Callable[[float], None] | None]:
     """Yield what a run calls with the fraction done, or None where nobody watches."""
+    told = os.environ.get(PROGRESS_FILE)
+    if told:
+        yield lambda fraction: _write_whole(Path(told), f"{fraction:.4f}")
+        return
     if not sys.stderr.isatty():
         yield None
         return
@@ -69,6 +77,12 @@ def run_bar(name: str) -> Iterator[Callable[[float], None] | None]:
             progress.update(task, completed=fraction, refresh=True)
 
         yield advance
+
+
+def _write_whole(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".new")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
 
 
 class DesignsBar:
