@@ -28,7 +28,7 @@ class Outdoors:
     """What outdoor air does for the hall's air at one moment, and what it leaves to the trim."""
 
     heat_w: float
-    """Heat it carries away, sensible and latent, less what it brings in. [W]"""
+    """Heat it carries away, sensible and latent and of its own fans, less what it brings. [W]"""
     trim_w: float
     """Heat the trim coil has to take, condensation included. [W]"""
     fan_w: float = 0.0
@@ -37,6 +37,21 @@ class Outdoors:
 
 
 _NOTHING = Outdoors(0.0, 0.0)
+
+
+@dataclass(slots=True)
+class _Worked:
+    """What the machines did in one step: their electricity, and the heat they handed on."""
+
+    fan_w: float
+    outdoor_fan_w: float
+    spray_w: float
+    trim_w: float
+    """Electricity of the trim chillers. [W]"""
+    ambient_w: float
+    heat_in_w: float
+    stored_j: float
+    evaporated_w: float
 
 
 @dataclass(kw_only=True)
@@ -187,27 +202,46 @@ class AirStreamPlant(HallPlant):
                 unit_w, _ = chillers.unit_w(self.trim_water_c, drybulb_c)
                 units = max(1, chillers.staged(got.trim_w, unit_w))
                 trim_power_w = chillers.power_w(got.trim_w, units, self.trim_water_c, drybulb_c)
+        spray_w = self.spray_pump_kw_per_kw * got.evaporated_w
+        worked = _Worked(
+            fan_w,
+            got.fan_w,
+            spray_w,
+            trim_power_w,
+            ambient_w=got.heat_w + spray_w + got.trim_w + trim_power_w,
+            heat_in_w=stored_j / dt_s + air * (return_c - supply_c),
+            stored_j=stored_j,
+            evaporated_w=got.evaporated_w,
+        )
+        missed = supply_c > self.supply_c or air <= 0.0
+        return self._record(worked, (supply_c, return_c), missed, dt_s)
+
+    def _record(
+        self, worked: _Worked, air_c: tuple[float, float], missed: bool, dt_s: float
+    ) -> PlantState:
+        """Take over the room's new state and write down the step."""
+        room, cycles = self.room, self.cycles_of_concentration
         before_c = room.inlet_c
         room.commit()
-        spray_w = self.spray_pump_kw_per_kw * got.evaporated_w
-        cycles = self.cycles_of_concentration
+        supply_c, return_c = air_c
+        free = worked.trim_w == 0.0 and self.fans.available > 0.0
         return PlantState(
-            power_w=fan_w + got.fan_w + spray_w + trim_power_w,
+            power_w=worked.fan_w + worked.outdoor_fan_w + worked.spray_w + worked.trim_w,
             parts_w={
-                "supply_fan": fan_w,
-                "outdoor_fan": got.fan_w,
-                "spray_pump": spray_w,
-                "trim": trim_power_w,
+                "supply_fan": worked.fan_w,
+                "outdoor_fan": worked.outdoor_fan_w,
+                "spray_pump": worked.spray_w,
+                "trim": worked.trim_w,
             },
             inlet_c=room.inlet_c,
             inlet_max_c=max(before_c, room.inlet_c),
             supply_c=supply_c,
             return_c=return_c,
-            heat_in_w=stored_j / dt_s + air * (return_c - supply_c),
-            unmet_w=max(0.0, stored_j / dt_s) if supply_c > self.supply_c or air <= 0.0 else 0.0,
-            ambient_heat_w=got.heat_w + got.fan_w + spray_w + got.trim_w + trim_power_w,
+            heat_in_w=worked.heat_in_w,
+            unmet_w=max(0.0, worked.stored_j / dt_s) if missed else 0.0,
+            ambient_heat_w=worked.ambient_w,
             reused_heat_w=0.0,
-            stored_j=stored_j,
-            water_kg_per_s=got.evaporated_w / WATER_LATENT_HEAT * cycles / (cycles - 1.0),
-            free_fraction=1.0 if air > 0.0 and trim_power_w == 0.0 else 0.0,
+            stored_j=worked.stored_j,
+            water_kg_per_s=worked.evaporated_w / WATER_LATENT_HEAT * cycles / (cycles - 1.0),
+            free_fraction=1.0 if free else 0.0,
         )

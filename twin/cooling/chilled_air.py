@@ -32,13 +32,17 @@ _OPEN, _HOLDING, _CLOSED = "open", "holding", "closed"
 
 @dataclass(slots=True)
 class _AirSide:
-    """What happened on the air side in one step; temperatures are means over it."""
+    """What happened in the hall and its loop in one step; temperatures are means over it."""
 
     flow_w_per_k: float
     fan_w: float
+    pump_w: float
     return_c: float
     supply_c: float
     stored_j: float
+    """Warming of the room. [J]"""
+    loop_j: float = 0.0
+    """Warming of the loop. [J]"""
     short: bool = False
     """Whether the supply missed its set point."""
 
@@ -194,8 +198,8 @@ class ChilledAir(HallPlant):
         if done is None:
             return None
         self._short_step_s = _SHORTEST_STEP_S
-        hall = _AirSide(air, fan_w, return_c, supply_c, stored_j)
-        return self._record(hall, pump_w, 0.0, done, dt_s)
+        hall = _AirSide(air, fan_w, pump_w, return_c, supply_c, stored_j)
+        return self._record(hall, done, dt_s)
 
     def _move(
         self, heat_w: float, weather_c: tuple[float, float], target_c: float, dt_s: float
@@ -217,9 +221,10 @@ class ChilledAir(HallPlant):
         loop_j = water.heat_j_per_k * warmed_k
         done = self._rejection.step(load_w, before_c, weather_c, dt_s)
         assert done is not None  # the load is not above what was just asked
-        hall = _AirSide(air, fan_w, return_c, supply_c, stored_j, valve == _OPEN or air <= 0.0)
+        short = valve == _OPEN or air <= 0.0
+        hall = _AirSide(air, fan_w, pump_w, return_c, supply_c, stored_j, loop_j, short)
         inlet_c = room.inlet_c
-        state = self._record(hall, pump_w, loop_j, done, dt_s)
+        state = self._record(hall, done, dt_s)
         self._pace(abs(room.inlet_c - inlet_c), abs(warmed_k), air, dt_s)
         return state
 
@@ -248,18 +253,16 @@ class ChilledAir(HallPlant):
         longest_s = min(_LONGEST_STEP_S, loop_s, 2.0 * self._short_step_s)
         self._short_step_s = max(min(wanted_s, longest_s), min(_SHORTEST_STEP_S, loop_s))
 
-    def _record(
-        self, hall: _AirSide, pump_w: float, loop_j: float, done: Rejected, dt_s: float
-    ) -> PlantState:
+    def _record(self, hall: _AirSide, done: Rejected, dt_s: float) -> PlantState:
         """Take over the room's new state and write down the step."""
         room = self.room
         before_c = room.inlet_c
         room.commit()
         return PlantState(
-            power_w=hall.fan_w + pump_w + done.chiller_w + done.pump_w + done.fan_w,
+            power_w=hall.fan_w + hall.pump_w + done.chiller_w + done.pump_w + done.fan_w,
             parts_w={
                 "crah_fan": hall.fan_w,
-                "chw_pump": pump_w,
+                "chw_pump": hall.pump_w,
                 "chiller": done.chiller_w,
                 "cw_pump": done.pump_w,
                 "tower_fan": done.fan_w,
@@ -272,7 +275,7 @@ class ChilledAir(HallPlant):
             unmet_w=max(0.0, hall.stored_j / dt_s) if hall.short else 0.0,
             ambient_heat_w=done.ambient_w,
             reused_heat_w=0.0,
-            stored_j=hall.stored_j + loop_j + done.stored_j,
+            stored_j=hall.stored_j + hall.loop_j + done.stored_j,
             water_kg_per_s=done.water_kg_per_s,
             free_fraction=done.free_fraction,
         )

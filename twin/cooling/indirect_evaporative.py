@@ -72,10 +72,11 @@ class IndirectEvaporative(AirStreamPlant):
         trim_w = air_w_per_k * (wanted_k - share * most_k)
         speed = max(share, self.scavenger_min_speed)
         dry = weather_c[0] <= self.dry_below_c
+        fan_w = affinity_power_w(self._scavenger_w, speed, self.scavenger_exponent)
         return Outdoors(
-            carried_w,
+            carried_w + fan_w,
             trim_w,
-            fan_w=affinity_power_w(self._scavenger_w, speed, self.scavenger_exponent),
+            fan_w=fan_w,
             evaporated_w=0.0 if dry else self.latent_fraction * carried_w,
         )
 
