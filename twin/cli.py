@@ -43,31 +43,40 @@ def plot(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--series", metavar="A,B", help="draw these columns of series.parquet")
     parser.add_argument("--from", dest="begin", metavar="T", help="begin here")
     parser.add_argument("--to", dest="end", metavar="T", help="end here")
+    parser.add_argument(
+        "--format", dest="also", choices=("svg", "pdf"), nargs="+", default=(), help="also as this"
+    )
     options = parser.parse_args(arguments)
     return guarded(lambda: _plot(options))
 
 
 def _plot(options: argparse.Namespace) -> int:
+    from twin.plot.style import also
     from twin.results.run_folder import Run
     from twin.show import place, say
 
     run = Run.open(options.run)
-    if options.series is None and options.begin is None and options.end is None:
-        from twin.plot.all import draw_all
-
-        paths = draw_all(run)
-    else:
-        from twin.plot.series import draw_series
-
-        columns = _columns(options.series) if options.series is not None else list(SHOWN)
-        begin = 0.0 if options.begin is None else instant_s(options.begin, "--from", run)
-        end = None if options.end is None else instant_s(options.end, "--to", run)
-        if end is not None and end <= begin:
-            raise ConfigError(f"--to {options.end}: must be after --from {options.begin or '0 h'}")
-        paths = [draw_series(run, columns, begin, end)]
+    with also(options.also):
+        paths = _drawn(run, options)
     for path in paths:
         say(place(path))
     return 0
+
+
+def _drawn(run: Run, options: argparse.Namespace) -> list[Path]:
+    """Draw what was asked for; return the pictures' paths."""
+    if options.series is None and options.begin is None and options.end is None:
+        from twin.plot.all import draw_all
+
+        return draw_all(run)
+    from twin.plot.series import draw_series
+
+    columns = _columns(options.series) if options.series is not None else list(SHOWN)
+    begin = 0.0 if options.begin is None else instant_s(options.begin, "--from", run)
+    end = None if options.end is None else instant_s(options.end, "--to", run)
+    if end is not None and end <= begin:
+        raise ConfigError(f"--to {options.end}: must be after --from {options.begin or '0 h'}")
+    return [draw_series(run, columns, begin, end)]
 
 
 def _columns(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.synthetic_run import make_run
-from twin.plot import gantt, load_duration, months, pue_map
+from twin.plot import gantt, load_duration, months, pue_map, style
 from twin.results.run_folder import Run
 
 
@@ -72,3 +72,14 @@ def test_a_run_in_which_nothing_started_has_no_gantt(tmp_path):
     run = Run.open(make_run(tmp_path / "run", days=1 / 400, beat_s=108.0, interval_s=108.0))
     assert not len(run.jobs(["gpus"])["gpus"])
     assert gantt.draw(run, tmp_path) is None
+
+
+def test_figures_for_print_are_the_same_file_each_time(week, tmp_path):
+    with style.also(["svg", "pdf"]):
+        load_duration.draw(Run.open(week), tmp_path / "one")
+        load_duration.draw(Run.open(week), tmp_path / "two")
+    for ending in ("svg", "pdf"):
+        first, second = (tmp_path / k / f"load_duration.{ending}" for k in ("one", "two"))
+        assert first.read_bytes() == second.read_bytes()
+    load_duration.draw(Run.open(week), tmp_path / "three")
+    assert [path.name for path in (tmp_path / "three").iterdir()] == ["load_duration.png"]

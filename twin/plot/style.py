@@ -6,6 +6,9 @@ nothing does not pay for it, and no figure outlives its function.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,13 +187,30 @@ def line(axes: Axes, x: Floats, values: Floats, colour: str, label: str, **style
     axes.plot(at, mean, color=colour, label=label, **{"linewidth": 1.5, **style})
 
 
+VECTOR = ("svg", "pdf")
+_also: ContextVar[tuple[str, ...]] = ContextVar("also", default=())
+
+
+@contextmanager
+def also(formats: Sequence[str]) -> Iterator[None]:
+    """Let figures saved in the block be written in vector *formats* too, for print."""
+    token = _also.set(tuple(formats))
+    try:
+        yield
+    finally:
+        _also.reset(token)
+
+
 def save(figure: Figure, folder: Path, name: str) -> Path:
     """Write *figure* as ``<name>.png``, whole or not at all, and return its path."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib import rc_context
 
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.png"
-    part = folder / f"{name}.png.part"
-    FigureCanvasAgg(figure).print_figure(part, format="png")
-    part.replace(path)
-    return path
+    for ending in ("png", *_also.get()):
+        part = folder / f"{name}.{ending}.part"
+        # No date and no random names inside: the same run gives the same file.
+        about = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
+        with rc_context({"svg.hashsalt": name}):
+            figure.savefig(part, format=ending, metadata=about)
+        part.replace(folder / f"{name}.{ending}")
+    return folder / f"{name}.png"
