@@ -112,6 +112,30 @@ def test_no_job_starts_that_does_not_fit_the_watts(scheduling):
     assert sorted(one.started_at_s for one in jobs) == [1, 1, 101, 101]
 
 
+def test_a_large_job_that_fits_the_seats_is_not_starved_of_watts_by_small_ones():
+    """Room for 16 of 32 GPUs at full power; a new small job every 10 s, each for 100 s.
+
+    The last of those before it starts at 111 s: nobody overtakes who is there at 211 s.
+    """
+    dispatcher, _ = limited("refuse", 2000.0, scheduling=EasyBackfill)
+    small = [job(f"s{i}", 1.0 + 10 * i, 2, 100) for i in range(200)]
+    large = job("large", 95.0, 16, 50)
+    order = sorted([*small, large], key=lambda each: each.arrived_at_s)
+    play(dispatcher, order, until_s=4000)
+    assert large.started_at_s == 211.0
+    assert all(each.status == "completed" for each in order)
+
+
+def test_jobs_that_end_before_the_reserved_watts_are_free_may_overtake():
+    dispatcher, _ = limited("refuse", 2000.0, scheduling=EasyBackfill)
+    first = job("first", 1.0, 8, 100)
+    wide = job("wide", 2.0, 16, 50)
+    short, long = job("short", 3.0, 8, 50), job("long", 4.0, 8, 500)
+    play(dispatcher, [first, wide, short, long], until_s=1000)
+    assert (short.started_at_s, wide.started_at_s) == (3.0, 101.0)
+    assert long.started_at_s >= 151.0
+
+
 def test_a_cap_settles_at_what_fits_and_lets_go():
     dispatcher, limit = limited("cap", 2000.0)
     play(dispatcher, [job(f"j{i}", 0.5, 8, 100) for i in range(4)], until_s=50)

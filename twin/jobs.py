@@ -23,7 +23,7 @@ from twin.errors import RunError
 from twin.network.base import Fabric
 from twin.network.gangs import Gangs
 from twin.records import COMPLETED, KILLED, QUEUED, RUNNING, Job, Placement, Service
-from twin.scheduling.base import Policy, Queue
+from twin.scheduling.base import Capacity, Policy, Queue
 from twin.storage.base import Storage
 from twin.workload.base import ServiceProfile
 
@@ -198,7 +198,7 @@ class Dispatcher:
         """Whether a gang of so many GPUs fits right now."""
         self.place: Callable[[int], Placement | None] = partial(self._rule, cluster.free)
         """Where a gang of so many GPUs would be placed if it started now."""
-        self.capacity = cluster.free.counts
+        self.capacity: Callable[[], Capacity] = cluster.free.counts
         """A copy of what is free, to plan on."""
         self._activity_factor = 1.0
         self._rate_factor = 1.0

@@ -11,6 +11,10 @@ shed      stops jobs, the least important and youngest first,    rating of what 
           and starts none that do not fit
 ========  =====================================================  =======================
 
+A reservation of a policy that backfills promises watts as it promises seats, so that small
+jobs cannot starve a large one; conservative backfill reserves servers only, and a promise of
+it slips while the feed cannot carry the job.
+
 Capped GPUs use a part of their dynamic power and work at the speed that was measured for
 it. The part moves in steps; it is loosened only when two steps fit, so that it comes to
 rest.
@@ -18,17 +22,57 @@ rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import floor, inf
 
 from twin.jobs import Dispatcher
 from twin.power.base import PowerFeed
 from twin.records import Event, Job, Placement
+from twin.scheduling.base import Capacity
 from twin.units import SECONDS_PER_MINUTE
 
 STEPS = 50
 """Steps of the cap between idle and full dynamic power."""
+
+
+class WattPlan:
+    """What is free, seats and watts, to plan on: a reservation promises both.
+
+    Whoever runs gives back the power it draws now; whoever starts is taken to draw what its
+    GPUs draw at full activity.
+    """
+
+    def __init__(
+        self, seats: Capacity, room_w: float, gpu_w: float, drawn_w: Mapping[int, float]
+    ) -> None:
+        self._seats = seats
+        self._room_w = room_w
+        self._gpu_w = gpu_w
+        self._drawn_w = drawn_w
+
+    @property
+    def gpus(self) -> int:
+        """GPUs free, wherever they are."""
+        return self._seats.gpus
+
+    def fits(self, gpus: int) -> bool:
+        """Return whether a gang of *gpus* fits, seats and watts."""
+        return gpus * self._gpu_w <= self._room_w and self._seats.fits(gpus)
+
+    def release(self, placement: Placement) -> None:
+        """Give a placement back."""
+        self._room_w += self._power_w(placement)
+        self._seats.release(placement)
+
+    def hold(self, placement: Placement) -> None:
+        """Take exactly this placement."""
+        self._room_w -= self._power_w(placement)
+        self._seats.hold(placement)
+
+    def _power_w(self, placement: Placement) -> float:
+        drawn_w = self._drawn_w.get(id(placement))
+        return placement.gpus() * self._gpu_w if drawn_w is None else drawn_w
 
 
 @dataclass(slots=True)
@@ -57,6 +101,7 @@ class PowerLimit:
             self._seat = self.dispatcher.place
             self.dispatcher.fits = self.fits
             self.dispatcher.place = self.place
+            self.dispatcher.capacity = self.capacity
 
     @property
     def acts(self) -> bool:
@@ -74,6 +119,16 @@ class PowerLimit:
     def place(self, gpus: int) -> Placement | None:
         """Return where a gang of so many GPUs would be placed if it started now."""
         return self._seat(gpus) if self.fits(gpus) else None
+
+    def capacity(self) -> WattPlan:
+        """Return what is free, seats and watts, to plan on."""
+        cluster = self.dispatcher.cluster
+        idle_w = cluster.server.power_w(0.0)[0] / cluster.server.gpus_per_server
+        drawn_w = {
+            id(job.placement): job.power_w - job.gpus * idle_w for job in self.dispatcher.running
+        }
+        room_w = self.servers_w - cluster.power_w
+        return WattPlan(cluster.free.counts(), room_w, self._gpu_w, drawn_w)
 
     # ---- each beat ----
 

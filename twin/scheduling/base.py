@@ -26,8 +26,9 @@ from twin.records import Job, Placement
 class Capacity(Protocol):
     """A copy of how much is free, on which a policy may plan."""
 
-    gpus: int
-    """GPUs free, wherever they are."""
+    @property
+    def gpus(self) -> int:
+        """GPUs free, wherever they are."""
 
     def fits(self, gpus: int) -> bool:
         """Return whether a gang of *gpus* fits."""
