@@ -225,6 +225,7 @@ def size(design: Design, replication: int = 0) -> None:
     )
     design.aux_w = facility.aux_fraction * design.it_nameplate_w
     _size_plant_and_feed(design)
+    _branches(design)
     design.power.seed(rng)
     design.faults.check(machines(design))
 
@@ -315,6 +316,15 @@ def _size_plant_and_feed(design: Design) -> None:
 def movers_on_ups(design: Design) -> list[Mover]:
     """Return the fans and pumps of the plant that hang on the UPS."""
     return [m for m in design.cooling.movers() if m.moves in design.power.movers_on_ups]
+
+
+def _branches(design: Design) -> None:
+    """Tell the cluster which branch of the feed each rack hangs on."""
+    cluster, passed = design.cluster, 0.0
+    for branch, (_, share, _) in enumerate(design.power.rack_groups()):
+        first, last = (round(part * cluster.racks) for part in (passed, passed + share))
+        cluster.branch_of[first:last] = [branch] * (last - first)
+        passed += share
 
 
 @contextmanager

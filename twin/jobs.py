@@ -8,7 +8,15 @@ service. What they know lives in the :class:`~twin.records.Job` and in the
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -190,7 +198,7 @@ class Dispatcher:
         self._shared_at_s = 0.0  # next, or last
         self._cut_off: set[int] = set()
         self._watch = policy.held if policy.watches else None
-        self._rule = rule(policy.placement, cluster.rack_of, leaf_of)
+        self._rule = rule(policy.placement, cluster, leaf_of)
         self.signals: dict[str, Callable[[float], float]] = {}
         """What electricity costs and emits over time, for policies that wait for it."""
         self.spans = Spans()
@@ -232,6 +240,11 @@ class Dispatcher:
     def gpus_per_server(self) -> int:
         """GPUs of a whole server."""
         return self.cluster.free.size
+
+    @property
+    def rack_power_w(self) -> Sequence[float]:
+        """Power of each rack now; watched from the first moment somebody asks [W]."""
+        return self.cluster.watched_w or self.cluster.watch_racks()
 
     def place_on(self, free_by_server: list[int], gpus: int) -> Placement | None:
         """Return where a gang would be placed if just these GPUs were free."""

@@ -7,21 +7,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.desk import ToyServer, desk, job, play
+from twin.cluster.cluster import Cluster
 from twin.cluster.free import FreeServers
 from twin.cluster.placing import rule
 from twin.errors import ConfigError
+from twin.scheduling.easy import EasyBackfill
 
 LEAF_OF = [0, 0, 0, 1, 1, 1, 2, 2, 2]
-RULES = ["pack", "spread", "topology"]
+RULES = ["pack", "spread", "topology", "power_headroom", "thermal"]
+
+
+def racks_of_three():
+    """Return nine toy servers (100 W idle, 900 W busy) in racks that are also the leaves."""
+    return Cluster(ToyServer(), 72, 3)
 
 
 def seat(name, free, gpus, size=8):
-    return rule(name, LEAF_OF, LEAF_OF)(FreeServers(free, size), gpus)
+    return rule(name, racks_of_three(), LEAF_OF)(FreeServers(free, size), gpus)
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match=r"placement='topologie'.*topology"):
-        rule("topologie", LEAF_OF, LEAF_OF)
+        rule("topologie", racks_of_three(), LEAF_OF)
 
 
 def test_pack_takes_the_lowest_numbers_across_leaves():
@@ -88,7 +96,7 @@ def test_topology_crosses_as_few_leaves_as_any_seat_could(free, gpus):
 def test_every_rule_seats_whoever_fits_and_only_on_what_is_free(name, seed):
     rng = random.Random(seed)
     free = FreeServers([8] * 8 + [3], 8)
-    choose = rule(name, LEAF_OF, LEAF_OF)
+    choose = rule(name, racks_of_three(), LEAF_OF)
     held = []
     for _ in range(50):
         gpus = rng.randint(1, 40)
@@ -104,3 +112,56 @@ def test_every_rule_seats_whoever_fits_and_only_on_what_is_free(name, seed):
         elif held:
             free.give(held.pop(rng.randrange(len(held))))
         assert free.gpus == sum(free.free)
+
+
+# ---- by watts ----
+
+
+def warm(name, racks_w, gpus, branches=(0, 0, 0)):
+    """Return where a gang sits among free servers whose racks draw so much."""
+    cluster = racks_of_three()
+    choose = rule(name, cluster, LEAF_OF)
+    cluster.watched_w[:] = racks_w
+    cluster.branch_of[:] = branches
+    return choose(FreeServers([8] * 9, 8), gpus)
+
+
+def test_power_headroom_fills_the_rack_that_draws_least_at_each_moment():
+    """900, 300 and 1000 W: the middle rack takes one (1100), then the first (1700), ..."""
+    assert warm("power_headroom", [900.0, 300.0, 1000.0], 8).whole == [3]
+    assert warm("power_headroom", [900.0, 300.0, 1000.0], 24).whole == [0, 3, 6]
+
+
+def test_power_headroom_takes_the_branch_of_the_feed_that_draws_least():
+    assert warm("power_headroom", [2000.0, 500.0, 2200.0], 16, (0, 1, 1)).whole == [3, 4]
+    assert warm("power_headroom", [900.0, 500.0, 2200.0], 8, (0, 1, 1)).whole == [0]
+
+
+def test_thermal_minds_the_neighbours():
+    """Means with neighbours: 600, 733 and 950 W, so the warmer first rack takes it."""
+    assert warm("thermal", [300.0, 900.0, 1000.0], 8).whole == [0]
+    assert warm("thermal", [900.0, 300.0, 2000.0], 8).whole == [0]
+    assert warm("power_headroom", [900.0, 300.0, 2000.0], 8).whole == [3]
+
+
+def test_part_of_a_server_goes_to_the_tightest_one_of_the_coolest_rack():
+    cluster = racks_of_three()
+    choose = rule("thermal", cluster, LEAF_OF)
+    cluster.watched_w[:] = [900.0, 900.0, 300.0]
+    placement = choose(FreeServers([8, 8, 8, 8, 8, 8, 8, 4, 6], 8), 4)
+    assert (placement.part_server, placement.part_gpus) == (7, 4)
+
+
+@pytest.mark.parametrize("placement", ["power_headroom", "thermal"])
+def test_what_a_rule_sees_of_racks_is_what_they_draw(placement):
+    dispatcher = desk(EasyBackfill(placement=placement), 6)
+    rows = [(0, 8, 100), (3, 12, 50), (9, 20, 70), (11, 3, 20), (60, 8, 40)]
+    jobs = [job(str(i), at, gpus, work) for i, (at, gpus, work) in enumerate(rows)]
+    for stop in (1, 10, 40, 70, 200):
+        play(dispatcher, jobs if stop == 1 else [], until_s=stop)
+        dispatcher.cluster.take_beat(stop)
+        dispatcher.cluster.take_racks()
+        seen_w = dispatcher.cluster.watched_w
+        assert seen_w == dispatcher.cluster.watch_racks()
+        assert sum(seen_w) == dispatcher.cluster.power_w
+    assert dispatcher.rack_power_w == [100.0] * 6

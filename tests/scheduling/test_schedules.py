@@ -19,7 +19,7 @@ from twin.scheduling.fcfs import FirstComeFirstServed
 from twin.scheduling.priority import PreemptivePriority
 from twin.scheduling.sjf import ShortestJobFirst
 
-PLACEMENTS = ["pack", "spread", "topology"]
+PLACEMENTS = ["pack", "spread", "topology", "power_headroom", "thermal"]
 
 
 def deadline(**more):
@@ -281,7 +281,7 @@ def make(rows, true_limits=False):
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("policy", POLICIES)
 @given(rows=job_lists)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_no_gpu_is_held_twice_and_no_job_is_lost(policy, placement, rows):
     jobs, ended = make(rows), []
     dispatcher = desk(POLICIES[policy](placement=placement), 3, on_end=ended.append)

@@ -47,6 +47,10 @@ class Cluster:
         self._idle_w, self._idle_fan_w = server.power_w(0.0)
         self._out = [0] * self.servers  # reasons for which a server is out of service
         self._off = [0] * self.servers  # reasons for which it has no power
+        self.branch_of = [0] * self.racks
+        """Which branch of the feed each rack hangs on."""
+        self.watched_w: list[float] | None = None
+        """Power of each rack now, kept only where somebody watches it. [W]"""
         self._barred: dict[int, int] = {}  # servers closed to new jobs, and GPUs held for that
         self.servers_out = 0
         self.servers_on = self.servers
@@ -67,6 +71,13 @@ class Cluster:
         self._wide: list[tuple[int, NDArray[np.float64], float]] = []
         """Beats since the last settlement, servers of each rack, and W or J for each server."""
         self._wide_late: list[tuple[int, NDArray[np.float64], float]] = []
+
+    def watch_racks(self) -> list[float]:
+        """Keep the power of each rack from now on, and return it [W]."""
+        booked_w = np.bincount(self._where, self._step_w, self.racks)
+        watched_w: list[float] = (self._rack_w + booked_w).tolist()
+        self.watched_w = watched_w
+        return watched_w
 
     def place(self, job: Job, placement: Placement, drive: float, now_s: float) -> None:
         """Seat *job* at *placement* with its GPUs at *drive*."""
@@ -247,6 +258,9 @@ class Cluster:
         number = len(racks)
         self.power_w += step_w * number
         self.fan_w += step_fan_w * number
+        if self.watched_w is not None:
+            for rack in racks:
+                self.watched_w[rack] += step_w
         self._where += racks
         self._step_w += [step_w] * number
         self._step_j += [step_w * (now_s - self._beat_at_s)] * number

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
 
 from twin.cluster.free import FreeServers
 from twin.errors import ConfigError, suggest
 from twin.records import Placement
+
+if TYPE_CHECKING:
+    from twin.cluster.cluster import Cluster
 
 Rule = Callable[[FreeServers, int], Placement | None]
 """``(free, gpus) -> placement``, None where the gang does not fit; takes nothing."""
@@ -21,15 +26,17 @@ Groups = dict[int, list[int]]
 """Free servers by rack or by leaf, in order of number."""
 
 
-def rule(name: str, rack_of: Sequence[int], leaf_of: Sequence[int]) -> Rule:
-    """Return the rule called *name*: ``pack``, ``spread`` or ``topology``.
+def rule(name: str, cluster: Cluster, leaf_of: Sequence[int]) -> Rule:
+    """Return the rule called *name*, as in the configuration of a scheduling policy.
 
     Parameters
     ----------
     name : str
-        As in the configuration of a scheduling policy.
-    rack_of, leaf_of : sequence of int
-        Rack and leaf of each server.
+        ``pack``, ``spread``, ``topology``, ``power_headroom`` or ``thermal``.
+    cluster : Cluster
+        Whose racks the servers stand in.
+    leaf_of : sequence of int
+        Leaf of each server.
 
     Raises
     ------
@@ -38,12 +45,97 @@ def rule(name: str, rack_of: Sequence[int], leaf_of: Sequence[int]) -> Rule:
     """
     rules: dict[str, Rule] = {
         "pack": FreeServers.pack,
-        "spread": partial(spread, rack_of),
+        "spread": partial(spread, cluster.rack_of),
         "topology": partial(topology, leaf_of),
+        "power_headroom": partial(by_power, cluster, most_headroom),
+        "thermal": partial(by_power, cluster, coolest),
     }
     if name not in rules:
         raise ConfigError(f"scheduling.placement={name!r}: {suggest(name, rules)}")
+    if name in ("power_headroom", "thermal"):
+        cluster.watch_racks()
     return rules[name]
+
+
+Warmth = Callable[["Cluster", Sequence[float], int], tuple[float, ...]]
+"""``(cluster, rack power [W], rack) -> key``: racks of a lower key are filled first."""
+
+
+def most_headroom(cluster: Cluster, rack_w: Sequence[float], rack: int) -> tuple[float, ...]:
+    """Rank a rack by what it draws: racks are rated alike, so who draws least has most left."""
+    return (rack_w[rack],)
+
+
+def coolest(cluster: Cluster, rack_w: Sequence[float], rack: int) -> tuple[float, ...]:
+    """Rank a rack by its heat and that of its neighbours, whose exhaust it breathes in part."""
+    near = rack_w[max(0, rack - 1) : rack + 2]
+    return sum(near) / len(near), rack_w[rack]
+
+
+def by_power(cluster: Cluster, warmth: Warmth, free: FreeServers, gpus: int) -> Placement | None:
+    """Seat one server after another in the rack that ranks lowest at that moment.
+
+    Branches of the feed come first: the one whose racks draw least on the mean. Each seated
+    server counts with its full power. The part goes to the tightest server of such a rack.
+    """
+    if not free.fits(gpus):
+        return None
+    seats = _PowerSeats(cluster, warmth)
+    full, rest = divmod(gpus, free.size)
+    whole = _grouped(free.whole, cluster.rack_of)
+    taken = seats.take(whole, full)
+    placement = Placement(sorted(taken), free.size)
+    if rest:
+        left = [server for servers in whole.values() for server in servers]
+        able = [*left, *(server for servers in free.parts[rest:] for server in servers)]
+        rack_of = cluster.rack_of
+        placement.part_server = min(
+            able, key=lambda server: (seats.key(rack_of[server]), free.free[server], server)
+        )
+        placement.part_gpus = rest
+    return placement
+
+
+class _PowerSeats:
+    """Rack powers as they will be once a gang is seated, and who ranks lowest."""
+
+    def __init__(self, cluster: Cluster, warmth: Warmth) -> None:
+        watched_w = cluster.watched_w
+        assert watched_w is not None, "rack power is watched where it is looked at"
+        self._cluster, self._warmth = cluster, warmth
+        self._rack_w = list(watched_w)
+        self._branch_w: dict[int, float] = defaultdict(float)
+        self._racks: dict[int, int] = defaultdict(int)
+        for rack, branch in enumerate(cluster.branch_of):
+            self._branch_w[branch] += watched_w[rack]
+            self._racks[branch] += 1
+        server = cluster.server
+        self._step_w = server.power_w(1.0)[0] - server.power_w(0.0)[0]
+
+    def key(self, rack: int) -> tuple[float, ...]:
+        """Return the rank of *rack*: its branch, then itself."""
+        branch = self._cluster.branch_of[rack]
+        mean_w = self._branch_w[branch] / self._racks[branch]
+        return (mean_w, *self._warmth(self._cluster, self._rack_w, rack), rack)
+
+    def take(self, whole: Groups, number: int) -> list[int]:
+        """Take *number* servers out of *whole*, rack by rack."""
+        heap = [(self.key(rack), rack) for rack in whole]
+        heapify(heap)
+        taken: list[int] = []
+        while len(taken) < number:
+            key, rack = heappop(heap)
+            if not whole[rack]:
+                continue
+            now = self.key(rack)
+            if now != key:  # a branch or a neighbour has filled since: powers only rise
+                heappush(heap, (now, rack))
+                continue
+            taken.append(whole[rack].pop(0))
+            self._rack_w[rack] += self._step_w
+            self._branch_w[self._cluster.branch_of[rack]] += self._step_w
+            heappush(heap, (self.key(rack), rack))
+        return taken
 
 
 def spread(rack_of: Sequence[int], free: FreeServers, gpus: int) -> Placement | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar, Literal, Protocol
@@ -139,6 +139,10 @@ class View(Protocol):
         """GPUs of a whole server."""
 
     @property
+    def rack_power_w(self) -> Sequence[float]:
+        """Power of each rack now, what placement by watts sees; to be read, not written [W]."""
+
+    @property
     def running(self) -> Mapping[Job, tuple[float, Any, Any]]:
         """Running jobs in the order of their start; first their expected end by limit [s]."""
 
@@ -179,9 +183,10 @@ class Policy(Component):
     asks_every_s: ClassVar[float] = inf
     """How often it wants to be asked though no job came or ended. [s]"""
 
-    placement: Literal["pack", "spread", "topology"] = "pack"
+    placement: Literal["pack", "spread", "topology", "power_headroom", "thermal"] = "pack"
     """pack: lowest numbers, tightest servers; spread: emptiest racks first; topology: fewest
-    leaves."""
+    leaves; power_headroom: racks that draw least of their rating, on the branch of the feed
+    that does; thermal: racks that are coolest together with their neighbours."""
 
     @property
     def grace_s(self) -> float:
