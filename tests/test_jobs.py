@@ -186,6 +186,30 @@ def test_a_service_counts_tokens_only_while_it_has_gpus():
     assert requests == 50 * 1 + 50 * 2
 
 
+def test_a_service_that_is_slowed_serves_what_its_slower_profile_says():
+    def profile(part):
+        return ServiceProfile(
+            activity=np.array([0.5]),
+            requests_per_s=np.array([4.0 * part]),
+            tokens_per_s=np.array([40.0 * part]),
+            unserved_requests_per_s=np.zeros(1),
+            judged_per_s=np.array([4.0 * part]),
+            within_per_s=np.array([4.0 if part == 1.0 else 1.0]),
+        )
+
+    desk = bench()
+    offer = Service("chat", 8, 200.0, profile(1.0), paced=profile)
+    desk.env.process(service(desk.env, desk, offer))
+    at(desk, 50, lambda: desk.throttle(0.5, 0.5))
+    at(desk, 150, lambda: desk.throttle(1.0, 1.0))
+    desk.env.run(until=200)
+    *_, tokens, requests = desk.tally.take(200)
+    assert (tokens, requests) == (100 * 40 + 100 * 20, 100 * 4 + 100 * 2)
+    assert desk.tally.take_slo() == (100 * 4 + 100 * 1) / 600
+    assert np.isnan(desk.tally.take_slo())
+    assert desk.paces == [(50, 0.5), (150, 1.0)]
+
+
 def test_energy_is_exact_however_often_the_beat_closes():
     jobs = [job("a", 3, 8, 41), job("b", 7.25, 5, 0.5), job("c", 7.5, 3, 77)]
     for beat_s in (0.7, 1.0, 13.0, 200.0):

@@ -224,6 +224,7 @@ class Facility:
         allocated, active, running, queued, storage_j, tokens, requests = (
             self.dispatcher.tally.take(to_s)
         )
+        slo_fraction = self.dispatcher.tally.take_slo()
         server_w = server_j / dt_s
         voltage = self.voltage
         network_w = self.network_w * voltage.it
@@ -272,6 +273,7 @@ class Facility:
             nan if feed.battery_j is None else feed.battery_j,
             tokens / dt_s,
             allocated / dt_s if capped else 0.0,
+            slo_fraction,
         ]
         self.pending.append((from_s, dt_s, warm, row))
         if len(self.pending) >= self.block:

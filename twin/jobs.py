@@ -20,7 +20,7 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from math import floor, inf
+from math import floor, inf, nan
 
 import simpy
 
@@ -40,6 +40,9 @@ ROOM_STEPS = 50
 """The room that storage has for checkpoints is told in so many steps, always rounded down."""
 Expected = tuple[float, int, Job]
 """When a running job ends if it runs to its limit, the order of its start, and the job."""
+Served = tuple[float, float, float, float]
+"""Tokens, requests, requests of known latency and those within their objective, each second."""
+NOTHING = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -57,6 +60,10 @@ class Tally:
     storage_w: float = 0.0
     tokens_per_s: float = 0.0
     requests_per_s: float = 0.0
+    judged_per_s: float = 0.0
+    """Requests whose latency is known."""
+    within_per_s: float = 0.0
+    """Those of them within their objective."""
     running_s: float = 0.0
     queued_s: float = 0.0
     allocated_s: float = 0.0
@@ -65,6 +72,8 @@ class Tally:
     storage_j: float = 0.0
     tokens: float = 0.0
     requests: float = 0.0
+    judged: float = 0.0
+    within: float = 0.0
 
     def advance(self, now_s: float) -> None:
         """Integrate up to now with the present values."""
@@ -79,6 +88,8 @@ class Tally:
         if self.requests_per_s:
             self.tokens += self.tokens_per_s * passed_s
             self.requests += self.requests_per_s * passed_s
+            self.judged += self.judged_per_s * passed_s
+            self.within += self.within_per_s * passed_s
 
     def take(self, now_s: float) -> tuple[float, ...]:
         """Return the integrals since the last call and start again from zero.
@@ -99,6 +110,12 @@ class Tally:
         self.allocated_s = self.active_s = self.running_s = self.queued_s = 0.0
         self.storage_j = self.tokens = self.requests = 0.0
         return taken
+
+    def take_slo(self) -> float:
+        """Return the share of requests within their objective since the last call, or NaN."""
+        share = self.within / self.judged if self.judged > 0.0 else nan
+        self.judged = self.within = 0.0
+        return share
 
 
 def _mean_activity(job: Job) -> float:
@@ -181,10 +198,8 @@ class Dispatcher:
         self.submitted = self.completed = 0
         self.killed = 0
         """Jobs refused for asking for more GPUs than there are."""
-        self.useful_gpu_s = self.lost_gpu_s = 0.0
-        self.useful_flops = 0.0
-        self.known_flops_gpu_s = 0.0
-        self.service_j = 0.0
+        self.useful_gpu_s = self.lost_gpu_s = self.service_j = 0.0
+        self.useful_flops = self.known_flops_gpu_s = 0.0
         self.activity_gpu_s = [0.0] * 101
         """GPU time held, by percent of GPU activity."""
         self._ends: list[Expected] = []
@@ -208,11 +223,14 @@ class Dispatcher:
         """Where a gang of so many GPUs would be placed if it started now."""
         self.capacity: Callable[[], Capacity] = cluster.free.counts
         """A copy of what is free, to plan on."""
-        self._activity_factor = 1.0
-        self._rate_factor = 1.0
+        self._activity_factor = self._rate_factor = 1.0
         self.moved = Transfers()
-        self._serving: dict[Job, tuple[float, float]] = {}
-        """Tokens/s and requests/s of each service while it holds its GPUs."""
+        self._serving: dict[Job, Served] = {}
+        """What each job of a service makes while it holds its GPUs."""
+        self._offers: dict[str, tuple[Service, int]] = {}
+        """Each service, and the step of its profile it is in."""
+        self.paces: list[tuple[float, float]] = []
+        """When the rate of all GPUs changed, and to what fraction of their own."""
 
     # ---- what a policy may see ----
 
@@ -596,7 +614,11 @@ class Dispatcher:
             self.cluster.drive(job, self._mean_drive(job, activity_factor), now_s)
             self.tally.active_gpus += job.gpus * _mean_activity(job) * (activity_factor - before)
         self._activity_factor = activity_factor
-        self._rate_factor = rate_factor
+        if rate_factor != self._rate_factor:
+            self._rate_factor = rate_factor
+            self.paces.append((now_s, rate_factor))
+            for offer, step in list(self._offers.values()):
+                self.offer(offer, step)
         self._pace(iter(list(self.running)))
 
     # ---- links that are shared, or lost ----
@@ -677,19 +699,38 @@ class Dispatcher:
         self.changes += 1
         self.dispatch()
 
-    def serve(self, job: Job, activity: float, tokens_per_s: float, requests_per_s: float) -> None:
-        """Let the service that *job* stands for work at *activity* from now on."""
+    def offer(self, offer: Service, step: int) -> None:
+        """Let the jobs of a service do what its profile says of *step*, at the pace of GPUs."""
+        self._offers[offer.name] = (offer, step)
+        profile: ServiceProfile = offer.profile
+        if offer.paced is not None and self._rate_factor < 1.0:
+            profile = offer.paced(self._rate_factor)
+        share = 1.0 / max(len(offer.jobs), 1)
+        columns = (
+            profile.tokens_per_s,
+            profile.requests_per_s,
+            profile.judged_per_s,
+            profile.within_per_s,
+        )
+        tokens, requests, judged, within = (
+            0.0 if column is None else float(column[step]) * share for column in columns
+        )
+        for job in offer.jobs:
+            self.serve(job, float(profile.activity[step]), (tokens, requests, judged, within))
+
+    def serve(self, job: Job, activity: float, served: Served) -> None:
+        """Let *job*, a service or a replica of one, work at *activity* from now on."""
         now_s = self.env.now
         tally = self.tally
         tally.advance(now_s)
-        before_tokens, before_requests = self._serving.get(job, (0.0, 0.0))
-        self._serving[job] = (tokens_per_s, requests_per_s)
+        before = self._serving.get(job, NOTHING)
+        self._serving[job] = served
         if job.placement is None:
             job.activity = activity
             return
         self.settle(job)
-        tally.tokens_per_s += tokens_per_s - before_tokens
-        tally.requests_per_s += requests_per_s - before_requests
+        self._add_served(before, -1.0)
+        self._add_served(served, 1.0)
         factor = self._activity_factor
         tally.active_gpus += job.gpus * job.duty * (activity - job.activity) * factor
         job.activity = activity
@@ -697,9 +738,15 @@ class Dispatcher:
 
     def _serving_counts(self, job: Job, sign: float) -> None:
         """Let the tokens of a service count, or not, as it takes or leaves its GPUs."""
-        tokens_per_s, requests_per_s = self._serving.get(job, (0.0, 0.0))
-        self.tally.tokens_per_s += sign * tokens_per_s
-        self.tally.requests_per_s += sign * requests_per_s
+        self._add_served(self._serving.get(job, NOTHING), sign)
+
+    def _add_served(self, served: Served, sign: float) -> None:
+        tally = self.tally
+        tokens_per_s, requests_per_s, judged_per_s, within_per_s = served
+        tally.tokens_per_s += sign * tokens_per_s
+        tally.requests_per_s += sign * requests_per_s
+        tally.judged_per_s += sign * judged_per_s
+        tally.within_per_s += sign * within_per_s
 
     def close(self) -> None:
         """Book everything up to now and hand over the jobs that have not ended."""
@@ -731,14 +778,11 @@ def service(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> L
     wants are then free for others. Requests and tokens count only while GPUs are held.
     """
     profile: ServiceProfile = offer.profile
-    columns = (profile.activity, profile.tokens_per_s, profile.requests_per_s)
-    steps = zip(*(column.tolist() for column in columns), strict=True)
-    for number, (activity, tokens, requests) in enumerate(steps, start=1):
-        wanted = 1 if offer.replicas is None else int(offer.replicas[number - 1])
+    for step, activity in enumerate(profile.activity.tolist()):
+        wanted = 1 if offer.replicas is None else int(offer.replicas[step])
         _scale(env, dispatcher, offer, wanted, activity)
-        for job in offer.jobs:
-            dispatcher.serve(job, activity, tokens / wanted, requests / wanted)
-        yield env.timeout(number * offer.step_s - env.now)
+        dispatcher.offer(offer, step)
+        yield env.timeout((step + 1) * offer.step_s - env.now)
 
 
 def _scale(

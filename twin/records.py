@@ -185,6 +185,8 @@ class Service:
     jobs: list[Job] = field(default_factory=list)
     """Its jobs, in order of their start; owned by jobs.py."""
     started: int = 0
+    paced: Callable[[float], Any] | None = None
+    """The profile if GPUs work at this fraction of their own rate; None: the same."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from twin.errors import RunError
 from twin.facility import Facility
 from twin.pool import spread
 from twin.results.recorder import Recorder
-from twin.results.summary import Facts, Summary, Totals, summarize, write_summary
+from twin.results.summary import Facts, Summary, summarize, write_summary
 from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 
 Progress = Callable[[float], None]
@@ -170,7 +170,7 @@ def simulate(design: Design, facility: Facility, progress: Progress) -> int:
             gc.enable()
     facility.close()
     _add_up(facility)
-    _add_latencies(design, facility.totals)
+    _add_latencies(design, facility)
     return int(next(env._eid))
 
 
@@ -188,11 +188,12 @@ def _add_up(facility: Facility) -> None:
     totals.service_j = desk.service_j
 
 
-def _add_latencies(design: Design, totals: Totals) -> None:
+def _add_latencies(design: Design, facility: Facility) -> None:
     """Carry over how long requests waited, where the workload knows."""
-    latency = design.workload.latency()
+    latency = design.workload.latency(facility.dispatcher.paces)
     if latency is None:
         return
+    totals = facility.totals
     totals.ttft_p99_s, totals.itl_p99_s = latency.ttft_s(0.99), latency.itl_s(0.99)
     within = latency.within_fraction()
     totals.requests_within_slo = None if within is None else within * totals.requests

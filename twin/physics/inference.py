@@ -266,6 +266,17 @@ class StepCosts:
     kv_tokens: float
     """Tokens whose keys and values fit beside the weights."""
 
+    def slowed(self, rate: float) -> StepCosts:
+        """Return the costs at *rate* of the speed, 0 < rate; memory holds as much as before."""
+        require(rate > 0.0, "rate", rate, "> 0")
+        return StepCosts(
+            self.fixed_s / rate,
+            self.per_request_s / rate,
+            self.per_cached_token_s / rate,
+            self.per_prompt_token_s / rate,
+            self.kv_tokens,
+        )
+
     def decode_s(self, running: float, cached_tokens: float) -> float:
         """Return the length of a decode step [s]."""
         return self.fixed_s + self.per_request_s * running + self.per_cached_token_s * cached_tokens

@@ -271,6 +271,9 @@ def _services(t: Totals, facts: Facts) -> Summary:
         if t.requests_within_slo is None
         else metrics.ratio(t.requests_within_slo, t.requests),
         "energy_per_token_j": metrics.ratio(t.service_j, t.tokens) if t.service_j else None,
+        "energy_per_1000_requests_kwh": None
+        if not (t.service_j and t.requests)
+        else t.service_j / JOULES_PER_KWH / (t.requests / 1000.0),
     }
     return served if facts.has_services else dict.fromkeys(served)
 

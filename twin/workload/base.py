@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from twin.config import Component
 from twin.records import Job, LoadReport, Service, WorkloadContext
 from twin.workload.latency import Latency
+
+Pace = tuple[float, float]
+"""From this second on, GPUs work at this fraction of their own rate."""
 
 
 @dataclass(slots=True)
@@ -28,6 +31,10 @@ class ServiceProfile:
     tokens_per_s: NDArray[np.float64]
     unserved_requests_per_s: NDArray[np.float64]
     """Demand beyond what the fleet can serve, which is turned away."""
+    judged_per_s: NDArray[np.float64] | None = None
+    """Requests whose latency is known, and ..."""
+    within_per_s: NDArray[np.float64] | None = None
+    """... those of them within their objective; None where latency is not modelled."""
 
 
 @dataclass
@@ -57,8 +64,11 @@ class Workload(Component):
         """Return how many GPUs its services hold for good."""
         return 0
 
-    def latency(self) -> Latency | None:
-        """Return how long its requests waited, known once ``services`` was asked; or None."""
+    def latency(self, paces: Sequence[Pace] = ()) -> Latency | None:
+        """Return how long its requests waited, known once ``services`` was asked; or None.
+
+        *paces* tell when heat or a power limit changed the rate of the GPUs, and to what.
+        """
         return None
 
     def name_as(self, key: str) -> None:

@@ -14,7 +14,8 @@ the batch; and the mean time between the tokens of one request is a shifted gamm
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,27 @@ class Served:
     replicas: NDArray[np.int64]
     """Replicas that served."""
     latency: Latency
+    judged_per_s: Floats
+    """Requests whose latency is known, and ... [1/s]"""
+    within_per_s: Floats
+    """... those of them within their objective. [1/s]"""
+    latency_over: Callable[[Floats], Latency] | None = None
+    """Latencies of a part of each step; None where they cannot be told apart by step."""
+
+    def changed(self, now: Served, usual: Served) -> Served:
+        """Return this with all rates changed as from *usual* to *now*, step by step."""
+
+        def like(mine: Floats, after: Floats, before: Floats) -> Floats:
+            return mine * np.divide(after, before, out=np.ones_like(mine), where=before > 0)
+
+        return replace(
+            self,
+            power_fraction=like(self.power_fraction, now.power_fraction, usual.power_fraction),
+            requests_per_s=like(self.requests_per_s, now.requests_per_s, usual.requests_per_s),
+            tokens_per_s=like(self.tokens_per_s, now.tokens_per_s, usual.tokens_per_s),
+            judged_per_s=like(self.judged_per_s, now.judged_per_s, usual.judged_per_s),
+            within_per_s=like(self.within_per_s, now.within_per_s, usual.within_per_s),
+        )
 
 
 def capacity_per_s(replica: Replica, lengths: Lengths) -> float:
@@ -231,8 +253,15 @@ def serve_fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64], step_s:
     load = served / most * LOADS[-1]
     idle = fleet.replica.idle_fraction
     power = idle + (np.interp(load, LOADS, table.power_fraction) - idle) * active / fleet.replicas
-    latency = _latency(table, load, served * step_s, wait_s, fleet)
-    return Served(power, served, served * fleet.lengths.output_mean, dropped, active, latency)
+    in_time = _in_time(table, load, wait_s, fleet)
+
+    def latency_over(part: Floats) -> Latency:
+        return _latency(table, load, served * step_s * part, in_time, (wait_s, fleet))
+
+    tokens = served * fleet.lengths.output_mean
+    whole = latency_over(np.ones_like(served))
+    judged = served * in_time
+    return Served(power, served, tokens, dropped, active, whole, served, judged, latency_over)
 
 
 def _backlog(
@@ -261,10 +290,28 @@ def _backlog(
     return served, dropped, wait_s
 
 
+def _usual_s(table: Levels) -> float:
+    """Return what is left to wait after a line outside: the prompt itself [s]."""
+    return float(table.ttft[0] @ np.sqrt(EDGES_S[1:] * EDGES_S[:-1]))
+
+
+def _in_time(table: Levels, load: Floats, wait_s: Floats, fleet: Fleet) -> Floats:
+    """Return the share of requests within their objective in each step."""
+    first = np.interp(load, LOADS, table.first_in_time)
+    late = (wait_s > 0) & (wait_s + _usual_s(table) > fleet.objective.ttft_s)
+    rest = np.interp(load, LOADS, table.rest_in_time)
+    return np.asarray(np.where(late, 0.0, first) * rest)
+
+
 def _latency(
-    table: Levels, load: Floats, requests: Floats, wait_s: Floats, fleet: Fleet
+    table: Levels,
+    load: Floats,
+    requests: Floats,
+    in_time: Floats,
+    waiting: tuple[Floats, Fleet],
 ) -> Latency:
     """Mix the histograms of all loads by the requests served at each."""
+    wait_s, fleet = waiting
     below = np.clip(np.searchsorted(LOADS, load, side="right") - 1, 0, len(LOADS) - 2)
     part = (load - LOADS[below]) / (LOADS[below + 1] - LOADS[below])
 
@@ -273,22 +320,15 @@ def _latency(
         at += np.bincount(below + 1, weight * part, len(LOADS))
         return np.asarray(at @ rows)
 
-    def at_load(values: Floats) -> Floats:
-        return np.asarray(np.interp(load, LOADS, values))
-
     queued = wait_s > 0
     ttft = mixed(table.ttft, np.where(queued, 0.0, requests))
-    first = at_load(table.first_in_time)
     if queued.any():
-        # Whoever came through the line has waited already; what is left is the prompt itself.
-        usual_s = float(table.ttft[0] @ np.sqrt(EDGES_S[1:] * EDGES_S[:-1]))
-        ttft = ttft + histogram((wait_s + usual_s)[queued], requests[queued])
-        late = queued & (wait_s + usual_s > fleet.objective.ttft_s)
-        first = np.where(late, 0.0, first)
+        # Whoever came through the line has waited already.
+        ttft = ttft + histogram((wait_s + _usual_s(table))[queued], requests[queued])
     tokens = requests * fleet.lengths.decoded_mean
     return Latency(
         ttft,
         mixed(table.itl, tokens),
         float(requests.sum()),
-        float(requests @ (first * at_load(table.rest_in_time))),
+        float(requests @ in_time),
     )

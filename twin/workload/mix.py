@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from twin.errors import ConfigError, require
 from twin.records import Job, LoadReport, Service, WorkloadContext
-from twin.workload.base import Workload
+from twin.workload.base import Pace, Workload
 from twin.workload.latency import Latency
 
 
@@ -79,9 +79,9 @@ class Mix(Workload):
         self.warnings = [warning for stream in self._in_order() for warning in stream.warnings]
         return found
 
-    def latency(self) -> Latency | None:
+    def latency(self, paces: Sequence[Pace] = ()) -> Latency | None:
         """Return the latencies of all its services; None unless each of them knows its own."""
-        found = [stream.latency() for stream in self._in_order() if stream.held_gpus()]
+        found = [stream.latency(paces) for stream in self._in_order() if stream.held_gpus()]
         known = [each for each in found if each is not None]
         return sum(known, start=Latency()) if known and len(known) == len(found) else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,10 @@ class Replica:
     idle_fraction: float
     """Power of an idle GPU over TDP. [-]"""
     tdp_w: float
+
+    def slowed(self, rate: float) -> Replica:
+        """Return this replica on GPUs that work at *rate* of their own, as under a power cap."""
+        return self if rate == 1.0 else replace(self, costs=self.costs.slowed(rate))
 
     def running_limit(self, tokens_held: float) -> int:
         """Return how many requests of *tokens_held* each run at once at most."""

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, inf, log10, nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.workload.base import Pace
 from twin.workload.fluid import Fleet, Served
 from twin.workload.latency import BINS, LOWEST_S, PER_DECADE, Latency, histogram
 from twin.workload.lengths import Tokens
@@ -26,6 +28,9 @@ from twin.workload.replica import Replica
 
 Floats = NDArray[np.float64]
 
+FAR_S = 1e12
+SLOWEST = 1e-3
+"""Least rate told apart from standing still."""
 ALIKE = 1e-9
 """Tokens by which virtual time may miss the end of a request through rounding."""
 
@@ -62,6 +67,40 @@ class Record:
     """Output tokens in each step."""
     batch_s: float = 0.0
     """Running requests times time while decoding. [s]"""
+
+
+class WorkClock:
+    """Time of work against time of the run, where heat or a power cap slows the GPUs down.
+
+    All that a replica does takes longer by the same factor, so a run in time of work, from
+    arrivals carried over to it, is the run itself; its instants are carried back.
+    """
+
+    def __init__(self, paces: Sequence[Pace]) -> None:
+        at_s, rates = [0.0], [1.0]
+        for since_s, rate in paces:
+            if since_s <= at_s[-1]:
+                rates[-1] = max(rate, SLOWEST)
+            else:
+                at_s.append(since_s)
+                rates.append(max(rate, SLOWEST))
+        # The last pace holds for ever: one more instant, far beyond any run.
+        self._at_s = np.array([*at_s, at_s[-1] + FAR_S])
+        self._rates = np.array(rates)
+        done = np.cumsum(np.diff(self._at_s) * self._rates)
+        self._work_s = np.concatenate([[0.0], done])
+
+    def work_s(self, at_s: Floats) -> Floats:
+        """Return the work that GPUs could do up to *at_s* [s]."""
+        return np.asarray(np.interp(at_s, self._at_s, self._work_s))
+
+    def at_s(self, work_s: Floats) -> Floats:
+        """Return when they have done it [s]."""
+        return np.asarray(np.interp(work_s, self._work_s, self._at_s))
+
+    def rate(self, work_s: float) -> float:
+        """Return the rate at a time of work [-]."""
+        return float(self._rates[np.searchsorted(self._work_s[1:-1], work_s, side="right")])
 
 
 class _Books:
@@ -131,6 +170,8 @@ class ReplicaRun:
         """... so many of them ..."""
         self.stall_ends = 0.0
         """... which are out at this virtual time."""
+        self.clock: WorkClock | None = None
+        """Tells the rate of the GPUs, if it is not always 1: tokens are apart by more then."""
 
     def run(self) -> None:
         """Serve all requests to the last."""
@@ -204,12 +245,13 @@ class ReplicaRun:
             tokens = 2.0 * spent_s / (step_s + sqrt(step_s * step_s + 2.0 * growth_s * spent_s))
         self.books.add(self.now_s, until_s, self.decode_power[running], running * tokens)
         self.batch_s += running * (until_s - self.now_s)
-        self.itl[_bin_of(step_s + 0.5 * growth_s * tokens)] += running * tokens
+        slow = 1.0 if self.clock is None else 1.0 / self.clock.rate(self.now_s)
+        self.itl[_bin_of((step_s + 0.5 * growth_s * tokens) * slow)] += running * tokens
         self.now_s = until_s
         self.virtual += tokens
         if self.stall_s > 0.0 and self.virtual >= self.stall_ends:
-            self.itl[_bin_of(step_s)] -= self.stalled
-            self.itl[_bin_of(step_s + self.stall_s)] += self.stalled
+            self.itl[_bin_of(step_s * slow)] -= self.stalled
+            self.itl[_bin_of((step_s + self.stall_s) * slow)] += self.stalled
             self.stall_s = 0.0
         if arrives:
             self.join()
@@ -233,11 +275,20 @@ def _bin_of(seconds: float) -> int:
 
 
 def run_replica(
-    replica: Replica, requests: Requests, steps: int, step_s: float, queue_max_s: float
+    replica: Replica,
+    requests: Requests,
+    steps: int,
+    step_s: float,
+    queue_max_s: float,
+    clock: WorkClock | None = None,
 ) -> Record:
-    """Serve *requests* on one replica to the last; *steps* of *step_s* are booked."""
+    """Serve *requests* on one replica to the last; *steps* of *step_s* are booked.
+
+    With a *clock*, requests arrive and are served in time of work.
+    """
     books = _Books(steps, step_s)
     done = ReplicaRun(replica, requests, books, queue_max_s)
+    done.clock = clock
     done.run()
     return Record(
         np.array(done.ttft_s),
@@ -264,25 +315,71 @@ def serve_requests(
     step is not counted as served in a step, but its latency is.
     """
     steps = len(active)
-    turn = in_turn(requests.at_s, active, step_s)
-    order = np.argsort(turn, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(turn, minlength=fleet.replicas))[:-1])
+    parts = _parts(fleet, requests, active, step_s)
     extra, tokens, ended = np.zeros(steps), np.zeros(steps), np.zeros(steps)
     dropped = np.zeros(steps)
     latency = Latency()
-    for part in parts:
-        if len(part) == 0:
-            continue
-        mine = requests[part]
+    judged, within = np.zeros(steps), np.zeros(steps)
+    for mine in parts:
         record = run_replica(fleet.replica, mine, steps, step_s, fleet.queue_max_s)
         extra += record.extra
         tokens += record.tokens
         served = np.isfinite(record.ttft_s)
         ended += _by_step(record.finished_s[served], steps, step_s)
         dropped += _by_step(mine.at_s[~served], steps, step_s)
-        latency += _latency(record, mine, served, fleet)
+        in_time, itl = _in_time(record, mine, served, fleet)
+        judged += _by_step(mine.at_s[served], steps, step_s)
+        within += _by_step(mine.at_s[served][in_time], steps, step_s)
+        latency += Latency(
+            histogram(record.ttft_s[served]), itl, float(served.sum()), float(in_time.sum())
+        )
     power = fleet.replica.idle_fraction + extra / (step_s * fleet.replicas)
-    return Served(power, ended / step_s, tokens / step_s, dropped / step_s, active, latency)
+    return Served(
+        power,
+        ended / step_s,
+        tokens / step_s,
+        dropped / step_s,
+        active,
+        latency,
+        judged / step_s,
+        within / step_s,
+    )
+
+
+def latency_under(
+    fleet: Fleet,
+    requests: Requests,
+    active: NDArray[np.int64],
+    step_s: float,
+    paces: Sequence[Pace],
+) -> Latency:
+    """Return the latencies of :func:`serve_requests` on GPUs that work at these *paces*.
+
+    The longest wait is taken in time of work, a little short of what was asked for.
+    """
+    clock, latency = WorkClock(paces), Latency()
+    for mine in _parts(fleet, requests, active, step_s):
+        work = Requests(clock.work_s(mine.at_s), mine.prompt, mine.output)
+        record = run_replica(fleet.replica, work, len(active), step_s, fleet.queue_max_s, clock)
+        record.ttft_s = clock.at_s(work.at_s + record.ttft_s) - mine.at_s
+        ended = np.isfinite(record.finished_s)
+        record.finished_s[ended] = clock.at_s(record.finished_s[ended])
+        served = np.isfinite(record.ttft_s)
+        in_time, itl = _in_time(record, mine, served, fleet)
+        latency += Latency(
+            histogram(record.ttft_s[served]), itl, float(served.sum()), float(in_time.sum())
+        )
+    return latency
+
+
+def _parts(
+    fleet: Fleet, requests: Requests, active: NDArray[np.int64], step_s: float
+) -> list[Requests]:
+    """Return the requests of each replica that has any."""
+    turn = in_turn(requests.at_s, active, step_s)
+    order = np.argsort(turn, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(turn, minlength=fleet.replicas))[:-1])
+    return [requests[part] for part in parts if len(part)]
 
 
 def _by_step(at_s: Floats, steps: int, step_s: float) -> Floats:
@@ -290,11 +387,13 @@ def _by_step(at_s: Floats, steps: int, step_s: float) -> Floats:
     return np.bincount((inside / step_s).astype(np.int64), minlength=steps).astype(float)
 
 
-def _latency(record: Record, mine: Requests, served: NDArray[np.bool_], fleet: Fleet) -> Latency:
+def _in_time(
+    record: Record, mine: Requests, served: NDArray[np.bool_], fleet: Fleet
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Return which of the *served* are within their objective, and tokens by time between them."""
     ttft_s = record.ttft_s[served]
     decoding_s = record.finished_s[served] - mine.at_s[served] - ttft_s
     itl_s = np.maximum(decoding_s, 0.0) / np.maximum(mine.output[served] - 1, 1)
     limit = fleet.objective
     within = (ttft_s <= limit.ttft_s) & (itl_s <= limit.itl_s)
-    itl = np.maximum(np.array(record.itl), 0.0)
-    return Latency(histogram(ttft_s), itl, float(served.sum()), float(within.sum()))
+    return within, np.maximum(np.array(record.itl), 0.0)

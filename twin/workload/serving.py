@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from twin.config import Count, Fraction, NonNegative, Positive
 from twin.errors import ConfigError, require
 from twin.records import Hardware, Job, Service, WorkloadContext
 from twin.units import SECONDS_PER_HOUR
-from twin.workload.base import ServiceProfile, Workload
+from twin.workload.base import Pace, ServiceProfile, Workload
 from twin.workload.fluid import Fleet, Served, capacity_per_s, serve_fluid
 from twin.workload.latency import Latency, Objective
 from twin.workload.lengths import LengthConfig, Lengths
@@ -27,7 +28,7 @@ from twin.workload.replica import (
     activity_of,
     make_replica,
 )
-from twin.workload.request_mode import Requests, serve_requests
+from twin.workload.request_mode import Requests, latency_under, serve_requests
 from twin.workload.requests import RateLayout, RequestLayout, read_rates, read_requests
 from twin.workload.rhythm import Rhythm, seconds_since_monday
 from twin.workload.scaling import Autoscaling
@@ -45,6 +46,48 @@ SHOWN_FRACTION = 1e-9
 """Turned-away demand below this share is rounding, not a warning."""
 
 
+def near(rate: float) -> float:
+    """Return *rate* in steps of 1 %, so that a limit that hunts asks for few of them.
+
+    Examples
+    --------
+    >>> near(0.8449), near(0.9999), near(0.001)
+    (0.84, 1.0, 0.01)
+    """
+    return min(max(round(rate, 2), 0.01), 1.0)
+
+
+def parts_of_steps(paces: Sequence[Pace], steps: int, step_s: float) -> dict[float, Floats]:
+    """Return the part of each of *steps* that GPUs worked at each rate; they add up to 1.
+
+    Examples
+    --------
+    >>> found = parts_of_steps([(30.0, 0.5), (90.0, 1.0)], 2, 60.0)
+    >>> {rate: part.tolist() for rate, part in found.items()}
+    {1.0: [0.5, 0.5], 0.5: [0.5, 0.5]}
+    """
+    edges_s = step_s * np.arange(steps + 1)
+    found: dict[float, Floats] = {}
+    changes = [(0.0, 1.0), *paces, (edges_s[-1], 1.0)]
+    for (from_s, rate), (to_s, _) in pairwise(changes):
+        spent_s = np.clip(edges_s, from_s, max(from_s, to_s))
+        part = np.diff(spent_s) / step_s
+        if part.any():
+            found[near(rate)] = found.get(near(rate), 0.0) + part
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a fleet is asked to do, minute by minute."""
+
+    fleet: Fleet
+    demand: Floats
+    active: NDArray[np.int64]
+    requests: Requests | None
+    """Each by itself, if they are served so."""
+
+
 @dataclass(kw_only=True)
 class Serving(Workload):
     """A fleet of identical replicas; subclasses bring its demand.
@@ -53,7 +96,7 @@ class Serving(Workload):
     request is served by itself, and step and heartbeat show what came of it. A fleet holds
     the GPUs of all its replicas for the whole run, and those of replicas that are down idle,
     unless its autoscaling lends them.
-    What heat or a power cap takes from the GPUs' speed is not in the latencies.
+    Where heat or a power cap slows the GPUs down, fewer requests fit and all wait longer.
     """
 
     replicas: Count
@@ -75,6 +118,9 @@ class Serving(Workload):
     served: Served | None = field(init=False, default=None, repr=False)
     """What the fleet did, minute by minute; None before the run."""
     _served_for: WorkloadContext | None = field(init=False, default=None, repr=False)
+    _plan: Plan | None = field(init=False, default=None, repr=False)
+    _slowed: dict[float, Served] = field(init=False, default_factory=dict, repr=False)
+    """What it would do at other rates of the GPUs."""
 
     def __post_init__(self) -> None:
         whole = self.step_s % GRID_S == 0
@@ -132,33 +178,55 @@ class Serving(Workload):
     def services(self, context: WorkloadContext) -> list[Service]:
         """Return the one service, with its profile over the whole run."""
         served = self.serve(context)
+        gpus, held = self.replicas * self.gpus_per_replica, None
+        if self.autoscaling is not None and self.autoscaling.lend:
+            gpus, per_step = self.gpus_per_replica, round(self.step_s / GRID_S)
+            held = self.autoscaling.held(served.replicas, per_step, GRID_S)
+        profile = self._profile(served, held, context)
+
+        def paced(rate: float) -> ServiceProfile:
+            return self._profile(self._at(rate), held, context)
+
+        name = self.label("inference")
+        return [Service(name, gpus, self.step_s, profile, held, paced=paced)]
+
+    def _profile(self, served: Served, held: Any, context: WorkloadContext) -> ServiceProfile:
+        """Return *served* in steps of the profile, its power as activity of the GPUs held."""
+        peak_flops, hardware = _gpus(context)
         steps = math.ceil(context.duration_s / self.step_s)
 
         def means(values: Floats) -> Floats:
             return np.asarray(values.reshape(steps, -1).mean(axis=1))
 
-        peak_flops, hardware = _gpus(context)
-        power, gpus, held = (
-            means(served.power_fraction),
-            self.replicas * self.gpus_per_replica,
-            None,
-        )
-        if self.autoscaling is not None and self.autoscaling.lend:
-            gpus, per_step = self.gpus_per_replica, round(self.step_s / GRID_S)
-            held = self.autoscaling.held(served.replicas, per_step, GRID_S)
+        power = means(served.power_fraction)
+        if held is not None:
             idle = self.replica(peak_flops, hardware).idle_fraction
             power = idle + (power - idle) * self.replicas / held  # of those that hold GPUs
-        profile = ServiceProfile(
+        return ServiceProfile(
             activity_of(power, hardware),
             means(served.requests_per_s),
             means(served.tokens_per_s),
             means(served.unserved_per_s),
+            means(served.judged_per_s),
+            means(served.within_per_s),
         )
-        return [Service(self.label("inference"), gpus, self.step_s, profile, held)]
 
-    def latency(self) -> Latency | None:
-        """Return how long requests waited, once the run has been worked out."""
-        return self.served.latency if self.served is not None else None
+    def latency(self, paces: Sequence[Pace] = ()) -> Latency | None:
+        """Return how long requests waited, once the run has been worked out.
+
+        Where *paces* say that GPUs were slowed, requests of that time waited longer.
+        """
+        plan, served = self._plan, self.served
+        if plan is None or served is None or all(rate == 1.0 for _, rate in paces):
+            return served.latency if served is not None else None
+        if plan.requests is not None:
+            return latency_under(plan.fleet, plan.requests, plan.active, GRID_S, paces)
+        found = Latency()
+        for rate, part in parts_of_steps(paces, len(plan.demand), GRID_S).items():
+            over = self._at(rate).latency_over
+            assert over is not None  # a fluid knows each step
+            found += over(part)
+        return found
 
     def serve(self, context: WorkloadContext) -> Served:
         """Return what the fleet does in each minute of the run."""
@@ -175,12 +243,35 @@ class Serving(Workload):
             replica, lengths, self.replicas, self.objective, self.queue_max_s, self.arrival_cv
         )
         if self.mode == "fluid":
+            self._plan = Plan(fleet, demand, active, None)
             served = serve_fluid(fleet, demand, active, GRID_S)
         else:
-            served = serve_requests(fleet, self.requests(context, demand), active, GRID_S)
+            requests = self.requests(context, demand)
+            self._plan = Plan(fleet, demand, active, requests)
+            served = serve_requests(fleet, requests, active, GRID_S)
         self.warnings = self._warnings(float(served.unserved_per_s.sum()), float(demand.sum()))
         self.served, self._served_for = served, context
+        self._slowed = {1.0: served}
         return served
+
+    def _at(self, rate: float) -> Served:
+        """Return what the fleet would do in each minute on GPUs at *rate* of their speed.
+
+        Request by request nothing is worked out anew while a run goes on: what the fluid
+        loses at that rate is taken from what each minute served.
+        """
+        rate = near(rate)
+        if rate not in self._slowed:
+            plan, served = self._plan, self.served
+            assert plan is not None
+            assert served is not None  # a run asks for it only once it has been served
+            slow = replace(plan.fleet, replica=plan.fleet.replica.slowed(rate))
+            found = serve_fluid(slow, plan.demand, plan.active, GRID_S)
+            if plan.requests is not None:
+                usual = serve_fluid(plan.fleet, plan.demand, plan.active, GRID_S)
+                found = served.changed(found, usual)
+            self._slowed[rate] = found
+        return self._slowed[rate]
 
     def _warnings(self, unserved: float, demand: float) -> list[str]:
         if unserved <= SHOWN_FRACTION * demand:
