@@ -226,6 +226,7 @@ def size(design: Design, replication: int = 0) -> None:
     design.aux_w = facility.aux_fraction * design.it_nameplate_w
     _size_plant_and_feed(design)
     _branches(design)
+    design.power.know_prices(design.grid.price_per_kwh)
     design.power.seed(rng)
     design.faults.check(machines(design))
 

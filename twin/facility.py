@@ -233,7 +233,7 @@ class Facility:
         it_w = server_w + network_w + storage_w
         price_per_kwh = self.grid.price_per_kwh.mean(from_s, to_s)
 
-        self.feed.tell_price(price_per_kwh)
+        self.feed.tell_price(price_per_kwh, from_s)
         heat_w = it_w + self.feed.serve_it(it_w, dt_s)
         drybulb_c, wetbulb_c = self.weather.at(0.5 * (from_s + to_s))
         plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)

@@ -320,6 +320,7 @@ def run_record(
         },
         "costs": cost_record(design, facility),
         "bursts": [burst.record() for burst in facility.bursts],
+        "on_site": design.power.accounts(),
         "one_line": one_line(design),
         "distributions": {
             "rack_power_bins": "200 equal bins of the rating, then above it",

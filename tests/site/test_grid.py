@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.support.weather import beijing
 from twin.errors import ConfigError, InputFileError, ParameterError
-from twin.site.grid import GridCarbon, Period, StepSeries, Tariff
+from twin.physics.steps import StepSeries
+from twin.site.grid import GridCarbon, Period, Tariff
 from twin.site.hourly_file import read_hourly
 
 HOUR_S = 3600.0

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.config import Component
+from twin.physics.steps import StepSeries
 from twin.rng import RngFor
 
 Load = Literal["it", "mechanical", "aux", "movers"]
@@ -111,8 +112,11 @@ class PowerFeed(Component):
     def one_line(self) -> Any:
         """Return the one-line diagram, a ``networkx.DiGraph`` with load and rating per node."""
 
-    def tell_price(self, price_per_kwh: float) -> None:
-        """Take the price of the beat to come; a feed that does not trade ignores it."""
+    def know_prices(self, prices: StepSeries) -> None:
+        """Take the prices of the run, as they are published; a feed may look ahead."""
+
+    def tell_price(self, price_per_kwh: float, at_s: float = 0.0) -> None:
+        """Take the price of the beat to come, and when it begins."""
 
     def until_change_s(self) -> float:
         """Return how long a beat may be before something changes by itself; ``inf`` at rest."""
@@ -144,6 +148,10 @@ class PowerFeed(Component):
         Everything else (cooling, auxiliaries, batteries) stays as in the last beat.
         """
         raise NotImplementedError(type(self).__name__)
+
+    def accounts(self) -> dict[str, dict[str, Any]]:
+        """Return what storage and sources on site did since the start, by name."""
+        return {}
 
     @property
     def storage_w(self) -> float:

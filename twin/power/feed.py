@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import Annotated
+from typing import Annotated, Any
 
 import networkx as nx
 import numpy as np
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from twin.config import Positive, Range
 from twin.errors import require, suggest
+from twin.physics.steps import StepSeries
 from twin.power import sizing
 from twin.power.base import Change, ElementLoads, FeedDesign, FeedState, Load, PowerFeed
 from twin.power.bess import Bess
@@ -179,9 +180,16 @@ class Feed(PowerFeed):
 
     # ---- each beat ----
 
-    def tell_price(self, price_per_kwh: float) -> None:
+    def know_prices(self, prices: StepSeries) -> None:
+        """Take the prices of the run, for storage that plans ahead."""
+        if self.bess is not None:
+            self.bess.know_prices(prices)
+
+    def tell_price(self, price_per_kwh: float, at_s: float = 0.0) -> None:
         """Take the price of the beat to come, for storage that trades."""
         self._price_per_kwh = price_per_kwh
+        if self.bess is not None:
+            self.bess.look(at_s)
 
     def serve_it(self, it_w: float, dt_s: float) -> float:
         """Carry *it_w* to the racks; return the heat released into cooled space [W]."""
@@ -332,6 +340,10 @@ class Feed(PowerFeed):
         rows = self._routes.it_rows + self._routes.other_rows
         _, at_rest_w, linear, quadratic, _, _ = next(row for row in rows if row[0] == i)
         return at_rest_w, linear, quadratic
+
+    def accounts(self) -> dict[str, dict[str, Any]]:
+        """Return what storage and sources on site did since the start, by name."""
+        return {} if self.bess is None else {"storage": self.bess.account()}
 
     @property
     def storage_w(self) -> float:
