@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twin.build import read
+from twin.network.nvl_domain import NvlDomain
 
 
 def servers(config: Mapping[str, Any]) -> float:
@@ -40,3 +41,23 @@ def server_network_gbps(config: Mapping[str, Any]) -> float:
 def servers_gwh(config: Mapping[str, Any], days: float) -> float:
     """Return what all servers use in *days* at their nameplate power [GWh]."""
     return servers_mw(config) * days * 24.0 / 1e3
+
+
+def scale_up_domain_kw(config: Mapping[str, Any], peak_over_nominal: float) -> float:
+    """Return the peak of one scale-up domain with its share of the fabric beyond it [kW].
+
+    Servers and the switches of the domain draw *peak_over_nominal* times their nominal power
+    at their electrical design peak; the fabric is that of the whole facility.
+    """
+    design = read(config)
+    network, per_server = design.network, design.gpu.gpus_per_server
+    number = -(-design.facility.gpus // per_server)
+    network.size(number, per_server)
+    joined = network.servers_joined()
+    inside_w = joined * design.gpu.nameplate_w
+    fabric_w = network.power_w()
+    if isinstance(network, NvlDomain):
+        trays_w = network.counts()["nvlink_trays"] * network.nvlink_tray_w
+        fabric_w -= trays_w
+        inside_w += trays_w * joined / number
+    return (inside_w * peak_over_nominal + fabric_w * joined / number) / 1e3
