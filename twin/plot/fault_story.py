@@ -22,6 +22,8 @@ TOLD = {
     "trip": "breaker opens",
     "reset": "breaker closed",
     "start_failure": "sets did not start",
+    "fuel_out": "out of fuel",
+    "fuel_in": "tank filled",
     "power_off": "servers without power",
     "power_on": "servers powered",
     "cooling_off": "motors without power",

@@ -27,6 +27,7 @@ from twin.errors import require, suggest
 from twin.power.base import Load
 from twin.power.battery import Battery
 from twin.power.breaker import Breaker
+from twin.power.fuel import Tank
 
 SOURCES = frozenset({"utility", "generator"})
 SINKS: dict[str, Load] = {
@@ -98,6 +99,8 @@ class Element:
     retransfer_s: NonNegative = 0.0
     """Draw ``first`` only: how long the first feeder must be back before it is used again. [s]"""
     start: Start | None = None
+    fuel: Tank | None = None
+    """Generators only; None: it never runs dry."""
     battery: Battery | None = None
     breaker: Breaker | None = None
     bypass: tuple[Fraction, Fraction, Fraction] | None = None
@@ -123,6 +126,8 @@ class Element:
         is_generator = self.type == "generator"
         ok = is_generator == (self.start is not None)
         require(ok, "start", self.start, "given for a generator, and only there")
+        ok = is_generator or self.fuel is None
+        require(ok, "fuel", "given", f"left out for a {self.type}")
         hangs = self.type not in SOURCES and self.type not in SINKS
         ok = hangs or self.battery is None
         require(ok, "battery", "given", f"left out for a {self.type}")

@@ -31,6 +31,7 @@ from twin.power.base import Change, ElementLoads, FeedDesign, FeedState, Load, P
 from twin.power.bess import Bess
 from twin.power.breaker import Breaker
 from twin.power.diagram import SINKS, Element, diagram, with_movers
+from twin.power.fuel import Tank
 from twin.power.routes import Routes, Row, element_loads_w, flatten, highest_it_w
 from twin.power.stores import Stores
 from twin.power.supply import Supply
@@ -84,6 +85,9 @@ class Feed(PowerFeed):
     _utilities: list[int] = field(init=False, repr=False)
     _generators: list[int] = field(init=False, repr=False)
     _breakers: dict[int, Breaker] = field(init=False, repr=False)
+    _tanks: list[tuple[int, Tank]] = field(init=False, repr=False)
+    _using_fuel: bool = field(init=False, repr=False, default=False)
+    """Whether a tank is in use or not full."""
 
     # ---- fixed by size() ----
     _unit_w: list[float] = field(init=False, repr=False)
@@ -132,6 +136,7 @@ class Feed(PowerFeed):
         self._utilities = [i for i, e in enumerate(ordered) if e.type == "utility"]
         self._generators = [i for i, e in enumerate(ordered) if e.type == "generator"]
         self._breakers = {i: e.breaker for i, e in enumerate(ordered) if e.breaker}
+        self._tanks = [(i, e.fuel) for i, e in enumerate(ordered) if e.fuel]
         require(bool(self._utilities), "elements", sorted(self._names), "with a utility")
         if self.bess is not None:
             self._check_bess(self.bess)
@@ -166,6 +171,9 @@ class Feed(PowerFeed):
         self._stores = Stores(self._ordered, rated_w, self.bess, bess_at)
         for breaker in self._breakers.values():
             breaker.reset()
+        for i, tank in self._tanks:
+            tank.size((self._installed[i] - self._ordered[i].spare_units) * self._unit_w[i])
+        self._using_fuel = False
         self._supply = Supply(self.elements, self._graph, self._names, self._installed)
         self._supply.draw_die = self._draw_die
         self._sized = True
@@ -251,6 +259,10 @@ class Feed(PowerFeed):
         """
         empty_s = self._stores.lasts_s(self._load_w, self._loss_w, self._routes, self._supply)
         soonest_s = min(self._supply.until_change_s(), empty_s)
+        if self._using_fuel:
+            for i, tank in self._tanks:
+                dry_s = tank.until_change_s(self._load_w[i], self._routes.rated_w[i])
+                soonest_s = min(soonest_s, dry_s)
         for i, breaker in self._breakers.items():
             if self._load_w[i] > self._routes.rated_w[i] > 0.0:
                 x = self._load_w[i] / self._routes.rated_w[i]
@@ -419,7 +431,7 @@ class Feed(PowerFeed):
         ``installed``, ``rated_w`` (of units with voltage), ``installed_w`` (of all units),
         ``load_w`` (output), ``peak_w`` (highest so far), ``loss_w`` (recharging included),
         ``battery_w`` (into the battery, negative out of it), ``x`` (load over rating; None
-        without rating), ``heat_to``. Edge attribute: ``load_w``, what flows along it. Storage at
+        without rating), ``fuel`` (level of the tank, 0-1), ``heat_to``. Edge attribute: ``load_w``, what flows along it. Storage at
         the meter is a node of its own, with ``kind``, ``load_w`` 0, ``loss_w``, ``battery_w``.
         """
         graph, stores = nx.DiGraph(), self._stores
@@ -439,6 +451,7 @@ class Feed(PowerFeed):
                 loss_w=self._loss_w[i] + stores.heat_w[i],
                 battery_w=stores.into_w[i],
                 x=self._load_w[i] / rated_w if rated_w else None,
+                fuel=tank.level if (tank := self.elements[name].fuel) else None,
                 heat_to=self.elements[name].heat_to,
             )
         for feeder, fed in self._graph.edges:
@@ -542,10 +555,24 @@ class Feed(PowerFeed):
         supply = self._supply
         changed = bool(self._overloaded or self._hot) and self._bear_overloads(dt_s)
         changed = self._stores.tell(supply) or changed
+        if self._using_fuel:
+            changed = self._burn(dt_s) or changed
         if changed:
             supply.settle()
         if supply.advance(dt_s) or changed:
             self._route()
+
+    def _burn(self, dt_s: float) -> bool:
+        """Let running sets burn and deliveries come; return whether a tank ran dry or is full."""
+        news, supply = False, self._supply
+        for i, tank in self._tanks:
+            tank.pass_time(self._load_w[i], self._routes.rated_w[i], dt_s)
+            dry = tank.level <= 0.0
+            if dry != supply.dry[i]:
+                supply.dry[i], news = dry, True
+                told = ("fuel_out", "its tank is empty") if dry else ("fuel_in", "its tank is full")
+                supply.changes.append(Change(told[0], self._names[i], told[1]))
+        return news
 
     def _bear_overloads(self, dt_s: float) -> bool:
         """Heat and cool all breakers; return whether one has opened."""
@@ -596,6 +623,9 @@ class Feed(PowerFeed):
 
     def _route(self) -> None:
         """Flatten who has voltage, and who draws from whom, anew."""
+        self._using_fuel = any(
+            tank.level < 1.0 or self._supply.energised(i) for i, tank in self._tanks
+        )
         self._routes = flatten(self._ordered, self._it_alone, self._unit_w, self._supply)
         self._mark_w = [
             min(peak_w, rated_w * ROUNDING)

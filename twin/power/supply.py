@@ -40,6 +40,8 @@ from                 when                                                   to
 STANDBY              a switch it backs has lost its first feeder            STARTING
 STARTING             ``start_s`` has passed, some sets came up              LIVE
 STARTING             ``start_s`` has passed, none came up                   FAILED
+any                  no set in service, or no fuel                          DEAD
+DEAD                 a set in service and fuel                              STANDBY
 STARTING, LIVE       every switch it backs is on its first feeder again     STANDBY
 FAILED               the same (the sets are mended before the next demand)  STANDBY
 ===================  =====================================================  =============
@@ -106,6 +108,8 @@ class Supply:
         """Units that carry load: fewer than ``units`` where generator sets did not start."""
         self.empty = [element.battery is None for element in self._elements]
         """Whether nothing is left in an element's battery, or it has none."""
+        self.dry = [False] * count
+        """Whether a generator has no fuel."""
         self.bypassed = [False] * count
         """Whether an element passes its input through, its battery out of play."""
         self.stuck = [False] * count
@@ -230,9 +234,10 @@ class Supply:
     def _settle_generator(self, i: int) -> None:
         wanted = any(self._needs_backup(j) for j in self._backs[i])
         state = self.state[i]
-        if not wanted or self.units[i] == 0:
+        fit = self.units[i] > 0 and not self.dry[i]
+        if not (wanted and fit):
             self._timer_s[i], self.running[i] = inf, 0
-            self._enter(i, STANDBY if self.units[i] else DEAD)
+            self._enter(i, STANDBY if fit else DEAD)
         elif state in (STANDBY, DEAD):
             start = self._elements[i].start
             self._timer_s[i] = start.start_s if start else 0.0
