@@ -55,6 +55,23 @@ def test_capped_gpus_work_slower_and_it_shows(tmp_path):
     assert done.summary["gpu_hours_lost"] == 0.0
 
 
+def test_the_more_a_feed_is_oversubscribed_the_less_of_it_is_stranded(tmp_path):
+    found = [
+        run.execute(
+            load("power=n", f"power.oversubscription={ratio}", "power.over_limit=cap"),
+            tmp_path / str(ratio),
+        )
+        for ratio in (1.0, 1.5, 2.5)
+    ]
+    stranded_kw = [summary["stranded_feed_kw"] for summary in found]
+    assert stranded_kw == sorted(stranded_kw, reverse=True)
+    assert found[0]["capped_gpu_hours"] == 0.0 < found[-1]["capped_gpu_hours"]
+    nameplate_kw = found[0]["nameplate_energy_gwh"] * 1e6 / 3.0
+    assert stranded_kw[0] == pytest.approx(
+        nameplate_kw - 1e3 * found[0]["it_power_peak_mw"], rel=0.02
+    )
+
+
 def test_losing_ups_modules_sheds_jobs_that_come_back_later(tmp_path):
     changes = ["power=n", "clock.duration_days=0.5", "power.over_limit=shed"]
     config = load(*changes, outage("power.ups", at=6.0, repair=2.0, fraction=0.6))
@@ -62,6 +79,7 @@ def test_losing_ups_modules_sheds_jobs_that_come_back_later(tmp_path):
     run.execute(config, tmp_path / "run")
     done = Run.open(tmp_path / "run")
     assert "shed" in kinds(done)
+    assert done.summary["jobs_shed"] > 0
     assert not kinds(done) & {"bypass", "trip", "power_off"}
     assert done.summary["energy_residual_fraction"] < 1e-9
 

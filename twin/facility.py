@@ -87,6 +87,8 @@ class Facility:
     racks: RackPower
     totals: Totals = field(default_factory=Totals)
     limits: Limits = field(default_factory=Limits)
+    beat_s: float = 1.0
+    """Length of a whole beat. [s]"""
     closed_s: float = 0.0
     """Up to when the books are closed. [s]"""
     it_w: float = 0.0
@@ -118,6 +120,7 @@ class Facility:
     ) -> Generator[simpy.Event, None, None]:
         """Beat at ``k * beat_s``, multiplied and never summed, so a year does not drift."""
         env = self.env
+        self.beat_s = beat_s
         every = max(1, int(duration_s / beat_s / 200.0))
         k = 0
         while env.now < duration_s:
@@ -209,6 +212,8 @@ class Facility:
         self.settle()
         self.dispatcher.close()
         self.totals.gpu_out_s = self.cluster.gpus_out.take(self.env.now)
+        self.totals.jobs_shed = self.power_limit.jobs_shed
+        self.totals.feed_fits_w = self.it_w + self.feed.headroom_w(steady=True)
 
     def beat(self, from_s: float, to_s: float) -> None:
         """Close the books of ``from_s..to_s`` and set the limits of what follows."""
@@ -289,7 +294,9 @@ class Facility:
         out_w += (plant.stored_j + feed.stored_j) / dt_s
         in_w = feed.utility_w + feed.generator_w
         taken_w = in_w + max(0.0, -feed.stored_j / dt_s)  # what batteries give comes in, too
-        residual = abs(in_w - out_w) / max(taken_w, 1000.0)
+        # Of the energy of a beat or a part of it, and at least of 1 kW over a whole one: a part
+        # may be so short that the rounding of large stores exceeds what it moved.
+        residual = abs(in_w - out_w) * dt_s / max(taken_w * dt_s, 1000.0 * self.beat_s)
         totals = self.totals
         totals.unserved_j += (self.voltage.unserved_w + feed.unserved_w) * dt_s
         totals.residual_max = max(totals.residual_max, residual)

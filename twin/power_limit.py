@@ -82,6 +82,7 @@ class PowerLimit:
     feed: PowerFeed
     dispatcher: Dispatcher
     record: Callable[[Event], None]
+    jobs_shed: int = 0
     part: float = 1.0
     """Dynamic power that GPUs may use, over what they would. [-]"""
     servers_w: float = inf
@@ -200,6 +201,7 @@ class PowerLimit:
                 break
             desk.stop(job)
             stopped += 1
+        self.jobs_shed += stopped
         if stopped:
             shed_kw = (before_w - cluster.power_w) / 1e3
             detail = f"{stopped} jobs stopped, {shed_kw:.0f} kW shed"

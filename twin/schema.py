@@ -665,6 +665,25 @@ SUMMARY = _keys(
         SERVICE,
         "lower",
     ),
+    Key(
+        "jobs_shed",
+        "Jobs shed",
+        "jobs",
+        "jobs stopped because the feed could not carry them, each time counted",
+        WORKLOAD,
+        TRUST,
+        "lower",
+    ),
+    Key(
+        "stranded_feed_kw",
+        "Stranded feed power",
+        "kW",
+        "IT power that fits the feed at the end of the run, redundancy kept, - it_power_peak_mw; "
+        "negative where the peak went beyond it",
+        LEDGER,
+        POWER,
+        "lower",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 

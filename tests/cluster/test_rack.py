@@ -46,3 +46,15 @@ def test_a_full_rack_is_accepted_and_one_watt_more_is_not():
 def test_the_refusal_says_how_many_would_fit():
     with pytest.raises(ConfigError, match=r"rack.servers_per_rack=2; 1 would fit"):
         load("13kw").check(10200.0)
+
+
+def test_a_row_whose_busway_carries_its_racks_is_accepted_and_one_more_is_not():
+    keys = {"name": "two", "rated_kw": 13.0, "servers_per_rack": 2, "row_kw": 165.0}
+    RackConfig(**keys, racks_per_row=10).check(6500.0)  # 130 kW of 132
+    with pytest.raises(ConfigError, match=r"rack\.row_kw=165: must be >= 178\.75.*10 racks would"):
+        RackConfig(**keys, racks_per_row=11).check(6500.0)
+
+
+def test_half_of_what_describes_a_row_is_refused():
+    with pytest.raises(ConfigError, match="row_kw"):
+        RackConfig(name="two", rated_kw=13.0, servers_per_rack=2, racks_per_row=4)

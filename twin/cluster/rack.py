@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin.config import Count, Positive
-from twin.errors import ConfigError
+from twin.errors import ConfigError, require
+
+CONTINUOUS = 0.8
+"""Part of its rating that a breaker may carry for three hours or more (NEC 210.20, 215.3). [-]"""
 
 
 @dataclass(kw_only=True)
@@ -16,6 +19,14 @@ class RackConfig:
     rated_kw: Positive
     """Power the rack's feed and cooling are rated for. [kW]"""
     servers_per_rack: Count
+    racks_per_row: Count | None = None
+    """Racks on one run of busway; None: rows are not looked at."""
+    row_kw: Positive | None = None
+    """Rating of that busway; None: rows are not looked at. [kW]"""
+
+    def __post_init__(self) -> None:
+        both = (self.racks_per_row is None) == (self.row_kw is None)
+        require(both, "row_kw", self.row_kw, "given together with racks_per_row")
 
     @property
     def rated_w(self) -> float:
@@ -23,7 +34,7 @@ class RackConfig:
         return self.rated_kw * 1e3
 
     def check(self, nameplate_w: float) -> None:
-        """Refuse servers whose summed nameplate exceeds the rating.
+        """Refuse servers whose summed nameplate exceeds the rating of the rack, or of its row.
 
         Raises
         ------
@@ -37,4 +48,15 @@ class RackConfig:
                 f"{self.servers_per_rack} servers of {nameplate_w / 1e3:g} kW nameplate "
                 f"(rack.servers_per_rack={self.servers_per_rack}; "
                 f"{int(self.rated_w // nameplate_w)} would fit)"
+            )
+        if self.row_kw is None or self.racks_per_row is None:
+            return
+        row_kw = self.racks_per_row * need_w / 1e3
+        carried_kw = CONTINUOUS * self.row_kw
+        if row_kw > carried_kw:
+            raise ConfigError(
+                f"rack.row_kw={self.row_kw:g}: must be >= {row_kw / CONTINUOUS:g}: "
+                f"{self.racks_per_row} racks of {need_w / 1e3:g} kW nameplate draw {row_kw:g} kW, "
+                f"and a breaker carries {CONTINUOUS:.0%} of its rating for long "
+                f"({int(carried_kw * 1e3 // need_w)} racks would fit)"
             )

@@ -431,8 +431,9 @@ class Feed(PowerFeed):
         ``installed``, ``rated_w`` (of units with voltage), ``installed_w`` (of all units),
         ``load_w`` (output), ``peak_w`` (highest so far), ``loss_w`` (recharging included),
         ``battery_w`` (into the battery, negative out of it), ``x`` (load over rating; None
-        without rating), ``fuel`` (level of the tank, 0-1), ``heat_to``. Edge attribute: ``load_w``, what flows along it. Storage at
-        the meter is a node of its own, with ``kind``, ``load_w`` 0, ``loss_w``, ``battery_w``.
+        without rating), ``fuel`` (level of the tank, 0-1), ``heat_to``. Edge attribute:
+        ``load_w``, what flows along it. Storage at the meter is a node of its own, with
+        ``kind``, ``load_w`` 0, ``loss_w``, ``battery_w``.
         """
         graph, stores = nx.DiGraph(), self._stores
         for i in reversed(range(len(self._names))):
@@ -553,13 +554,14 @@ class Feed(PowerFeed):
     def _pass_time(self, dt_s: float) -> None:
         """Let timers, batteries and breakers see that *dt_s* has passed."""
         supply = self._supply
+        moved = supply.advance(dt_s)  # first: what starts at the end of the beat has all its time
         changed = bool(self._overloaded or self._hot) and self._bear_overloads(dt_s)
         changed = self._stores.tell(supply) or changed
         if self._using_fuel:
             changed = self._burn(dt_s) or changed
         if changed:
             supply.settle()
-        if supply.advance(dt_s) or changed:
+        if moved or changed:
             self._route()
 
     def _burn(self, dt_s: float) -> bool:

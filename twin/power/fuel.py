@@ -81,7 +81,7 @@ class Tank:
             left = self.level - spent
             self.level = left if left > spent * 1e-9 else 0.0
             if self.due_s == inf and self.delivery_hours is not None:
-                self.due_s = self.delivery_hours * SECONDS_PER_HOUR + dt_s
+                self.due_s = self.delivery_hours * SECONDS_PER_HOUR
         if self.due_s < inf:
             self.due_s -= dt_s
             if self.due_s <= 1e-6:

@@ -79,6 +79,9 @@ class Totals:
     throttled_gpu_s: float = 0.0
     capped_gpu_s: float = 0.0
     """The part of it in which a power limit acted. [GPU-s]"""
+    jobs_shed: int = 0
+    feed_fits_w: float = inf
+    """IT power that fits the feed in the end, with its redundancy; ``inf``: no limit known. [W]"""
     powered_s: float = 0.0
     """Time of racks with voltage, weighted by their share of the IT load. [s]"""
     throttle_after_s: float = inf
@@ -237,6 +240,8 @@ def _work(t: Totals, facts: Facts) -> Summary:
 
 def _faults(t: Totals) -> Summary:
     return {
+        "jobs_shed": t.jobs_shed,
+        "stranded_feed_kw": (t.feed_fits_w - t.it_peak_w) / 1e3,
         "power_available_fraction": metrics.ratio(t.powered_s, t.seconds),
         "minutes_to_throttle": t.throttle_after_s / SECONDS_PER_MINUTE,
         "minutes_to_trip": t.trip_after_s / SECONDS_PER_MINUTE,
