@@ -448,6 +448,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
     start(env, design.faults, every, recorder.event, design.context.rng)
     for offer in design.workload.services(design.context):
         env.process(service(env, dispatcher, offer))
+    dispatcher.follow = design.workload.chain()
     jobs: Iterator[Job] = design.workload.jobs(design.context)
     env.process(arrivals(env, jobs, dispatcher.submit))
     return facility

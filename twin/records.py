@@ -190,6 +190,16 @@ class Service:
 
 
 @dataclass(slots=True)
+class FlowReport:
+    """What came of a pipeline of batches: for the summary, for run.json, and over time."""
+
+    summary: dict[str, float | int | None]
+    details: dict[str, Any]
+    series: dict[str, Any]
+    """Columns of ``pipeline.parquet``, arrays of one length."""
+
+
+@dataclass(slots=True)
 class Event:
     """One row of ``events.parquet``."""
 

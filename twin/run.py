@@ -20,8 +20,11 @@ from twin.economics import Costs
 from twin.errors import RunError
 from twin.facility import Facility
 from twin.pool import spread
+from twin.records import FlowReport
+from twin.results.parquet import ParquetFile
 from twin.results.recorder import Recorder
 from twin.results.summary import Facts, Summary, summarize, write_summary
+from twin.schema import PIPELINE
 from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 
 Progress = Callable[[float], None]
@@ -144,6 +147,8 @@ def _one(
         if facility.bursts:
             write_bursts(facility.bursts, folder)
         recorder.close()
+        if facility.totals.flow is not None:
+            _write_pipeline(facility.totals.flow, folder)
     except BaseException:
         recorder.abort()
         raise
@@ -171,6 +176,7 @@ def simulate(design: Design, facility: Facility, progress: Progress) -> int:
     facility.close()
     _add_up(facility)
     _add_latencies(design, facility)
+    _add_flow(design, facility)
     return int(next(env._eid))
 
 
@@ -197,6 +203,14 @@ def _add_latencies(design: Design, facility: Facility) -> None:
     totals.ttft_p99_s, totals.itl_p99_s = latency.ttft_s(0.99), latency.itl_s(0.99)
     within = latency.within_fraction()
     totals.requests_within_slo = None if within is None else within * totals.requests
+
+
+def _add_flow(design: Design, facility: Facility) -> None:
+    """Carry over what came of a pipeline of batches, where the workload has one."""
+    totals = facility.totals
+    totals.flow = design.workload.flow_report(
+        totals.seconds, design.facility.gpus, totals.gpu_allocated_s
+    )
 
 
 def facts(design: Design, facility: Facility) -> Facts:
@@ -321,6 +335,7 @@ def run_record(
         "costs": cost_record(design, facility),
         "bursts": [burst.record() for burst in facility.bursts],
         "on_site": design.power.accounts(),
+        "pipeline": None if facility.totals.flow is None else facility.totals.flow.details,
         "one_line": one_line(design),
         "distributions": {
             "rack_power_bins": "200 equal bins of the rating, then above it",
@@ -354,6 +369,16 @@ def illustrate(design: Design, folder: Path, summary: Summary) -> None:
         from twin.results.report import write_report
 
         write_report(run)
+
+
+def _write_pipeline(flow: FlowReport, folder: Path) -> None:
+    file = ParquetFile(folder, "pipeline", PIPELINE)
+    try:
+        file.write(flow.series)
+        file.close()
+    except BaseException:
+        file.abort()
+        raise
 
 
 def _git_commit() -> str | None:

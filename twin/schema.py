@@ -39,6 +39,8 @@ IEEE_493 = "IEEE Std 493, Gold Book: availability = uptime / (uptime + downtime)
 OCCUPANCY = "China, Special action plan for green data centres, 2024: rack occupancy"
 LEDGER = "energy ledger of the run"
 WORKLOAD = "job table of the run"
+PIPELINE_BOOKS = "books of the driving pipeline"
+LITTLE = "Little, A proof for the queuing formula L = lambda W, 1961"
 
 STATUSES = {
     QUEUED: "arrived and still waiting when the run ended",
@@ -101,7 +103,8 @@ WORK = "Jobs and goodput"
 SERVICE = "Inference"
 COST = "Water, carbon and cost"
 TRUST = "Limits and ledger"
-GROUPS = (ENERGY, EFFICIENCY, POWER, USE, WORK, SERVICE, COST, TRUST)
+FLOW = "Fleet to release"
+GROUPS = (ENERGY, EFFICIENCY, POWER, USE, WORK, SERVICE, COST, TRUST, FLOW)
 """Headings of the scorecard, in order."""
 
 SUMMARY = _keys(
@@ -684,6 +687,70 @@ SUMMARY = _keys(
         POWER,
         "lower",
     ),
+    Key(
+        "releases",
+        "Releases",
+        "releases",
+        "batches of clips that went through all stages of the pipeline in the run",
+        PIPELINE_BOOKS,
+        FLOW,
+        "higher",
+    ),
+    Key(
+        "release_cycle_p50_days",
+        "Recording to release, median",
+        "days",
+        "time from the mean clip of a batch being recorded to its release, over releases",
+        PIPELINE_BOOKS,
+        FLOW,
+        "lower",
+    ),
+    Key(
+        "release_cycle_p95_days",
+        "Recording to release, 95th percentile",
+        "days",
+        "as release_cycle_p50_days",
+        PIPELINE_BOOKS,
+        FLOW,
+        "lower",
+    ),
+    Key(
+        "clips_recorded",
+        "Clips recorded",
+        "clips",
+        "by the fleet in the run",
+        PIPELINE_BOOKS,
+        FLOW,
+    ),
+    Key(
+        "clips_released",
+        "Clips in releases",
+        "clips",
+        "selected clips of the batches released in the run",
+        PIPELINE_BOOKS,
+        FLOW,
+        "higher",
+    ),
+    Key(
+        "pipeline_backlog_days",
+        "Backlog at the end",
+        "days",
+        "clips between recording and release at the end, over what each stage must do a day; "
+        "in a steady state the time from recording to release",
+        LITTLE,
+        FLOW,
+        "lower",
+    ),
+    Key(
+        "pipeline_load_max",
+        "Highest load",
+        "-",
+        "most that the pipeline and all other jobs ask of WAN, ingest, hand labelling or GPUs, "
+        "over what there is; above 1 the backlog grows without end",
+        PIPELINE_BOOKS,
+        FLOW,
+        "lower",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 
@@ -785,7 +852,30 @@ BURST = _columns(
 )
 """Columns of ``burst.parquet``, in order; written where ``clock.burst`` asks for it."""
 
-FILES = {"series": SERIES, "jobs": JOBS, "racks": RACKS, "events": EVENTS, "burst": BURST}
+PIPELINE = _columns(
+    Column("at_s", "s", "instant, from the start of the run; every quarter of an hour"),
+    Column("recorded", "clips", "recorded by the fleet since the start", PIPELINE_BOOKS),
+    Column("upload", "clips", "in the vehicles, waiting for the WAN", PIPELINE_BOOKS),
+    Column("ingest", "clips", "uploaded and not yet written to the storage", PIPELINE_BOOKS),
+    Column("gathering", "clips", "written, their batch not yet complete", PIPELINE_BOOKS),
+    Column("selection", "clips", "in batches that are searched for useful clips", PIPELINE_BOOKS),
+    Column("labelling", "clips", "selected, in batches being labelled", PIPELINE_BOOKS),
+    Column("reconstruction", "clips", "in batches rebuilt in 3-D and multiplied", PIPELINE_BOOKS),
+    Column("training", "clips", "in batches that models are trained on", PIPELINE_BOOKS),
+    Column("simulation", "clips", "in batches whose candidate release is tested", PIPELINE_BOOKS),
+    Column("discarded", "clips", "not selected, since the start", PIPELINE_BOOKS),
+    Column("released", "clips", "in releases since the start", PIPELINE_BOOKS),
+)
+"""Columns of ``pipeline.parquet``, which only runs with a driving pipeline have."""
+
+FILES = {
+    "series": SERIES,
+    "jobs": JOBS,
+    "racks": RACKS,
+    "events": EVENTS,
+    "burst": BURST,
+    "pipeline": PIPELINE,
+}
 """The Parquet files of a run folder, without their suffix."""
 
 ROW = tuple(name for name in SERIES if name not in ("at_s", "pue"))

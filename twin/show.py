@@ -144,6 +144,9 @@ def summary(values: Values, folder: Path) -> None:
 def _to_know(record: Mapping[str, Any]) -> list[str]:
     """Return sentences from run.json: what became of input rows, what was measured, warnings."""
     lines = []
+    pipeline = record.get("pipeline")
+    if pipeline:
+        lines.append(f"Bottleneck: {pipeline['bottleneck']['why']}")
     rows = record.get("workload")
     if rows:
         lines.append(

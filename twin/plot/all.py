@@ -18,6 +18,7 @@ from twin.plot import (
     overlay,
     parallel,
     pareto,
+    pipeline,
     power,
     pue_map,
     rack_density,
@@ -33,7 +34,7 @@ from twin.results.run_folder import Run
 FIGURES = (power, utilization, rack_density, temperatures, energy_flow, load_duration)
 """One module per figure, each with ``draw(run, folder) -> Path``."""
 
-IF_ANY = (one_line, fault_story, burst, pue_map, months, gantt)
+IF_ANY = (one_line, fault_story, burst, pue_map, months, gantt, pipeline)
 """Figures of what not every run has; their ``draw`` returns None then."""
 
 

@@ -25,6 +25,7 @@ _STEPS = {
         (1e-3, "ms"),
     ),
     "tokens": ((1e9, "billion"), (1e6, "million"), (1.0, "tokens")),
+    "clips": ((1e9, "billion"), (1e6, "million"), (1.0, "clips")),
     "requests": ((1e9, "billion"), (1e6, "million"), (1.0, "requests")),
 }
 """Larger and smaller units of a unit: the first one whose figure is at least 1 is used."""
@@ -34,6 +35,7 @@ _PLAIN: dict[str, Callable[[float], str]] = {
     "fraction": lambda value: f"{100.0 * value:.1f} %",
     "-": lambda value: f"{value:.3f}" if 1e-3 <= abs(value) < 1e3 else figure(value),
     "jobs": lambda value: f"{value:,.0f}",
+    "releases": lambda value: f"{value:,.0f}",
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.errors import InputFileError, TwinError
+from twin.results import pipeline_section
 from twin.results.charts import Packed, pack, squeeze
 from twin.results.quantity import ABSENT, figure, not_modelled, quantity, scorecard
 from twin.results.run_folder import Run, read_yaml
@@ -55,6 +56,7 @@ def page(run: Run) -> str:
         _scorecard(run),
         _boundary_and_nameplate(run),
         _published(run),
+        pipeline_section.section(run),
         _charts(packed),
         _pictures(run),
         _events(run),

@@ -86,6 +86,10 @@ class Run:
         """Return ``burst.parquet``, which only runs with ``clock.burst`` have."""
         return self._table("burst", None)
 
+    def pipeline(self) -> Columns:
+        """Return ``pipeline.parquet``, which only runs with a driving pipeline have."""
+        return self._table("pipeline", None)
+
     def _table(self, name: str, columns: Sequence[str] | None) -> Columns:
         for column in columns or ():
             if column not in FILES[name]:

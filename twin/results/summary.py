@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from twin import metrics
-from twin.records import COMPLETED
+from twin.records import COMPLETED, FlowReport
 from twin.results.racks import RackPower
 from twin.results.run_folder import read_columns
-from twin.schema import SUMMARY
+from twin.schema import FLOW, SUMMARY
 from twin.units import (
     JOULES_PER_GWH,
     JOULES_PER_KWH,
@@ -103,6 +103,8 @@ class Totals:
     service_j: float = 0.0
     """Server energy of the services. [J]"""
     requests_within_slo: float | None = None
+    flow: FlowReport | None = None
+    """What came of the pipeline of batches, where there is one."""
     ttft_p99_s: float | None = None
     itl_p99_s: float | None = None
 
@@ -149,6 +151,7 @@ def summarize(totals: Totals, facts: Facts, racks: RackPower, jobs_path: Path) -
         **_faults(totals),
         **_waits(jobs_path),
         **_services(totals, facts),
+        **_flow(totals),
         **_money(totals, facts),
     }
     return {name: _finite(found[name]) for name in SUMMARY}
@@ -281,6 +284,11 @@ def _services(t: Totals, facts: Facts) -> Summary:
         else t.service_j / JOULES_PER_KWH / (t.requests / 1000.0),
     }
     return served if facts.has_services else dict.fromkeys(served)
+
+
+def _flow(t: Totals) -> Summary:
+    keys = [name for name, key in SUMMARY.items() if key.group == FLOW]
+    return dict.fromkeys(keys) | ({} if t.flow is None else t.flow.summary)
 
 
 def _money(t: Totals, facts: Facts) -> Summary:

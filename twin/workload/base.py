@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.config import Component
-from twin.records import Job, LoadReport, Service, WorkloadContext
+from twin.records import FlowReport, Job, LoadReport, Service, WorkloadContext
 from twin.workload.latency import Latency
 
 Pace = tuple[float, float]
@@ -68,6 +68,17 @@ class Workload(Component):
         """Return how long its requests waited, known once ``services`` was asked; or None.
 
         *paces* tell when heat or a power limit changed the rate of the GPUs, and to what.
+        """
+        return None
+
+    def chain(self) -> Callable[[Job], list[Job]] | None:
+        """Return what says which jobs the end of a job sets free; None where none waits."""
+        return None
+
+    def flow_report(self, end_s: float, gpus: int, held_gpu_s: float) -> FlowReport | None:
+        """Return what came of a pipeline of batches; None where there is none.
+
+        *held_gpu_s* is what all jobs and services held of the *gpus* of the centre up to *end_s*.
         """
         return None
 

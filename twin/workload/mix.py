@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
 from twin.errors import ConfigError, require
-from twin.records import Job, LoadReport, Service, WorkloadContext
+from twin.records import FlowReport, Job, LoadReport, Service, WorkloadContext
 from twin.workload.base import Pace, Workload
 from twin.workload.latency import Latency
 
@@ -64,6 +64,11 @@ class Mix(Workload):
                 f"{self.key}.streams: services hold {held} GPUs: must be at most "
                 f"{context.gpus} GPUs, all of the facility"
             )
+        pipelines = [name for name, stream in sorted(self.streams.items()) if stream.chain()]
+        if len(pipelines) > 1:
+            raise ConfigError(
+                f"{self.key}.streams: {' and '.join(pipelines)} are pipelines: must be at most one"
+            )
         for stream in self._in_order():
             stream.check(self._seen_by(stream, context))
         self.report = merged([s.report for s in self._in_order() if s.report is not None])
@@ -84,6 +89,18 @@ class Mix(Workload):
         found = [stream.latency(paces) for stream in self._in_order() if stream.held_gpus()]
         known = [each for each in found if each is not None]
         return sum(known, start=Latency()) if known and len(known) == len(found) else None
+
+    def chain(self) -> Callable[[Job], list[Job]] | None:
+        """Return what asks each stream in which jobs wait for others."""
+        chains = [chain for stream in self._in_order() if (chain := stream.chain()) is not None]
+        if len(chains) <= 1:
+            return chains[0] if chains else None
+        return lambda ended: [job for chain in chains for job in chain(ended)]
+
+    def flow_report(self, end_s: float, gpus: int, held_gpu_s: float) -> FlowReport | None:
+        """Return that of the one pipeline among the streams, if there is one."""
+        reports = (stream.flow_report(end_s, gpus, held_gpu_s) for stream in self._in_order())
+        return next((report for report in reports if report is not None), None)
 
     def held_gpus(self) -> int:
         """Return the GPUs that the services of all streams hold."""
