@@ -165,6 +165,10 @@ def _beside_measured(record: Mapping[str, Any], measured: Mapping[str, float]) -
     if not measured:
         return []
     busy, servers = record["servers_busy_mean"], record["servers"]
+    if "measured_gpus_total" in measured:
+        gpus, total = measured["measured_gpus_busy_mean"], measured["measured_gpus_total"]
+        busy_gpus = f"{gpus:.0f} of {total:.0f} ({gpus / total:.1%})"
+        return [f"GPUs that were measured busy, mean: {busy_gpus}"]
     nodes, total = measured["measured_nodes_busy_mean"], measured["measured_nodes_total"]
     return [
         f"servers that hold a job, mean: {busy:.0f} of {servers} ({busy / servers:.1%}); "

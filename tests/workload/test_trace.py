@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twin.errors import ConfigError, InputFileError, ParameterError
 from twin.records import WorkloadContext
 from twin.rng import rng_for
-from twin.workload.reference import measured_nodes
+from twin.workload.reference import FleetColumns, ReferenceColumns, fleet, measured
 from twin.workload.rows import Columns, GpuColumn
 from twin.workload.table import duration_s
 from twin.workload.trace import TraceReplay
@@ -418,6 +418,69 @@ def test_openb_replays_its_gpu_pods(configured, context, shared_data):
     assert {job.gpus for job in jobs} == {1, 2, 4, 8}
 
 
+def test_openb_says_how_much_of_its_cluster_the_facility_is(configured, context, shared_data):
+    folder = shared_data / "jobs" / "alibaba-openb-2023"
+    replay = configured(
+        "openb",
+        path=str(folder / "openb_pods_day000-129.csv.gz"),
+        fleet_path=str(folder / "openb_nodes.csv.gz"),
+    )
+    replay.check(context(days=18))
+    (note,) = [note for note in replay.report.notes if "trace's cluster" in note]
+    assert "had 6212 GPUs" in note
+    assert "the facility has 2144, 0.35 of them" in note
+
+
+def test_the_spot_fleet_is_read_to_the_last_node(shared_data):
+    path = shared_data / "jobs" / "alibaba-spot-fleet-2026" / "spot_nodes.csv.gz"
+    models = fleet(path, FleetColumns("gpu_capacity_num", "gpu_model"))
+    rows = gzip.decompress(path.read_bytes()).decode().splitlines()[1:]
+    assert len(rows) == 4278
+    assert models.total() == sum(int(row.split(",")[1]) for row in rows)
+    assert len(models) == len({row.split(",")[0] for row in rows})
+
+
+@pytest.mark.parametrize("vc", ["6YE", "TJs", "hbv", "pDC"])
+def test_helios_clusters_are_read_minute_by_minute(configured, shared_data, vc):
+    columns = configured("helios").reference_columns
+    path = shared_data / "jobs" / "helios-earth-2020" / f"earth_vc{vc}_2020-05.csv.gz"
+    found = measured(path, datetime(2020, 5, 1), 31 * 86400.0, columns)
+    assert found["measured_rows"] + found["measured_rows_dropped"] == 44_640
+    assert 0 < found["measured_gpus_busy_mean"] <= found["measured_gpus_total"]
+
+
+def test_image_requests_are_replayed_as_jobs_of_one_gpu(configured, context, shared_data):
+    path = shared_data / "requests" / "alibaba-gentd26" / "lora_requests_first.csv.gz"
+    replay = configured("gentd26", path=str(path))
+    jobs = jobs_of(replay, context(start=datetime(2024, 11, 15), days=14))
+    report = replay.report
+    assert report.read == 13_217
+    assert (
+        report.used
+        + sum(int(n.rsplit(": ", 1)[1]) for n in report.notes if "left out" in n)
+        + report.refused_count
+        == 13_217
+    )
+    assert len(jobs) == report.used > 12_000
+    assert {job.gpus for job in jobs} == {1}
+
+
+def test_gpus_are_a_column_or_a_constant_but_not_both(configured):
+    with pytest.raises(ConfigError, match="given, or else constant, and not both"):
+        configured("gentd26", gpus_from={"column": "num_lora", "constant": 1})
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [("4", r"nodes\.csv:2: gpus='4x'"), ("0", "no node has a GPU")],
+)
+def test_a_fleet_that_cannot_be_read_is_refused(tmp_path, rows, message):
+    path = tmp_path / "nodes.csv"
+    path.write_text(f"gpus,model\n{rows}{'x' if rows == '4' else ''},A\n")
+    with pytest.raises(InputFileError, match=message):
+        fleet(path, FleetColumns("gpus", "model"))
+
+
 # ---- what was measured ----
 
 
@@ -427,8 +490,7 @@ def test_artefacts_are_left_out_of_the_measured_mean(tmp_path):
         "time,active,total\n2017-10-01 00:00:00,300,420\n2017-10-01 00:01:00,0,420\n"
         "2017-10-01 00:02:00,900,4200\n2017-10-01 00:03:00,320,420\n2017-11-01 00:00:00,1,420\n"
     )
-    measured = measured_nodes(path, datetime(2017, 10, 1), 86400.0)
-    assert measured == {
+    assert measured(path, datetime(2017, 10, 1), 86400.0, ReferenceColumns()) == {
         "measured_nodes_busy_mean": 310,
         "measured_nodes_total": 420,
         "measured_rows": 2,
@@ -448,4 +510,4 @@ def test_a_reference_that_says_nothing_is_refused(tmp_path, rows, message):
     path = tmp_path / "nodes.csv"
     path.write_text(f"time,active,total\n{rows}\n")
     with pytest.raises(InputFileError, match=message):
-        measured_nodes(path, datetime(2017, 10, 1), 86400.0)
+        measured(path, datetime(2017, 10, 1), 86400.0, ReferenceColumns())

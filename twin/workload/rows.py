@@ -30,7 +30,9 @@ class NotRunError(RefusedRowError):
 class GpuColumn:
     """Which column says how many GPUs a job holds."""
 
-    column: str
+    column: str | None = None
+    constant: Positive | None = None
+    """What every job holds, in a trace that does not say."""
     pattern: str | None = None
     """Regular expression whose first group is the number within the text of the
     column, e.g. ``gres/gpu=(\\d+)`` for Slurm's AllocTRES; no match is no GPU."""
@@ -42,6 +44,8 @@ class GpuColumn:
     """What one unit of that factor is worth, e.g. 0.001 for thousandths."""
 
     def __post_init__(self) -> None:
+        one = (self.column is None) != (self.constant is None)
+        require(one, "column", self.column, "given, or else constant, and not both")
         if self.pattern is None:
             return
         try:
@@ -274,6 +278,8 @@ class RowTaker:
     def read_gpus(self, fields: list[str]) -> float:
         """Return how many GPUs the row asks for, in fractions where the trace has them."""
         source = self.config.gpus_from
+        if source.constant is not None:
+            return source.constant
         if self.config.skip_zero_gpus and not fields[self.at["gpus"]].strip():
             return 0.0
         gpus = self.read_count(fields) * source.scale
@@ -290,7 +296,7 @@ class RowTaker:
 
     def require_gpus(self, gpus: float) -> None:
         """Refuse no GPU, and more than there are."""
-        name = self.names["gpus"]
+        name = self.names.get("gpus", "gpus_from.constant")
         if not 0 < gpus < math.inf:
             raise RefusedRowError(f"{name}={gpus:g} GPUs: must be > 0")
         if gpus > self.gpus + WHOLE:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.config import Fraction
-from twin.errors import ConfigError, InputFileError
+from twin.errors import ConfigError, InputFileError, require
 from twin.records import Job, LoadReport, WorkloadContext
 from twin.workload.batch import BatchJobs
-from twin.workload.reference import measured_nodes
+from twin.workload.reference import FleetColumns, ReferenceColumns, fleet, measured
 from twin.workload.rows import FoundRows, Layout, RefusedRowError, RowTaker
 from twin.workload.table import open_text, positions, table_rows
 
@@ -40,13 +40,19 @@ class TraceReplay(Layout, BatchJobs):
     strict: bool = False
     refuse_above_fraction: Fraction = 0.01
     reference_path: str | None = None
-    """Measured nodes, columns ``time, active, total``, to print beside the replay."""
+    """Measured busy nodes or GPUs over time, to print beside the replay."""
+    reference_columns: ReferenceColumns = field(default_factory=ReferenceColumns)
+    fleet_path: str | None = None
+    """The list of nodes the jobs ran on, to say how much of it this facility is."""
+    fleet_columns: FleetColumns | None = None
     _found: FoundRows | None = field(init=False, default=None, repr=False)
     _read_for: tuple[object, ...] = field(init=False, default=(), repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_delimiter()
+        told = (self.fleet_path is None) or self.fleet_columns is not None
+        require(told, "fleet_columns", self.fleet_columns, "given with fleet_path")
 
     def check(self, context: WorkloadContext) -> None:
         """Read the file and the reference, and report on them.
@@ -74,11 +80,14 @@ class TraceReplay(Layout, BatchJobs):
         self.report.notes += self._notes(found, context)
         if self.reference_path:
             reference = Path(self.reference_path).expanduser()
-            self.report.measured = measured_nodes(reference, context.start, context.duration_s)
+            columns = self.reference_columns
+            self.report.measured = measured(reference, context.start, context.duration_s, columns)
             self.report.notes.append(
-                f"measured busy nodes ({reference}) count every job of the cluster: an upper "
-                "bound for a trace that lists only some of them"
+                f"measured busy {columns.counts} ({reference}) count every job of the cluster: an "
+                "upper bound for a trace that lists only some of them"
             )
+        if self.fleet_path and self.fleet_columns is not None:
+            self.report.notes.append(self._fleet_note(self.fleet_columns, context))
         self._found, self._read_for = found, key
 
     def jobs(self, context: WorkloadContext) -> Iterator[Job]:
@@ -106,6 +115,16 @@ class TraceReplay(Layout, BatchJobs):
                     read_per_gpu * gpus, checkpoint_s, duty=duty, low_activity=waiting,
                     write_bytes_per_s=write_per_gpu * gpus,
                 )  # fmt: skip
+
+    def _fleet_note(self, columns: FleetColumns, context: WorkloadContext) -> str:
+        """Return how large the trace's own cluster was."""
+        models = fleet(Path(str(self.fleet_path)).expanduser(), columns)
+        share = context.gpus / models.total()
+        named = ", ".join(f"{n} {model}" for model, n in models.most_common())
+        return (
+            f"the trace's cluster had {models.total()} GPUs ({named}); the facility has "
+            f"{context.gpus}, {share:.2g} of them"
+        )
 
     def _limits(self, found: FoundRows, context: WorkloadContext) -> NDArray[np.float64]:
         """Return the estimate of each row, drawn where it has none."""
