@@ -1,0 +1,58 @@
+"""Room in a row of inference servers, and how busy a cluster's jobs keep it."""
+
+import numpy as np
+import pytest
+
+from twin import compose
+from twin.errors import ParameterError
+from twin.probes.cluster_usage import gpu_time_share, utilization
+from twin.probes.row_power import room, row_power_w, servers_added
+
+JOBS = {
+    "jobs_per_gpu_day": 1.0, "run_mean_s": 3600, "run_median_s": 1800,
+    "run_max_s": 3.6e6, "size_mean": 3.0, "size_max": 64,
+}  # fmt: skip
+
+
+def test_a_steady_row_has_the_room_its_peak_leaves():
+    assert room(np.full(100, 79.0), 100.0, 0.01) == pytest.approx(1 / 0.79 - 1)
+
+
+def test_rare_peaks_leave_more_room_than_the_peak():
+    power = np.where(np.arange(1000) < 10, 100.0, 80.0)
+    assert room(power, 125.0, 0.0) == pytest.approx(0.25)
+    assert room(power, 125.0, 0.01) == pytest.approx(125 / 80 - 1)
+
+
+def test_the_row_of_the_scenario_draws_between_idle_and_nameplate():
+    config = compose.load(["scenario=polca_row", "clock.duration_days=1"])
+    power_w = row_power_w(config)
+    assert len(power_w) == 1440
+    assert 40 * 2_000 < power_w.min() < power_w.max() < 40 * 10_200
+    added = servers_added(config, 0.79, 0.0)
+    assert added == pytest.approx(1 / 0.79 - 1)
+    assert servers_added(config, 0.79, 0.01) > added
+
+
+def test_a_peak_beyond_what_is_provisioned_is_refused():
+    with pytest.raises(ParameterError, match="peak_fraction"):
+        servers_added({}, 1.2, 0.01)
+
+
+def test_unrelated_sizes_and_run_times_multiply():
+    got = utilization(**JOBS, coupling=0.0)
+    assert got == pytest.approx(3600 * 3.0 / 86400, rel=0.02)
+
+
+def test_the_more_size_and_run_time_go_together_the_busier_the_cluster():
+    found = [utilization(**JOBS, coupling=c) for c in (-0.3, 0.0, 0.3, 0.6)]
+    assert found == sorted(found)
+
+
+def test_shares_of_gpu_time_add_up_to_one():
+    shares = [
+        gpu_time_share(status, 0.5, 0.3, 0.2, 1.0, 2.0, 0.5)
+        for status in ("complete", "cancel", "fail")
+    ]
+    assert sum(shares) == pytest.approx(1.0)
+    assert shares[1] == pytest.approx(0.6 / 1.2)

@@ -1,0 +1,57 @@
+"""How many more servers the power of a row of inference servers has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin import build
+from twin.errors import require
+from twin.workload.replica import activity_of
+from twin.workload.serving import Serving
+
+Floats = NDArray[np.float64]
+
+
+def servers_added(config: Mapping[str, Any], peak_fraction: float, capped_share: float) -> float:
+    """Return the servers that can be added, over those there are, if the row is capped so rarely.
+
+    The row is provisioned for its own peak over *peak_fraction*. Every server added draws what
+    those there draw, minute by minute, and the row is capped while all together exceed what was
+    provisioned; *capped_share* is the share of minutes in which it may be.
+    """
+    require(0.0 < peak_fraction <= 1.0, "peak_fraction", peak_fraction, "> 0 and <= 1")
+    require(0.0 <= capped_share < 1.0, "capped_share", capped_share, ">= 0 and < 1")
+    power_w = row_power_w(config)
+    return room(power_w, float(power_w.max()) / peak_fraction, capped_share)
+
+
+def room(power_w: Floats, provisioned_w: float, capped_share: float) -> float:
+    """Return by how much *power_w* can grow until it exceeds *provisioned_w* for that share.
+
+    Examples
+    --------
+    >>> minutes = np.array([50.0] * 98 + [80.0, 100.0])
+    >>> round(room(minutes, 100 / 0.8, 0.0), 3), round(room(minutes, 100 / 0.8, 0.01), 4)
+    (0.25, 0.5625)
+    """
+    allowed = int(capped_share * len(power_w) + 1e-9)
+    highest_uncapped_w = float(np.sort(power_w)[::-1][allowed])
+    return provisioned_w / highest_uncapped_w - 1.0
+
+
+def row_power_w(config: Mapping[str, Any]) -> Floats:
+    """Return the power of all servers of the configuration in each minute of its run [W]."""
+    design = build.read(config)
+    build.size(design)
+    serving = cast(Serving, design.workload)
+    serving.check(design.context)
+    served = serving.serve(design.context)
+    activity = activity_of(served.power_fraction, build.hardware(design))
+    server = design.gpu
+    levels, where = np.unique(activity.round(4), return_inverse=True)
+    powers_w = np.array([server.power_w(server.drive(level))[0] for level in levels.tolist()])
+    return powers_w[where] * serving.held_gpus() / server.gpus_per_server
