@@ -166,7 +166,8 @@ def test_help_teaches_scenarios_groups_and_examples(twin, own_folder):
     "code",
     [
         "from twin.__main__ import main; main(['--help'])",
-        "from twin import sweep; sweep.compose.load()",
+        "from twin import compose, sweep; compose.load()",
+        "import twin; twin.__version__; from twin import library",
     ],
 )
 def test_help_and_composing_load_no_numerics(code):

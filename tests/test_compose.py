@@ -116,8 +116,9 @@ def test_a_file_cannot_read_the_environment(own_folder, reading):
 
 
 def test_trusted_logging_and_plugins_pass():
-    compose.check_machinery(compose.compose([]))
-    compose.check_machinery(compose.compose(["hydra/launcher=basic", "hydra/job_logging=default"]))
+    compose.check_machinery(compose.compose([]).config)
+    ready = compose.compose(["hydra/launcher=basic", "hydra/job_logging=default"])
+    compose.check_machinery(ready.config)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_trusted_logging_and_plugins_pass():
 )
 def test_hydra_and_logging_call_nothing_of_a_users_choice(override):
     with pytest.raises(ConfigError):
-        compose.check_machinery(compose.compose([override]))
+        compose.check_machinery(compose.compose([override]).config)
 
 
 def test_an_installed_package_carries_its_own_files(own_folder, monkeypatch):

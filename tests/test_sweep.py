@@ -1,6 +1,9 @@
 """A sweep: all designs checked first, none able to stop the others, all told at the end."""
 
+import importlib.util
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,9 +14,11 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from twin.errors import ConfigError
-from twin.sweep import PoolLauncher, combinations
+from twin.launch import PoolLauncher
+from twin.sweep import combinations
 
 FAKE = Path(__file__).with_name("with_fake_run.py")
+SITE = FAKE.with_name("fake_site")
 COMMAND = [sys.executable, str(FAKE)]
 HERE = {**os.environ, "PYTHONPATH": str(FAKE.parent.parent)}
 
@@ -63,13 +68,199 @@ def test_designs_that_raise_exit_or_are_killed_stop_no_other(sweep, tmp_path, wo
         assert trace in (tmp_path / f"sweep/{number}/error.txt").read_text()
 
 
+def test_a_finished_sweep_says_where_its_time_went(sweep, tmp_path):
+    done = sweep("clock.seed=0,1", "hydra.launcher.workers=2")
+
+    assert done.returncode == 0, done.stderr
+    timing = json.loads((tmp_path / "sweep/timing.json").read_text())
+    assert timing["designs"] == timing["workers"] == 2
+    assert timing["check_s"] > 0 and timing["startup_s"] > 0
+    assert "2 designs in" in done.stdout and "of ideal" in done.stdout
+
+
+def test_two_designs_in_one_folder_are_refused(sweep, tmp_path):
+    done = sweep("clock.seed=0,1", "hydra.sweep.subdir=same")
+    assert done.returncode == 2
+    assert "designs 0 and 1 would share the folder sweep/same" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- taken up again --------------------------------------------------------------
+
+
+def begin_and_kill(tmp_path, when, *words):
+    """Start a sweep with two workers, kill it hard when *when* holds, and let it rest."""
+    words = ["-m", "hydra.sweep.dir=sweep", "hydra.launcher.workers=2", *words]
+    with subprocess.Popen([*COMMAND, *words], cwd=tmp_path, env=HERE) as process:
+        wait_for(when)
+        process.kill()
+    (tmp_path / "go_on").touch()
+
+
+def runs(tmp_path):
+    """Return which seeds finished, in order, each as often as it did."""
+    return sorted(int(line) for line in (tmp_path / "finished.log").read_text().split())
+
+
+def test_a_killed_sweep_goes_on_with_what_is_missing(sweep, tmp_path):
+    def half_done():
+        return len(list(tmp_path.glob("sweep/*/hanging"))) == 2
+
+    begin_and_kill(tmp_path, half_done, "clock.seed=0,1,14,2,24,3")
+    done_before = finished(tmp_path)
+    assert 0 < len(done_before) < 6
+
+    done = sweep("resume=sweep")
+
+    assert done.returncode == 0, done.stderr
+    assert f"{len(done_before)} of 6 designs are finished; {6 - len(done_before)} are left" in (
+        done.stdout
+    )
+    assert "compared 6 runs" in done.stdout
+    assert finished(tmp_path) == [0, 1, 2, 3, 4, 5]
+    assert runs(tmp_path) == [0, 1, 2, 3, 14, 24]
+
+    again = sweep("resume=sweep")
+    assert again.returncode == 0, again.stderr
+    assert runs(tmp_path) == [0, 1, 2, 3, 14, 24]
+
+
+def test_a_killed_worker_is_run_again_and_nothing_else(sweep, tmp_path):
+    words = ["-m", "hydra.sweep.dir=sweep", "hydra.launcher.workers=2", "clock.seed=0,14,1,2"]
+    with subprocess.Popen(
+        [*COMMAND, *words], cwd=tmp_path, env=HERE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for(lambda: finished(tmp_path) == [0, 2, 3])
+        [worker] = children_of(process.pid)
+        os.kill(int(worker), signal.SIGKILL)
+        message = process.communicate(timeout=30)[1]
+    assert process.returncode == 1
+    assert "design 1 (clock.seed=14) failed: died (killed by SIGKILL)" in message
+
+    (tmp_path / "go_on").touch()
+    done = sweep("resume=sweep")
+    assert done.returncode == 0, done.stderr
+    assert runs(tmp_path) == [0, 1, 2, 14]
+
+
+def test_a_failed_design_is_tried_again(sweep, tmp_path):
+    assert sweep("clock.seed=0,11").returncode == 1
+    done = sweep("resume=sweep")
+    assert done.returncode == 1
+    assert "1 of 2 designs are finished; 1 are left" in done.stdout
+    assert runs(tmp_path) == [0]
+
+
+def test_another_sweep_is_not_mixed_in(sweep, tmp_path):
+    assert sweep("clock.seed=0,1").returncode == 0
+    for words, told in (
+        (["clock.seed=0,2"], "design 1 was (clock.seed=1) and is now (clock.seed=2)"),
+        (["clock.seed=0,1,2"], "it had 2 designs and has now 3"),
+    ):
+        done = sweep("resume=sweep", *words)
+        assert done.returncode == 2
+        assert told in done.stderr
+    record = json.loads((tmp_path / "sweep/sweep.json").read_text())
+    record["first_config"]["rack"]["rated_kw"] = 7.0
+    record["designs"][0][1] = "other"
+    (tmp_path / "sweep/sweep.json").write_text(json.dumps(record))
+    done = sweep("resume=sweep")
+    assert done.returncode == 2
+    assert "rack.rated_kw was 7.0 and is now" in done.stderr
+    assert runs(tmp_path) == [0, 1]
+
+
+def test_folders_that_cannot_be_taken_up_are_refused(sweep, tmp_path):
+    (tmp_path / "foreign").mkdir()
+    for folder, told in (
+        ("nowhere", "resume=nowhere: no such folder"),
+        ("foreign", "resume=foreign: no sweep was begun there"),
+    ):
+        done = sweep(f"resume={folder}")
+        assert done.returncode == 2
+        assert told in done.stderr
+    (tmp_path / "foreign/sweep.json").write_text("[]")
+    assert "is not the record of a sweep" in sweep("resume=foreign").stderr
+    assert sweep("clock.seed=0,1").returncode == 0
+    record = json.loads((tmp_path / "sweep/sweep.json").read_text())
+    (tmp_path / "sweep/sweep.json").write_text(json.dumps({**record, "twin": "0.0.9"}))
+    done = sweep("resume=sweep")
+    assert done.returncode == 2
+    assert "was begun with twin 0.0.9, and this is" in done.stderr
+
+
+def test_a_new_sweep_in_an_old_folder_does_not_trust_old_runs(sweep, tmp_path):
+    assert sweep("clock.seed=0,1").returncode == 0
+    begin_and_kill(
+        tmp_path,
+        lambda: len(list(tmp_path.glob("sweep/*/hanging"))) == 2,
+        "clock.seed=14,24,1",
+    )
+    done = sweep("resume=sweep")
+    assert done.returncode == 0, done.stderr
+    assert runs(tmp_path) == [0, 1, 1, 14, 24]
+
+
+# ---- launchers of other packages ---------------------------------------------------
+
+
 @pytest.mark.slow
 def test_the_basic_launcher_works_too(sweep, tmp_path):
-    done = sweep("clock.seed=0,11,12,1", "hydra/launcher=basic")
+    done = sweep("clock.seed=0,11,12,13,1", "hydra/launcher=basic")
 
     assert done.returncode == 1
-    assert finished(tmp_path) == [0, 3]
-    assert "2 of 4 designs failed" in done.stderr
+    assert finished(tmp_path) == [0, 4]
+    assert "3 of 5 designs failed" in done.stderr
+    assert "design 3 (clock.seed=13) failed: died (killed by SIGKILL)" in done.stderr
+    assert runs(tmp_path) == [0, 1]
+
+
+FOREIGN = {
+    "joblib": ("hydra_plugins.hydra_joblib_launcher", ["hydra.launcher.n_jobs=2"]),
+    "slurm_local": ("hydra_plugins.hydra_submitit_launcher", []),
+    "ray": ("hydra_plugins.hydra_ray_launcher", ["hydra.launcher.ray.init.num_cpus=2"]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", FOREIGN)
+def test_no_launcher_loses_designs_to_one_that_dies(launcher, tmp_path):
+    package, settings = FOREIGN[launcher]
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    here = {
+        **HERE,
+        "PYTHONPATH": os.pathsep.join(map(str, [FAKE.parent.parent, FAKE.parent, SITE])),
+    }
+    words = ["-m", "hydra.sweep.dir=sweep", f"hydra/launcher={launcher}", *settings]
+    done = subprocess.run(
+        [sys.executable, "-m", "twin", *words, "clock.seed=0,11,12,13,1,2"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**HERE, "PYTHONPATH": path},
+    )
+    assert done.returncode == 1, done.stderr
+    assert finished(tmp_path) == [0, 4, 5]
+    assert "3 of 6 designs failed" in done.stderr
+    for number, cause in ((1, "ledger does not close"), (2, "3"), (3, "")):
+        assert re.search(
+            rf"design {number} \(clock.seed=1{number}\) failed: .*{cause}", done.stderr
+        )
+    assert set(runs(tmp_path)) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("launcher", FOREIGN)
+def test_a_launcher_that_is_not_installed_names_its_extra(launcher, sweep, tmp_path, monkeypatch):
+    (tmp_path / "hydra_plugins").mkdir()  # hides those that are installed
+    (tmp_path / "hydra_plugins/__init__.py").touch()
+    monkeypatch.setitem(HERE, "PYTHONPATH", f"{tmp_path}{os.pathsep}{FAKE.parent.parent}")
+    done = sweep("clock.seed=0,1", f"hydra/launcher={launcher}")
+    assert done.returncode == 2
+    assert f"hydra/launcher={launcher}: needs the extra" in done.stderr
+    assert "pip install 'twin[" in done.stderr
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from twin.errors import ConfigError, RunError, TwinError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from twin.compose import Composed
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
@@ -82,38 +84,33 @@ def _simulate(words: list[str]) -> int:
     if "--version" in words:
         sys.stdout.write(f"twin {__version__}\n")
         return 0
-    from twin import compose, sweep
+    from twin import compose, launch, sweep
     from twin.pool import stopped_by_sigterm
 
+    words = sweep.resumed(words)
     options = compose.read_arguments(words)
     compose.register()
     sweep.register()
     with stopped_by_sigterm():
         if options.shell_completion or options.hydra_help:
-            compose.hand_over(words, lambda config: None)
+            compose.hand_over(words)
             return 0
-        config = compose.compose(options.overrides, sweep=options.multirun)
-        compose.check_machinery(config)
+        composed = compose.compose(options.overrides, sweep=options.multirun)
+        compose.check_machinery(composed.config)
         if options.multirun:
-            compose.hand_over(words, sweep.run_design)
+            composed.sweep(launch.DesignTask(str(Path.cwd())))
         elif options.cfg or options.info:
-            compose.plain(config)
-            compose.hand_over(words, lambda config: None)
+            compose.plain(composed.config)
+            compose.hand_over(words)
         else:
-            _run_once(words, config)
+            _run_once(words, composed)
     return 0
 
 
-def _run_once(words: list[str], config: DictConfig) -> None:
-    from twin import compose, run
+def _run_once(words: list[str], composed: Composed) -> None:
+    from twin import compose, library
 
-    try:
-        run.check(compose.plain(config))  # before Hydra makes a folder
-    except TwinError:
-        raise
-    except Exception as error:  # a value that no range foresaw
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise RunError(f"the configuration could not be checked: {said}") from error
+    library.check(compose.plain(composed.config))  # before a folder is made
     failures: list[TwinError] = []
 
     def task(config: DictConfig) -> None:
@@ -122,7 +119,7 @@ def _run_once(words: list[str], config: DictConfig) -> None:
         except TwinError as error:  # past Hydra, which would print its own account
             failures.append(error)
 
-    compose.hand_over(words, task)
+    composed.run(task)
     if failures:
         raise failures[0]
 
@@ -130,15 +127,16 @@ def _run_once(words: list[str], config: DictConfig) -> None:
 def _run_in_folder(config: DictConfig, command: str) -> None:
     from hydra.core.hydra_config import HydraConfig
 
-    from twin import compose, run, show
-    from twin.sweep import ERROR_FILE, write_error
+    from twin import compose, library, show
+    from twin.designs import ERROR_FILE
+    from twin.launch import write_error
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     for stale in ("summary.json", ERROR_FILE):  # not finished until it is written again
         (folder / stale).unlink(missing_ok=True)
     try:
         with show.run_bar(config.scenario.name) as advance:
-            values = run.execute(compose.plain(config), folder, advance, command)
+            result = library.run_in_folder(compose.plain(config), folder, advance, command)
     except ConfigError:
         _discard(folder)
         raise
@@ -153,7 +151,7 @@ def _run_in_folder(config: DictConfig, command: str) -> None:
             f"the run failed: {type(error).__name__}: {error}\n"
             f"the traceback is in {show.place(folder / ERROR_FILE)}"
         ) from error
-    show.summary(values, folder)
+    show.summary(result.summary, folder)
 
 
 def _files(folder: Path) -> list[str]:

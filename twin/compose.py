@@ -12,19 +12,22 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import hydra
 import yaml  # type: ignore[import-untyped]
 from hydra import __version__ as hydra_version
-from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
+from hydra.core.utils import run_job
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -33,7 +36,7 @@ from hydra.errors import (
 )
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from hydra.types import RunMode
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
@@ -169,6 +172,7 @@ def register() -> None:
     plugins.register(ScenarioSource)
     plugins.register(ScenarioPath)
     OmegaConf.register_new_resolver("oc.env", _refuse_environment, replace=True)
+    OmegaConf.clear_resolver("ray_pkg_version")  # an installed launcher brings it along
 
 
 def _refuse_environment(*_: Any) -> Any:
@@ -196,8 +200,8 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def hand_over(words: Sequence[str], task: Callable[[DictConfig], Any]) -> None:
-    """Let Hydra run *task* for the command line *words*.
+def hand_over(words: Sequence[str]) -> None:
+    """Let Hydra answer a command line that runs nothing: ``--cfg``, ``--info``, completion.
 
     Raises
     ------
@@ -208,7 +212,7 @@ def hand_over(words: Sequence[str], task: Callable[[DictConfig], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand errors to us instead of printing them
     run = hydra.main(config_path=str(data_dir("conf")), config_name="config", **version_base())
     try:
-        run(task)()
+        run(lambda config: None)()
     except REFUSALS as error:
         raise ConfigError(explain(error)) from error
 
@@ -222,8 +226,41 @@ def open_keys(overrides: Sequence[str]) -> list[str]:
     return [f"++{each}" if _VALUE_OVERRIDE.match(each) else each for each in overrides]
 
 
-def compose(overrides: Sequence[str], *, sweep: bool = False) -> DictConfig:
-    """Compose and return the whole configuration, Hydra's own part included.
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A whole configuration, Hydra's own part included, and what can compose more of its kind."""
+
+    config: DictConfig
+    loader: ConfigLoader
+
+    def context(self) -> HydraContext:
+        """Return what Hydra hands to its plugins; without callbacks, which would be code."""
+        return HydraContext(config_loader=self.loader, callbacks=Callbacks())
+
+    def run(self, task: Callable[[DictConfig], Any]) -> Any:
+        """Call *task* in a folder of its own, ``hydra.run.dir``; return what it returns."""
+        done = run_job(
+            hydra_context=self.context(),
+            task_function=task,
+            config=self.config,
+            job_dir_key="hydra.run.dir",
+            job_subdir_key=None,
+        )
+        return done.return_value
+
+    def sweep(self, task: Callable[..., Any]) -> Any:
+        """Let the sweeper that is configured call *task* for each design."""
+        try:
+            sweeper = Plugins.instance().instantiate_sweeper(
+                hydra_context=self.context(), task_function=task, config=self.config
+            )
+        except REFUSALS as error:
+            raise ConfigError(explain(error)) from error
+        return sweeper.sweep(arguments=list(self.config.hydra.overrides.task))
+
+
+def compose(overrides: Sequence[str], *, sweep: bool = False) -> Composed:
+    """Compose the whole configuration, Hydra's own part included.
 
     With *sweep* the overrides may list several values; the configuration is then
     only good for what all designs share.
@@ -237,23 +274,22 @@ def compose(overrides: Sequence[str], *, sweep: bool = False) -> DictConfig:
     try:
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(data_dir("conf")), job_name="twin", **version_base()):
-            if not sweep:
-                return hydra_compose("config", open_keys(overrides), return_hydra_config=True)
             composer = GlobalHydra.instance().hydra
             assert composer is not None
-            return composer.compose_config(
+            config = composer.compose_config(
                 config_name="config",
                 overrides=open_keys(overrides),
-                run_mode=RunMode.MULTIRUN,
+                run_mode=RunMode.MULTIRUN if sweep else RunMode.RUN,
                 with_log_configuration=False,
             )
+            return Composed(config, composer.config_loader)
     except REFUSALS as error:
         raise ConfigError(explain(error)) from error
 
 
 def load(overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Compose *overrides* and return the plain, checked configuration of one run."""
-    config = compose(overrides)
+    config = compose(overrides).config
     check_machinery(config)
     return plain(config)
 

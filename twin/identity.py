@@ -25,6 +25,22 @@ def identity(config: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
+def recorded_identity(folder: Path) -> str | None:
+    """Return the identity of the finished run in *folder*; None where there is none.
+
+    A replicated run keeps it with its replications.
+    """
+    if not (folder / "summary.json").is_file():
+        return None
+    for path in (folder / "run.json", folder / "rep_000" / "run.json"):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8")).get("identity")
+        except (OSError, ValueError, AttributeError):
+            continue
+        return None if found is None else str(found)
+    return None
+
+
 def code_hash() -> str:
     """Return a hash of the twin's own source, for results that must follow every edit."""
     package = Path(__file__).resolve().parent

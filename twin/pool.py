@@ -27,6 +27,7 @@ Tell = Callable[[Any], None]
 """Sends a picklable piece of news from a running piece of work to the parent."""
 
 _PATIENCE_S = 5.0
+_WAIT_S = 1.0
 _PARENT_DEATH_SIGNAL = 1
 """``PR_SET_PDEATHSIG`` of ``prctl``."""
 
@@ -68,6 +69,8 @@ def run_forked(
     time_limit_s: float | None = None,
     on_news: Callable[[int, Any], None] = lambda index, news: None,
     on_end: Callable[[Ended], None] = lambda ended: None,
+    on_wait: Callable[[], None] | None = None,
+    daemon: bool = True,
 ) -> list[Ended]:
     """Call ``work(index, tell)`` for each index below *count*, each in its own process.
 
@@ -85,6 +88,10 @@ def run_forked(
         Called in this process with ``(index, news)`` for all that *work* tells.
     on_end : callable
         Called in this process with each :class:`Ended`, in order of ending.
+    on_wait : callable, optional
+        Called in this process once a second at least.
+    daemon : bool
+        Whether a piece of work may not have processes of its own; see :func:`spread`.
 
     Returns
     -------
@@ -116,11 +123,13 @@ def run_forked(
     try:
         while len(ended) < count:
             while len(running) < workers and (index := next(waiting, None)) is not None:
-                running.append(_start(index, work))
-            for one in _ready(running, time_limit_s):
+                running.append(_start(index, work, daemon))
+            for one in _ready(running, time_limit_s, None if on_wait is None else _WAIT_S):
                 end = _listen(one, on_news)
                 if end is not None:
                     finish(one, end)
+            if on_wait is not None:
+                on_wait()
             for one in _late(running, time_limit_s):
                 one.process.kill()
                 finish(one, Ended(one.index, error=f"stopped after {time_limit_s:g} s, its limit"))
@@ -155,12 +164,12 @@ def spread(
     return ended
 
 
-def _start(index: int, work: Callable[[int, Tell], Any]) -> _Running:
+def _start(index: int, work: Callable[[int, Tell], Any], daemon: bool) -> _Running:
     here, there = multiprocessing.Pipe(duplex=False)
     sys.stdout.flush()
     sys.stderr.flush()
     process = multiprocessing.get_context("fork").Process(
-        target=_child, args=(index, work, there, os.getpid()), daemon=True
+        target=_child, args=(index, work, there, os.getpid()), daemon=daemon
     )
     process.start()
     there.close()
@@ -197,11 +206,14 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _ready(running: list[_Running], time_limit_s: float | None) -> Iterator[_Running]:
-    timeout = None
+def _ready(
+    running: list[_Running], time_limit_s: float | None, wait_s: float | None
+) -> Iterator[_Running]:
+    timeout = wait_s
     if time_limit_s is not None:
         oldest = min(one.since for one in running)
-        timeout = max(0.0, oldest + time_limit_s - time.monotonic())
+        left_s = max(0.0, oldest + time_limit_s - time.monotonic())
+        timeout = left_s if wait_s is None else min(wait_s, left_s)
     ready = wait([one.connection for one in running], timeout)
     return iter([one for one in running if one.connection in ready])
 

@@ -19,6 +19,7 @@ from twin.burst import write_bursts
 from twin.economics import Costs
 from twin.errors import RunError
 from twin.facility import Facility
+from twin.identity import identity
 from twin.pool import spread
 from twin.records import FlowReport
 from twin.results.parquet import ParquetFile
@@ -156,7 +157,8 @@ def _one(
         facility.totals, facts(design, facility), facility.racks, folder / "jobs.parquet"
     )
     _write_text(folder / "config.yaml", _yaml(config))
-    _write_text(folder / "run.json", _json(run_record(design, facility, events, clocks, command)))
+    record = run_record(design, facility, events, clocks, command)
+    _write_text(folder / "run.json", _json({"identity": identity(config), **record}))
     illustrate(design, folder, summary)
     write_summary(summary, folder)
     return summary

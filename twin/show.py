@@ -88,14 +88,14 @@ def _write_whole(path: Path, text: str) -> None:
 class DesignsBar:
     """A bar over the designs of a sweep; a failure is told the moment it happens."""
 
-    def __init__(self, progress: Progress, total: int, things: str) -> None:
+    def __init__(self, progress: Progress, total: int, things: str, ended: int = 0) -> None:
         self._progress = progress
         self._things = things
-        self._done = [0.0] * total
-        self._ended = 0
+        self._done = [1.0] * ended + [0.0] * (total - ended)
+        self._ended = ended
         self._failed = 0
         self._task = progress.add_task(self._text(), total=float(total))
-        progress.refresh()
+        progress.update(self._task, completed=float(ended), refresh=True)
 
     def _text(self) -> str:
         failed = f", {self._failed} failed" if self._failed else ""
@@ -105,6 +105,11 @@ class DesignsBar:
         """Take note that design *index* is done to *fraction*."""
         self._done[index] = fraction
         self._progress.update(self._task, completed=sum(self._done), refresh=True)
+
+    def count(self, number: int = 1) -> None:
+        """Take note that *number* more ended, whichever they are."""
+        for _ in range(number):
+            self.ended(self._ended, None)
 
     def ended(self, index: int, failure: str | None) -> None:
         """Take note that design *index* ended, and tell a *failure*."""
@@ -120,10 +125,13 @@ class DesignsBar:
 
 
 @contextmanager
-def designs_bar(total: int, things: str = "designs") -> Iterator[DesignsBar]:
-    """Yield a bar over *total* designs or other *things*; invisible where nobody watches."""
+def designs_bar(total: int, things: str = "designs", ended: int = 0) -> Iterator[DesignsBar]:
+    """Yield a bar over *total* designs or other *things*; invisible where nobody watches.
+
+    The first *ended* of them are done already.
+    """
     with _progress() as progress:
-        yield DesignsBar(progress, total, things)
+        yield DesignsBar(progress, total, things, ended)
 
 
 def summary(values: Values, folder: Path) -> None:
