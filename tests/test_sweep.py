@@ -78,6 +78,7 @@ def test_a_finished_sweep_says_where_its_time_went(sweep, tmp_path):
     assert "2 designs in" in done.stdout and "of ideal" in done.stdout
 
 
+@pytest.mark.slow
 def test_two_designs_in_one_folder_are_refused(sweep, tmp_path):
     done = sweep("clock.seed=0,1", "hydra.sweep.subdir=same")
     assert done.returncode == 2
@@ -125,6 +126,7 @@ def test_a_killed_sweep_goes_on_with_what_is_missing(sweep, tmp_path):
     assert runs(tmp_path) == [0, 1, 2, 3, 14, 24]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_run_again_and_nothing_else(sweep, tmp_path):
     words = ["-m", "hydra.sweep.dir=sweep", "hydra.launcher.workers=2", "clock.seed=0,14,1,2"]
     with subprocess.Popen(
@@ -143,6 +145,7 @@ def test_a_killed_worker_is_run_again_and_nothing_else(sweep, tmp_path):
     assert runs(tmp_path) == [0, 1, 2, 14]
 
 
+@pytest.mark.slow
 def test_a_failed_design_is_tried_again(sweep, tmp_path):
     assert sweep("clock.seed=0,11").returncode == 1
     done = sweep("resume=sweep")
@@ -151,6 +154,7 @@ def test_a_failed_design_is_tried_again(sweep, tmp_path):
     assert runs(tmp_path) == [0]
 
 
+@pytest.mark.slow
 def test_another_sweep_is_not_mixed_in(sweep, tmp_path):
     assert sweep("clock.seed=0,1").returncode == 0
     for words, told in (
@@ -170,6 +174,7 @@ def test_another_sweep_is_not_mixed_in(sweep, tmp_path):
     assert runs(tmp_path) == [0, 1]
 
 
+@pytest.mark.slow
 def test_folders_that_cannot_be_taken_up_are_refused(sweep, tmp_path):
     (tmp_path / "foreign").mkdir()
     for folder, told in (
@@ -189,6 +194,7 @@ def test_folders_that_cannot_be_taken_up_are_refused(sweep, tmp_path):
     assert "was begun with twin 0.0.9, and this is" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_new_sweep_in_an_old_folder_does_not_trust_old_runs(sweep, tmp_path):
     assert sweep("clock.seed=0,1").returncode == 0
     begin_and_kill(
@@ -228,10 +234,7 @@ def test_no_launcher_loses_designs_to_one_that_dies(launcher, tmp_path):
     package, settings = FOREIGN[launcher]
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
-    here = {
-        **HERE,
-        "PYTHONPATH": os.pathsep.join(map(str, [FAKE.parent.parent, FAKE.parent, SITE])),
-    }
+    path = os.pathsep.join(map(str, (FAKE.parent.parent, FAKE.parent, SITE)))
     words = ["-m", "hydra.sweep.dir=sweep", f"hydra/launcher={launcher}", *settings]
     done = subprocess.run(
         [sys.executable, "-m", "twin", *words, "clock.seed=0,11,12,13,1,2"],
@@ -252,6 +255,7 @@ def test_no_launcher_loses_designs_to_one_that_dies(launcher, tmp_path):
     assert set(runs(tmp_path)) == {0, 1, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", FOREIGN)
 def test_a_launcher_that_is_not_installed_names_its_extra(launcher, sweep, tmp_path, monkeypatch):
     (tmp_path / "hydra_plugins").mkdir()  # hides those that are installed

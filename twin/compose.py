@@ -31,6 +31,7 @@ from hydra.core.utils import run_job
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
+    InstantiationException,
     MissingConfigException,
     OverrideParseException,
 )
@@ -254,6 +255,8 @@ class Composed:
             sweeper = Plugins.instance().instantiate_sweeper(
                 hydra_context=self.context(), task_function=task, config=self.config
             )
+        except InstantiationException as error:
+            raise ConfigError(f"hydra.sweeper: {error.__cause__ or error}") from error
         except REFUSALS as error:
             raise ConfigError(explain(error)) from error
         return sweeper.sweep(arguments=list(self.config.hydra.overrides.task))

@@ -242,8 +242,7 @@ def _launch_group(
             returns = launcher.launch(overrides, initial_job_idx=group[0].number)
             return [each.return_value for each in returns]
         finally:
-            if "ray" in sys.modules:
-                sys.modules["ray"].shutdown()
+            _close_down()
 
     def look() -> None:
         for design in list(waiting.values()):
@@ -265,6 +264,15 @@ def _launch_group(
                 outcome = replace(outcome, seconds=told.seconds, cpu_s=told.cpu_s)
             note(outcome)
     return end.error or "died"
+
+
+def _close_down() -> None:
+    """End the workers that launchers keep for later: this process would wait for them."""
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+    if "joblib.externals.loky" in sys.modules:
+        loky = sys.modules["joblib.externals.loky"]
+        loky.get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def _where(design: Design) -> list[str]:

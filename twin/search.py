@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from twin import resume, show
+from twin.compose import open_keys
 from twin.designs import ERROR_FILE, Design, Refused, examine, shown
 from twin.errors import ConfigError, RunError, suggest
 from twin.launch import launch
@@ -299,7 +300,8 @@ def _tell(study: optuna.Study, trial: optuna.Trial, one: Tried) -> None:
 
 
 def _point(settings: Mapping[str, str], fixed: Sequence[str]) -> list[str]:
-    return [*fixed, *(f"{key}={text}" for key, text in settings.items())]
+    """Return the overrides of a design; keys are those of :func:`search_space`."""
+    return [*fixed, *open_keys([f"{key}={text}" for key, text in settings.items()])]
 
 
 def _fixed(override: Override) -> str:
@@ -345,7 +347,7 @@ class Axis:
 
 
 def search_space(overrides: Sequence[Override]) -> dict[str, Axis]:
-    """Return what is varied, by key as it is typed; the later override of a key counts.
+    """Return what is varied, by key; the later override of a key counts.
 
     Raises
     ------
@@ -354,7 +356,7 @@ def search_space(overrides: Sequence[Override]) -> dict[str, Axis]:
     """
     space: dict[str, Axis] = {}
     for override in overrides:
-        key = override.get_key_element()
+        key = override.get_key_element().lstrip("+")
         space.pop(key, None)
         if override.is_sweep_override():
             space[key] = _axis(override)

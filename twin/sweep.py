@@ -12,6 +12,7 @@ import itertools
 import sys
 import time
 import types
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ def register() -> None:
     sys.modules["hydra_plugins.twin"] = vars(parent)["twin"] = sys.modules[__name__]
     for plugin in (GridSweeper, OptunaSweeper, PoolLauncher):
         lend_name(plugin)
+    # conf/hydra/launcher/ray.yaml has the name of the plugin's own schema, which it shall fit.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore")
 
 
 def lend_name(plugin: type[Plugin]) -> None:
@@ -66,7 +69,7 @@ def resumed(words: Sequence[str]) -> list[str]:
         said = {word.lstrip("+").partition("=")[0] for word in rest}
         rest += [word for word in before if word.lstrip("+").partition("=")[0] not in said]
     if not {"-m", "--multirun"} & set(rest):
-        rest.append("--multirun")
+        rest.insert(0, "--multirun")
     return [*rest, f"hydra.sweep.dir={quoted(folder)}", "hydra.sweeper.resume=true"]
 
 
