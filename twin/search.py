@@ -376,7 +376,7 @@ def _axis(override: Override) -> Axis:
 
 def finish(study: Study, folder: Path) -> None:
     """Print which designs are best and draw them; raise if anything failed."""
-    from twin.plot.pareto import draw_study
+    from twin.plot.study import draw_study
 
     show.say(study)
     if study.known():
