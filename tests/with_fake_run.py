@@ -86,7 +86,8 @@ def install():
     fake("twin.run", check=check, execute=execute)
     fake("twin.results.terminal", summary_table=lambda summary: "the table")
     fake("twin.results.compare", compare=Compared)
-    fake("twin.plot.comparison", draw=lambda found, folder: None)
+    fake("twin.results.compare_page", write_page=lambda found, folder: None)
+    fake("twin.plot.all", draw_comparison=lambda found, folder, metrics, series: None)
 
 
 if __name__ == "__main__":
