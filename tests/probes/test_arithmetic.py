@@ -4,7 +4,16 @@ import pytest
 
 from twin import compose
 from twin.errors import ConfigError, ParameterError
-from twin.probes import fabric, gpu_time, heat_rejection, mass, nameplate, training
+from twin.probes import (
+    dataset,
+    fabric,
+    gpu_time,
+    heat_rejection,
+    mass,
+    nameplate,
+    training,
+    training_memory,
+)
 
 
 def test_gpu_weeks_on_all_gpus():
@@ -75,3 +84,26 @@ def test_a_run_may_need_more_than_there_is():
     one = training.needed_mfu(config, 1e12, 312e12 * 86400 / 6e12, 1, 1)
     assert one == pytest.approx(1.0)
     assert nameplate.servers_gwh(config, 1000 / 24) == pytest.approx(0.0065)
+
+
+def test_small_files_are_read_as_fast_as_they_are_opened():
+    packed, small = compose.load([]), compose.load(["storage.file_mb=0.2"])
+    assert dataset.minutes_per_pass(packed, 6) == pytest.approx(50)
+    assert dataset.minutes_per_pass(small, 6) == pytest.approx(6e15 / (1e6 * 2e5) / 60)
+    assert dataset.opens_per_s(packed, 50) == pytest.approx(4e7)
+
+
+def test_gpu_time_of_clips_is_that_of_the_pipeline_of_the_workload():
+    config = compose.load([])
+    assert dataset.gpu_weeks(config, "dense", 2e6) == pytest.approx(200)
+    with pytest.raises(ConfigError, match="no training task 'sparse'"):
+        dataset.gpu_weeks(config, "sparse", 1)
+    with pytest.raises(ConfigError, match="must hold a driving pipeline"):
+        dataset.gpu_weeks(compose.load(["workload=training_mix"]), "dense", 1)
+
+
+def test_the_state_of_a_model_is_sixteen_bytes_a_parameter():
+    config = compose.load(["gpu=a100"])
+    assert training_memory.state_gb_per_gpu(2e9, 4) == 8
+    assert training_memory.servers_needed(config, 4e10, 1.0) == 1  # exactly all of 640 GB
+    assert training_memory.servers_needed(config, 4.01e10, 1.0) == 2
