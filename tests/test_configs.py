@@ -18,11 +18,12 @@ SCENARIOS = list(catalogue.scenario_files())
 COOLINGS = catalogue.choices("cooling")
 
 MISFIT = re.compile(
-    r"^(rack\.|faults\.|workload\.path: is required|workload\..*what the facility has)"
+    r"^(rack\.|faults\.|facility\.(phases|racks_built)|workload\.path: is required"
+    r"|workload\..*what the facility has)"
 )
 """How a choice that is right in itself may be refused beside the others: a rack too small for
 its servers or too dense for its cooling, a fault of a unit that this cooling does not have, a
-trace that was not named, jobs too large."""
+trace that was not named, jobs too large, phases of other racks."""
 
 
 @functools.cache

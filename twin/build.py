@@ -105,6 +105,8 @@ class Design:
     cluster: Cluster = field(init=False)
     build_out: BuildOut | None = field(init=False)
     it_nameplate_w: float = field(init=False)
+    built_it_w: float = field(init=False)
+    """Plate rating of all IT, were every rack position built filled like the others. [W]"""
     aux_w: float = field(init=False)
 
 
@@ -223,7 +225,9 @@ def size(design: Design, replication: int = 0) -> None:
     design.it_nameplate_w = (
         cluster.servers * server.nameplate_w + design.network.power_w() + storage_w
     )
-    design.aux_w = facility.aux_fraction * design.it_nameplate_w
+    positions = facility.racks_built or cluster.racks
+    design.built_it_w = (design.it_nameplate_w - storage_w) * positions / cluster.racks + storage_w
+    design.aux_w = facility.aux_fraction * design.built_it_w
     _size_plant_and_feed(design)
     _branches(design)
     design.power.know_prices(design.grid.price_per_kwh)
@@ -278,8 +282,11 @@ def _time(design: Design) -> None:
 
 
 def _size_plant_and_feed(design: Design) -> None:
-    """Size the plant for IT and losses, then the feed for IT and that plant."""
-    it_w, site, cluster = design.it_nameplate_w, design.site, design.cluster
+    """Size the plant for IT and losses, then the feed for IT and that plant.
+
+    Both for every rack position built, filled or not.
+    """
+    it_w, site, cluster = design.built_it_w, design.site, design.cluster
     feed, plant = design.power, design.cooling
     with _named("power"):
         feed.size(FeedDesign(it_w, 0.5 * it_w, design.aux_w))  # a first guess of the plant
@@ -290,7 +297,7 @@ def _size_plant_and_feed(design: Design) -> None:
     plant_design = PlantDesign(
         it_w=it_w,
         heat_w=heat_w,
-        racks=cluster.racks,
+        racks=design.facility.racks_built or cluster.racks,
         servers=cluster.servers,
         rack_w=min(design.rack.servers_per_rack, cluster.servers) * design.gpu.nameplate_w,
         altitude_m=site.altitude_m,

@@ -132,7 +132,7 @@ class FacilityConfig:
     restart_minutes: NonNegative
     """From power to a server that takes jobs: firmware, tests, drivers. [min]"""
     racks_built: Annotated[int, Range(0, 10_000_000)] = 0
-    """Rack positions built; 0 means as many as the GPUs fill."""
+    """Rack positions built, for which plant and feed are sized; 0: as many as the GPUs fill."""
     phases: list[Phase] = dataclasses.field(default_factory=list)
     """When the racks come; none: all stand from the start. ``gpus`` is what fills them in the
     end. What has not come holds no job and draws nothing; plant and feed are built for the end."""

@@ -778,7 +778,10 @@ def service(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> L
     wants are then free for others. Requests and tokens count only while GPUs are held.
     """
     profile: ServiceProfile = offer.profile
-    for step, activity in enumerate(profile.activity.tolist()):
+    first = offer.from_step
+    if first:
+        yield env.timeout(first * offer.step_s - env.now)
+    for step, activity in enumerate(profile.activity[first:].tolist(), start=first):
         wanted = 1 if offer.replicas is None else int(offer.replicas[step])
         _scale(env, dispatcher, offer, wanted, activity)
         dispatcher.offer(offer, step)

@@ -185,6 +185,8 @@ class Service:
     jobs: list[Job] = field(default_factory=list)
     """Its jobs, in order of their start; owned by jobs.py."""
     started: int = 0
+    from_step: int = 0
+    """Step in which it asks for its GPUs; before it there is nothing."""
     paced: Callable[[float], Any] | None = None
     """The profile if GPUs work at this fraction of their own rate; None: the same."""
 

@@ -251,7 +251,7 @@ def costs(design: Design, facility: Facility) -> Costs:
     return prices.costs(
         prices.capital(
             round(design.facility.gpus * (1.0 - missing_fraction(design))),
-            design.it_nameplate_w,  # the building stands from the start
+            design.built_it_w,  # the building stands from the start
             design.cooling.liquid_fraction(),
         ),
         hours=totals.seconds / SECONDS_PER_HOUR,

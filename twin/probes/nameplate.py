@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twin.build import read
+from twin.build import read, size
 from twin.network.nvl_domain import NvlDomain
 
 
@@ -61,3 +61,25 @@ def scale_up_domain_kw(config: Mapping[str, Any], peak_over_nominal: float) -> f
         fabric_w -= trays_w
         inside_w += trays_w * joined / number
     return (inside_w * peak_over_nominal + fabric_w * joined / number) / 1e3
+
+
+def servers_million_dollars(config: Mapping[str, Any], dollars_per_server: float) -> float:
+    """Return what all servers cost to buy [million dollars]."""
+    return servers(config) * dollars_per_server / 1e6
+
+
+def energy_dollars(config: Mapping[str, Any], days: float, dollars_per_kwh: float) -> float:
+    """Return what that energy costs [dollars]."""
+    return servers_gwh(config, days) * 1e6 * dollars_per_kwh
+
+
+def wh_per_request(config: Mapping[str, Any], requests_per_day: float) -> float:
+    """Return that energy for each of so many requests a day [Wh]."""
+    return servers_gwh(config, 1.0) * 1e9 / requests_per_day
+
+
+def it_mw(config: Mapping[str, Any]) -> float:
+    """Return the nameplate power of servers, network and storage [MW]."""
+    design = read(config)
+    size(design)
+    return design.it_nameplate_w / 1e6

@@ -176,8 +176,7 @@ class InferenceService(Workload):
     def services(self, context: WorkloadContext) -> list[Service]:
         """Return the service with its profile over the whole run, one for each tranche of replicas.
 
-        A tranche holds its GPUs from when there are any for it, and shares the load evenly
-        with the others from its day on.
+        A tranche asks for its GPUs on its day and shares the load evenly with the others from then.
         """
         steps = math.ceil(context.duration_s / self.step_s)
         demand = self._demand(context, steps)
@@ -195,7 +194,7 @@ class InferenceService(Workload):
             return np.asarray(values.reshape(steps, -1).mean(axis=1))
 
         found, before = [], 0
-        for k, (_, count) in enumerate(tranches):
+        for k, (day, count) in enumerate(tranches):
             own, there = count - before, number >= k
             before = count
             profile = ServiceProfile(
@@ -205,7 +204,9 @@ class InferenceService(Workload):
                 means(unserved * (there if k == 0 else 0.0)),
             )
             name = self.label("inference") + (f"-{k + 1}" if len(tranches) > 1 else "")
-            found.append(Service(name, own * self.gpus_per_replica, self.step_s, profile))
+            gpus, first = own * self.gpus_per_replica, int(day * SECONDS_PER_DAY // self.step_s)
+            if first < steps:
+                found.append(Service(name, gpus, self.step_s, profile, from_step=first))
         return found
 
     def _middle_s(self, steps: int) -> NDArray[np.float64]:
