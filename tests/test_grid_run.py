@@ -94,3 +94,83 @@ def test_a_bad_file_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ConfigError, match=r"site: nowhere\.csv: no such file"):
         run.check(compose.load([*BASE, "site.tariff.price_path=nowhere.csv"]))
     assert not list(tmp_path.iterdir())
+
+
+# ---- PV behind the meter -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sunny(tmp_path_factory):
+    """The same day without PV, with some, and with far too much beside a battery."""
+    pytest.importorskip("pvlib")
+    folder = tmp_path_factory.mktemp("pv")
+    beat = ["clock.heartbeat_s=300", "power=n_plus_1_pv"]
+    pv = ["power.pv.clear_sky_fraction=0.8"]
+    return (
+        finished(folder / "none", beat[0], "power=n_plus_1"),
+        finished(folder / "some", *beat, *pv, "power.pv.kw_peak=50"),
+        finished(
+            folder / "much",
+            *beat,
+            *pv,
+            "power.pv.kw_peak=2000",
+            "power.bess={at: utility, power_fraction: 0.5, hours: 2, round_trip_efficiency: 0.86,"
+            " reserve_fraction: 0.1, import_limit_fraction: null, charge_below_price: null,"
+            " discharge_above_price: null, ahead_hours: 24}",
+            "site.tariff.time_of_use=[{price_per_kwh: 1.2, hours: [[1, 4]]}]",
+        ),
+    )
+
+
+def test_pv_takes_load_off_the_meter_and_leaves_pue_alone(sunny):
+    none, some, _ = sunny
+    series = some.series()
+    assert some.summary["energy_residual_fraction"] < 1e-9
+    assert some.summary["pue"] == none.summary["pue"]
+    assert series["utility_power_w"] + series["pv_power_w"] == pytest.approx(
+        none.series()["utility_power_w"], rel=1e-12
+    )
+    kwh = some.summary["pv_energy_kwh"]
+    assert kwh > 100.0
+    assert kwh == pytest.approx(series["pv_power_w"].sum() * 300.0 / 3.6e6)
+    assert none.summary["carbon_t"] - some.summary["carbon_t"] == pytest.approx(kwh * 0.6516 / 1e3)
+    assert none.summary["pv_energy_kwh"] is None
+    assert np.isnan(none.series()["pv_power_w"]).all()
+    assert (some.summary["generator_energy_kwh"], series["generator_power_w"].max()) == (0.0, 0.0)
+    assert "of a clear sky in every hour, assumed" in some.info["on_site"]["pv"]["source"]
+
+
+def test_surplus_fills_the_battery_and_the_rest_is_curtailed(sunny):
+    _, _, much = sunny
+    series, on_site = much.series(), much.info["on_site"]
+    assert much.summary["energy_residual_fraction"] < 1e-9
+    assert series["utility_power_w"].min() == 0.0
+    assert on_site["pv"]["curtailed_kwh"] > 1000.0
+    assert on_site["storage"]["charged_kwh"] > 0.0, "it gave by night and is filled by day"
+    assert series["battery_j"].max() == pytest.approx(series["battery_j"][0], rel=1e-6)
+    assert on_site["storage"]["saved"] > 0.0
+
+
+def test_in_an_outage_pv_is_off_and_generators_count(tmp_path):
+    pytest.importorskip("pvlib")
+    done = finished(
+        tmp_path / "run",
+        "power=n_plus_1_pv",
+        "clock.start='2023-07-03 12:00'",
+        "clock.duration_days=0.2",
+        "clock.heartbeat_s=60",
+        "output.interval_s=60",
+        "faults=utility_outage",
+        "faults.scheduled.line.at_hours=1",
+        "faults.scheduled.line.repair_hours=1",
+        "faults.scheduled.generators.at_hours=3",
+    )
+    series = done.series()
+    dark = (series["at_s"] > 3700) & (series["at_s"] < 7100)
+    assert series["pv_power_w"][dark].max() == 0.0
+    assert series["pv_power_w"][~dark].max() > 0.0
+    assert series["generator_power_w"][dark].max() > 0.0
+    assert done.summary["generator_energy_kwh"] == pytest.approx(
+        series["generator_power_w"].sum() * 60.0 / 3.6e6
+    )
+    assert done.summary["energy_residual_fraction"] < 1e-9

@@ -231,6 +231,8 @@ def size(design: Design, replication: int = 0) -> None:
     _size_plant_and_feed(design)
     _branches(design)
     design.power.know_prices(design.grid.price_per_kwh)
+    if design.power.wants_sun():
+        design.power.know_sun(design.site.sunshine(design.start, design.duration_s, design.weather))
     design.power.seed(rng)
     design.faults.check(machines(design))
 

@@ -279,6 +279,8 @@ class Facility:
             tokens / dt_s,
             allocated / dt_s if capped else 0.0,
             slo_fraction,
+            nan if feed.pv_w is None else feed.pv_w,
+            nan if feed.generator_w is None else feed.generator_w,
         ]
         self.pending.append((from_s, dt_s, warm, row))
         if len(self.pending) >= self.block:
@@ -292,7 +294,7 @@ class Facility:
         # Auxiliaries (lighting, offices) give their heat to the outdoors.
         out_w = plant.ambient_heat_w + plant.reused_heat_w + feed.ambient_heat_w + aux_w
         out_w += (plant.stored_j + feed.stored_j) / dt_s
-        in_w = feed.utility_w + feed.generator_w
+        in_w = feed.utility_w + (feed.generator_w or 0.0) + (feed.pv_w or 0.0)
         taken_w = in_w + max(0.0, -feed.stored_j / dt_s)  # what batteries give comes in, too
         # Of the energy of a beat or a part of it, and at least of 1 kW over a whole one: a part
         # may be so short that the rounding of large stores exceeds what it moved.
@@ -347,6 +349,9 @@ class Facility:
         totals.throttled_gpu_s += sums["throttled_gpus"]
         totals.capped_gpu_s += sums["capped_gpus"]
         totals.tokens += sums["tokens_per_s"]
+        for source, name in (("pv_j", "pv_power_w"), ("generator_j", "generator_power_w")):
+            if sums[name] == sums[name]:  # NaN: there is none
+                setattr(totals, source, (getattr(totals, source) or 0.0) + sums[name])
         bought_kwh = lengths_s * column["utility_power_w"] / JOULES_PER_KWH
         totals.cost += float(bought_kwh @ column["price_per_kwh"])
         market_kg_per_kwh = self.grid.market_kg_per_kwh

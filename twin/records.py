@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.rng import RngFor
 
 QUEUED = "queued"
@@ -129,6 +132,23 @@ class Weather:
 
     drybulb_c: float
     wetbulb_c: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sunshine:
+    """Where the sun stands over a run and what arrives, hour by hour; arrays of one length."""
+
+    first_at_s: float
+    """When the first hour begins, 0 or before. [s]"""
+    middles_utc: NDArray[np.datetime64]
+    latitude: float
+    longitude: float
+    altitude_m: float
+    drybulb_c: NDArray[np.float64]
+    irradiance_w_per_m2: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None
+    """Means of the hour: global horizontal, direct normal, diffuse horizontal; None: not known."""
+    wind_m_per_s: NDArray[np.float64] | None
+    source: str
 
 
 @dataclass(frozen=True, slots=True)

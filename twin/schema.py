@@ -751,6 +751,24 @@ SUMMARY = _keys(
         FLOW,
         "lower",
     ),
+    Key(
+        "pv_energy_kwh",
+        "PV energy used",
+        "kWh",
+        "integral of pv_power_w: what is not curtailed; null where there is no PV",
+        LEDGER,
+        ENERGY,
+        "higher",
+    ),
+    Key(
+        "generator_energy_kwh",
+        "Generator energy",
+        "kWh",
+        "integral of generator_power_w; null where there are no generators",
+        LEDGER,
+        ENERGY,
+        "lower",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 
@@ -797,6 +815,8 @@ SERIES = _columns(
         "null where there are none",
         WORKLOAD,
     ),
+    Column("pv_power_w", "W", "photovoltaic power on site that is used; null where there is none"),
+    Column("generator_power_w", "W", "power from generators on site; null where there are none"),
 )
 """Columns of ``series.parquet``, in order."""
 

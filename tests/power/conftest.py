@@ -1,17 +1,15 @@
 """Ready feeds, and a driver that lets time pass in one as a facility would."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.support.power_files import read_power
 from twin.config import parse
 from twin.power.base import FeedDesign
 from twin.power.feed import Feed
 from twin.rng import rng_for
 
-CONF = Path(__file__).parents[2] / "conf" / "power"
 DESIGN = FeedDesign(it_w=1.9e6, mechanical_w=0.7e6, aux_w=0.02e6)
 
 
@@ -20,7 +18,7 @@ def ready():
     """Return a function that gives the feed of a file in conf/power, sized."""
 
     def feed(name, design=DESIGN, **changes):
-        data = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+        data = read_power(name)
         for element, keys in changes.items():
             data["elements"][element] |= keys
         made = parse(Feed, data, "power")
@@ -64,7 +62,7 @@ class Drive:
         self.at_s += dt_s
         self.unserved_j += (self.it_w - it_w) * dt_s
         taken_w = it_w + mechanical_w + aux_w + heat_w + state.ambient_heat_w
-        given_w = state.utility_w + state.generator_w
+        given_w = state.utility_w + (state.generator_w or 0.0) + (state.pv_w or 0.0)
         error_j = abs((given_w - taken_w) * dt_s - state.stored_j)
         self.residual_j = max(self.residual_j, error_j / max(taken_w * dt_s, 1e3))
         assert state.unserved_w == 0.0

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.power_files import read_power
 from twin.config import parse
 from twin.errors import ConfigError, ParameterError
 from twin.power.base import FeedDesign
@@ -21,7 +22,7 @@ BEAT_S = 60.0
 
 def ready(name, design=DESIGN, **bess):
     """Return the feed of a file in conf/power, sized."""
-    data = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    data = read_power(name)
     if bess:
         data["bess"] |= bess
     feed = parse(Feed, data, "power")
@@ -236,7 +237,10 @@ def test_storage_trades_when_told_prices():
 
 @pytest.mark.parametrize(
     ("element", "change", "said"),
-    [("utilty", {}, "did you mean 'utility'"), ("utility", {"loss": [0.1, 0, 0]}, "0 with a bess")],
+    [
+        ("utilty", {}, "did you mean 'utility'"),
+        ("utility", {"loss": [0.1, 0, 0]}, "0 with bess there"),
+    ],
 )
 def test_storage_in_the_wrong_place_is_refused(element, change, said):
     data = yaml.safe_load((CONF / "n_plus_1_bess.yaml").read_text())

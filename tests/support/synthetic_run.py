@@ -86,6 +86,8 @@ def make_run(
         "battery_j": np.full(n, np.nan),
         "tokens_per_s": 40e3 * (1 + 0.6 * np.sin((hour - 9) / 24 * 2 * np.pi)),
         "capped_gpus": np.zeros(n),
+        "pv_power_w": np.full(n, np.nan),
+        "generator_power_w": np.zeros(n),
         "slo_fraction": np.clip(1.05 - 0.1 * allocated, 0.0, 1.0),
     }
     table = np.column_stack([columns[name] for name in ROW])

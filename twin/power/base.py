@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from twin.config import Component
 from twin.physics.steps import StepSeries
+from twin.records import Sunshine
 from twin.rng import RngFor
 
 Load = Literal["it", "mechanical", "aux", "movers"]
@@ -65,8 +66,10 @@ class FeedState:
     """Energy in batteries at the end of the beat; None where there is none modelled. [J]"""
     unserved_w: float = 0.0
     """Power asked for that no live path could carry; it was not drawn. [W]"""
-    generator_w: float = 0.0
-    """Power from generators on site. [W]"""
+    generator_w: float | None = None
+    """Power from generators on site; None where there are none. [W]"""
+    pv_w: float | None = None
+    """Power from PV on site that is used; None where there is none. [W]"""
 
 
 class Change(NamedTuple):
@@ -114,6 +117,13 @@ class PowerFeed(Component):
 
     def know_prices(self, prices: StepSeries) -> None:
         """Take the prices of the run, as they are published; a feed may look ahead."""
+
+    def wants_sun(self) -> bool:
+        """Return whether it must be told of the sun."""
+        return False
+
+    def know_sun(self, sun: Sunshine) -> None:
+        """Take the sun of the run."""
 
     def tell_price(self, price_per_kwh: float, at_s: float = 0.0) -> None:
         """Take the price of the beat to come, and when it begins."""

@@ -32,9 +32,11 @@ from twin.power.bess import Bess
 from twin.power.breaker import Breaker
 from twin.power.diagram import SINKS, Element, diagram, with_movers
 from twin.power.fuel import Tank
+from twin.power.pv import PvArray
 from twin.power.routes import Routes, Row, element_loads_w, flatten, highest_it_w
 from twin.power.stores import Stores
 from twin.power.supply import Supply
+from twin.records import Sunshine
 from twin.rng import RngFor
 
 ROUNDING = 1.0 + 1e-9
@@ -73,6 +75,7 @@ class Feed(PowerFeed):
     contract_kw: Positive | None = None
     """Power contracted on each utility line; None: what the design load needs. [kW]"""
     bess: Bess | None = None
+    pv: PvArray | None = None
 
     # ---- fixed by the diagram ----
     _names: list[str] = field(init=False, repr=False)
@@ -114,6 +117,11 @@ class Feed(PowerFeed):
     _it_losses_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
     """Of the IT rows and of recharging: (all, those outdoors)."""
     _price_per_kwh: float | None = field(init=False, default=None)
+    _at_s: float = field(init=False, default=0.0)
+    """When the present beat began. [s]"""
+    _pv_at: int = field(init=False, default=-1)
+    _pv_w: float = field(init=False, default=0.0)
+    """PV power used in the last beat."""
     _hot: bool = field(init=False, default=False)
     """Whether a breaker remembers an overload."""
     _released_j: float = field(init=False, default=0.0)
@@ -138,15 +146,17 @@ class Feed(PowerFeed):
         self._breakers = {i: e.breaker for i, e in enumerate(ordered) if e.breaker}
         self._tanks = [(i, e.fuel) for i, e in enumerate(ordered) if e.fuel]
         require(bool(self._utilities), "elements", sorted(self._names), "with a utility")
-        if self.bess is not None:
-            self._check_bess(self.bess)
+        for key, behind in (("bess", self.bess), ("pv", self.pv)):
+            if behind is not None:
+                self._check_meter(key, behind.at)
 
-    def _check_bess(self, bess: Bess) -> None:
+    def _check_meter(self, key: str, at: str) -> None:
+        """Refuse storage or PV that does not stand at the meter of a utility."""
         names = [self._names[i] for i in self._utilities]
-        require(bess.at in names, "bess.at", bess.at, f"a utility; {suggest(bess.at, names)}")
-        lossless = max(self.elements[bess.at].loss) == 0.0
-        require(lossless, f"elements.{bess.at}.loss", self.elements[bess.at].loss, "0 with a bess")
-        require("bess" not in self.elements, "elements.bess", "an element", "named otherwise")
+        require(at in names, f"{key}.at", at, f"a utility; {suggest(at, names)}")
+        lossless = max(self.elements[at].loss) == 0.0
+        require(lossless, f"elements.{at}.loss", self.elements[at].loss, f"0 with {key} there")
+        require(key not in self.elements, f"elements.{key}", "an element", "named otherwise")
 
     def _kinds_below(self, name: str) -> set[str]:
         """Return the kinds of sink that hang on an element, or that it is."""
@@ -168,6 +178,8 @@ class Feed(PowerFeed):
         self._held_j = 0.0
         rated_w = [units * w for units, w in zip(self._installed, self._unit_w, strict=True)]
         bess_at = self._index[self.bess.at] if self.bess else -1
+        self._pv_at = self._index[self.pv.at] if self.pv else -1
+        self._at_s = self._pv_w = 0.0
         self._stores = Stores(self._ordered, rated_w, self.bess, bess_at)
         for breaker in self._breakers.values():
             breaker.reset()
@@ -193,9 +205,18 @@ class Feed(PowerFeed):
         if self.bess is not None:
             self.bess.know_prices(prices)
 
+    def wants_sun(self) -> bool:
+        """Return whether there is PV on site."""
+        return self.pv is not None
+
+    def know_sun(self, sun: Sunshine) -> None:
+        """Let PV work out its power over the run."""
+        if self.pv is not None:
+            self.pv.know_sun(sun)
+
     def tell_price(self, price_per_kwh: float, at_s: float = 0.0) -> None:
         """Take the price of the beat to come, for storage that trades."""
-        self._price_per_kwh = price_per_kwh
+        self._price_per_kwh, self._at_s = price_per_kwh, at_s
         if self.bess is not None:
             self.bess.look(at_s)
 
@@ -232,19 +253,22 @@ class Feed(PowerFeed):
         self._held_j = (lost_w - ambient_w) * dt_s
         stored_j, battery_j = self._held_j - self._released_j, None
         bess_heat_w = 0.0  # outdoors
+        shone_w = self._shine(dt_s) if self.pv is not None else 0.0
         if self._stores.exist:
             bess_heat_w = self._use_stores(dt_s)
             stored_j += self._stores.close()
             battery_j = self._stores.energy_j
+        pv_w = None if self.pv is None else self._use_pv(self.pv, shone_w, dt_s)
         state = FeedState(
             utility_w=self._drawn_w(self._utilities),
             loss_w=self._it_losses_w[0] + lost_w + bess_heat_w,
             it_loss_w=self._it_losses_w[0] + it_lost_w,
             ambient_heat_w=self._it_losses_w[1] + ambient_w + bess_heat_w,
             stored_j=stored_j,
+            pv_w=pv_w,
             battery_j=battery_j,
             unserved_w=0.0 if self._routes.all_fed else self._unserved_w(),
-            generator_w=self._drawn_w(self._generators) if self._generators else 0.0,
+            generator_w=self._drawn_w(self._generators) if self._generators else None,
         )
         self._pass_time(dt_s)
         return state
@@ -342,6 +366,8 @@ class Feed(PowerFeed):
             at_rest_w, linear, quadratic = self._loss_of(i)
             if self.bess is not None and i == stores.bess_at:
                 load_w[i] = load_w[i] + stores.bess_w[0]
+            if self.pv is not None and i == self._pv_at:
+                load_w[i] = np.maximum(load_w[i] - self._pv_w, 0.0)
             out_w = load_w[i]
             meter_w = meter_w + out_w + at_rest_w + out_w * (linear + out_w * quadratic)
         rated_w = routes.rated_w
@@ -355,7 +381,8 @@ class Feed(PowerFeed):
 
     def accounts(self) -> dict[str, dict[str, Any]]:
         """Return what storage and sources on site did since the start, by name."""
-        return {} if self.bess is None else {"storage": self.bess.account()}
+        found = {"storage": self.bess, "pv": self.pv}
+        return {name: each.account() for name, each in found.items() if each is not None}
 
     @property
     def storage_w(self) -> float:
@@ -533,6 +560,31 @@ class Feed(PowerFeed):
                 f"above its rating of {self._routes.rated_w[i] / 1e3:.1f} kW"
             )
 
+    def _shine(self, dt_s: float) -> float:
+        """Let PV take what it can off its meter, be it more than there is; return how much."""
+        if self.pv is None or not self._supply.energised(self._pv_at):
+            return 0.0
+        shone_w = self.pv.mean_w(self._at_s, self._at_s + dt_s)
+        self._load_w[self._pv_at] -= shone_w
+        return shone_w
+
+    def _use_pv(self, pv: PvArray, shone_w: float, dt_s: float) -> float:
+        """Curtail what nobody took; return the PV power that is used [W]."""
+        i, load_w = self._pv_at, self._load_w
+        surplus_w = max(0.0, -load_w[i])
+        load_w[i] = max(0.0, load_w[i])
+        pv.produced_j += shone_w * dt_s
+        pv.curtailed_j += surplus_w * dt_s
+        self._pv_w = shone_w - surplus_w
+        self._look_at_meter(i)
+        return self._pv_w
+
+    def _look_at_meter(self, i: int) -> None:
+        """Keep the peak of a utility once storage and PV have done their part."""
+        if self._load_w[i] > min(self._peak_w[i], self._routes.rated_w[i] * ROUNDING):
+            self._look(i, self._load_w[i])
+            self._mark_w[i] = inf
+
     def _use_stores(self, dt_s: float) -> float:
         """Let batteries carry and storage at the meter trade; return the heat of the latter."""
         stores, load_w = self._stores, self._load_w
@@ -540,10 +592,7 @@ class Feed(PowerFeed):
         if self.bess is None:
             return 0.0
         heat_w = stores.trade(load_w, self._supply, self._price_per_kwh, dt_s)
-        i = stores.bess_at
-        if load_w[i] > min(self._peak_w[i], self._routes.rated_w[i] * ROUNDING):
-            self._look(i, load_w[i])
-            self._mark_w[i] = inf
+        self._look_at_meter(stores.bess_at)
         return heat_w
 
     def _unserved_w(self) -> float:
@@ -633,5 +682,8 @@ class Feed(PowerFeed):
             min(peak_w, rated_w * ROUNDING)
             for peak_w, rated_w in zip(self._peak_w, self._routes.rated_w, strict=True)
         ]
+        # Looked at after storage and PV have done their part.
         if self.bess is not None:
-            self._mark_w[self._stores.bess_at] = inf  # looked at after storage has done its part
+            self._mark_w[self._stores.bess_at] = inf
+        if self.pv is not None:
+            self._mark_w[self._pv_at] = inf

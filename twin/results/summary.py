@@ -58,6 +58,8 @@ class Totals:
     aux_j: float = 0.0
     facility_j: float = 0.0
     utility_j: float = 0.0
+    pv_j: float | None = None
+    generator_j: float | None = None
     reused_j: float = 0.0
     unserved_j: float = 0.0
     water_kg: float = 0.0
@@ -183,6 +185,8 @@ def _energies(t: Totals, facts: Facts) -> Summary:
         "nameplate_energy_gwh": facts.nameplate_it_w * t.seconds / JOULES_PER_GWH,
         "unserved_energy_kwh": t.unserved_j / JOULES_PER_KWH,
         "energy_residual_fraction": t.residual_max,
+        "pv_energy_kwh": None if t.pv_j is None else t.pv_j / JOULES_PER_KWH,
+        "generator_energy_kwh": None if t.generator_j is None else t.generator_j / JOULES_PER_KWH,
     }
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from twin.config import Celsius, Component, Range
 from twin.errors import RunError
+from twin.records import Sunshine
 from twin.rng import RngFor
 from twin.site.grid import GridCarbon, GridSignals, Tariff, When, grid_signals
 
@@ -88,6 +89,10 @@ class Site(Component):
         Reads whatever file is configured, so a call before anything is written
         refuses a bad one in time.
         """
+
+    @abstractmethod
+    def sunshine(self, start: datetime, duration_s: float, weather: WeatherSeries) -> Sunshine:
+        """Return where the sun stands over a run and, where known, what arrives."""
 
     @property
     def currency(self) -> str:

@@ -387,7 +387,7 @@ def stretch(
     if year is not None:
         whole, notes = _calendar_year(file, year)
         stamps = np.datetime64(begin, "h") + np.arange(hours + AHEAD_HOURS)
-        return begin, whole[_hour_of_leap_year(stamps)], notes
+        return begin, whole[hour_of_leap_year(stamps)], notes
     n = len(file.per_kwh)
     early, late = max(0, -into_h), max(0, into_h + hours - 1 - n)
     if max(early, late) > EDGE_HOURS:
@@ -418,7 +418,7 @@ def _calendar_year(file: HourlyFile, year: int) -> tuple[Floats, list[str]]:
     whole = np.full(366 * 24, np.nan)
     for chosen in (~of_year, of_year):  # its own hours last: they win
         near = chosen & (abs(stamps - stamps[of_year][0]).astype(int) < 2 * 366 * 24)
-        whole[_hour_of_leap_year(stamps[near])] = file.per_kwh[near]
+        whole[hour_of_leap_year(stamps[near])] = file.per_kwh[near]
     leap_day = slice(59 * 24, 60 * 24)
     of_leap_day = stamps[of_year].astype("datetime64[D]") == np.datetime64(f"{year}-02-28") + 1
     if year % 4 or (year % 100 == 0 and year % 400) or not of_leap_day.any():
@@ -439,7 +439,7 @@ def _calendar_year(file: HourlyFile, year: int) -> tuple[Floats, list[str]]:
     return whole, notes
 
 
-def _hour_of_leap_year(stamps: NDArray[np.datetime64]) -> NDArray[np.int64]:
+def hour_of_leap_year(stamps: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """Return which hour of a year of 366 days each stamp is, by its date."""
     days = stamps.astype("datetime64[D]")
     years = days.astype("datetime64[Y]")

@@ -18,9 +18,9 @@ def read_weather_file(path: str) -> WeatherFile:
     InputFileError
         If it is missing, of no known format, or holds rows that cannot be used.
     """
-    text = _text(path)
+    text = text_of(path)
     start = text[:200].lstrip()
-    if start.startswith("LOCATION,") or ".epw" in Path(path).name.lower():
+    if is_epw(text, path):
         return epw.read_epw(text, path)
     if start.startswith("{"):
         return open_meteo.read_open_meteo(text, path)
@@ -32,7 +32,19 @@ def read_weather_file(path: str) -> WeatherFile:
     )
 
 
-def _text(path: str) -> str:
+def is_epw(text: str, path: str) -> bool:
+    """Return whether a file is an EPW, by its first word or its name."""
+    return text[:200].lstrip().startswith("LOCATION,") or ".epw" in Path(path).name.lower()
+
+
+def text_of(path: str) -> str:
+    """Return the text of a weather file, plain or gzipped.
+
+    Raises
+    ------
+    InputFileError
+        If it is missing or cannot be read.
+    """
     file = Path(path).expanduser()
     if not file.is_file():
         raise InputFileError(f"site.weather_path={path}: no such file")
