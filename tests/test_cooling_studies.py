@@ -53,23 +53,25 @@ def finished(folder, config):
 # ---- part load ----
 
 
-def site_pue(cooling, load_fraction, power="n"):
+def site_pue(cooling, load_fraction, power="n", weather=(20.0, 15.0)):
     """Return PUE in steady state with that fraction of the nameplate IT power."""
     design = build.read(load(cooling, power=power))
     build.size(design)
     it_w = load_fraction * design.it_nameplate_w
     for _ in range(12):
         heat_w = it_w + design.power.serve_it(it_w, 300.0)
-        plant = design.cooling.step(heat_w, 20.0, 15.0, 300.0)
+        plant = design.cooling.step(heat_w, *weather, 300.0)
         feed = design.power.serve_all(plant.power_w, design.aux_w, 300.0)
     return (it_w + feed.loss_w + plant.power_w + design.aux_w) / it_w
 
 
 @every_plant
 @pytest.mark.parametrize("power", ["n", "two_n"])
-def test_pue_is_worse_at_a_tenth_of_the_load_than_at_half(cooling, power):
+@pytest.mark.parametrize("weather", [(20.0, 15.0), (-10.0, -11.0), (34.0, 26.0)])
+def test_pue_is_worse_at_a_tenth_of_the_load_than_at_half(cooling, power, weather):
     """No-load losses of the feed, auxiliaries, fans and pumps at their least speed remain."""
-    assert site_pue(cooling, 0.1, power) > site_pue(cooling, 0.5, power) + 0.05
+    tenth, half = (site_pue(cooling, load, power, weather) for load in (0.1, 0.5))
+    assert tenth > half + 0.05
 
 
 @every_plant

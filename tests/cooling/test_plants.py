@@ -1,7 +1,7 @@
 """The contract every plant in conf/cooling keeps."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.plants import NAMES, design, parsed, plant, residual, steady
@@ -72,18 +72,50 @@ def test_energy_does_not_depend_on_the_beat(name):
     assert long["water"] == pytest.approx(short["water"], rel=5e-3, abs=1.0)
 
 
-@every_plant
-@pytest.mark.parametrize("weather", [(33.0, 25.0), (15.0, 10.0), (-8.0, -10.0)])
-def test_more_heat_never_lowers_the_power_of_running_units(name, weather):
-    fractions = (0.15, 0.3, 0.45, 0.6, 0.75)
-    powers = []
-    for fraction in fractions:
-        made = plant(name)
-        for chillers in _banks(made):
-            chillers.fixed_units = chillers.duty_units
-        powers.append(steady(made, fraction * design().heat_w, *weather).power_w)
+def settled(made, heat_w, weather):
+    """Return the steady state with all duty chillers running, whatever the load."""
+    for chillers in _banks(made):
+        chillers.fixed_units = chillers.duty_units
+    return steady(made, heat_w, *weather)
 
-    assert powers == sorted(powers)
+
+@every_plant
+@few
+@given(
+    fractions=st.tuples(st.floats(0.05, 0.95), st.floats(0.05, 0.95)),
+    drybulb_c=st.floats(-25.0, 38.0),
+    depression_k=st.floats(0.0, 12.0),
+)
+@example(fractions=(0.15, 0.75), drybulb_c=33.0, depression_k=8.0)
+@example(fractions=(0.3, 0.45), drybulb_c=-8.0, depression_k=2.0)
+def test_more_heat_never_lowers_the_power_of_running_units(
+    name, fractions, drybulb_c, depression_k
+):
+    weather = drybulb_c, min(drybulb_c - depression_k, 26.5)
+    less_w, more_w = sorted(fraction * design().heat_w for fraction in fractions)
+    less, more = (settled(plant(name), heat_w, weather) for heat_w in (less_w, more_w))
+    assert more.power_w >= less.power_w * (1.0 - 1e-6)
+
+
+@few
+@pytest.mark.parametrize("machine", ["carrier_19xr", "trane_cvhf", "york_yk"])
+@given(
+    fraction=st.floats(0.1, 0.9),
+    wetbulbs_c=st.tuples(st.floats(-20.0, 26.5), st.floats(-20.0, 26.5)),
+    depressions_k=st.tuples(st.floats(0.0, 12.0), st.floats(0.0, 12.0)),
+)
+def test_hotter_or_wetter_air_never_lowers_compressor_power(
+    machine, fraction, wetbulbs_c, depressions_k
+):
+    """At equal set points and a fixed number of running units."""
+    dry_c, wet_c = sorted(wetbulbs_c)
+    cool_k, hot_k = sorted(depressions_k)
+    cool, hot = (
+        settled(plant("chilled_air", chillers__machine=machine), fraction * design().heat_w, air)
+        for air in ((dry_c + cool_k, dry_c), (wet_c + hot_k, wet_c))
+    )
+    assert cool.unmet_w == hot.unmet_w == 0.0
+    assert hot.parts_w["chiller"] >= cool.parts_w["chiller"] * (1.0 - 1e-6)
 
 
 @every_plant
