@@ -168,6 +168,22 @@ def test_rear_doors_end_between_50_and_100_kw():
         run.check(compose.load(["scenario=rack_100kw", "cooling=rear_door"]))
 
 
+def test_or_loads_it_only_as_far_as_it_can_be_cooled(tmp_path):
+    """Four DGX H100 of 10.2 kW in a rack of 50 kW; contained air carries two of them."""
+    config = load("chilled_air")
+    for group, name in (("gpu", "h100"), ("rack", "50kw")):
+        config[group] = copy.deepcopy(choice(group, name))
+    config["rack"]["fit_to_cooling"] = True
+    done = finished(tmp_path / "run", config)
+
+    racks = 256 // (2 * 8)
+    assert len(done.racks()["rack_id"]) == racks
+    stranded_kw = done.summary["stranded_power_kw"]
+    assert stranded_kw > racks * (50.0 - 2 * 10.2)
+    assert stranded_kw == pytest.approx(racks * 50.0 - done.racks()["power_peak_kw"].sum())
+    assert any("hold 2 of 4 servers" in text for text in done.info["warnings"])
+
+
 # ---- every plant in every scenario ----
 
 

@@ -108,6 +108,8 @@ class Design:
     built_it_w: float = field(init=False)
     """Plate rating of all IT, were every rack position built filled like the others. [W]"""
     aux_w: float = field(init=False)
+    rack_note: str | None = field(init=False, default=None)
+    """What is to be said of racks that hold fewer servers than they could."""
 
 
 def resolve(family: str, kind: str, path: str) -> type:
@@ -188,6 +190,7 @@ def size(design: Design, replication: int = 0) -> None:
     """
     _time(design)
     facility, server, rack = design.facility, design.gpu, design.rack
+    design.rack_note = rack.fit(server.nameplate_w, design.cooling.rack_limit_w())
     rack.check(server.nameplate_w)
     server.place(design.site.altitude_m if design.cooling.liquid_fraction() < 1.0 else 0.0)
     cluster = design.cluster = Cluster(server, facility.gpus, rack.servers_per_rack)

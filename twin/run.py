@@ -316,6 +316,7 @@ def run_record(
             *design.grid.warnings,
             *design.power.warnings,
             *design.cooling.warnings,
+            *([design.rack_note] if design.rack_note else []),
             *design.storage.warnings(),
             *design.workload.warnings,
             *(report.notes if report else []),

@@ -107,7 +107,7 @@ def test_containment_decides_what_a_rack_may_draw(containment, rack_kw, ok):
     if ok:
         plant("chilled_air", design(rack_kw=rack_kw), containment=containment)
         return
-    with pytest.raises(ConfigError, match=rf"rated_kw={rack_kw:g}.*{containment}.*rear_door"):
+    with pytest.raises(ConfigError, match=rf"{rack_kw:g} kW of servers.*{containment}.*rear_door"):
         plant("chilled_air", design(rack_kw=rack_kw), containment=containment)
 
 

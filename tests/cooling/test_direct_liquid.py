@@ -33,7 +33,7 @@ def test_a_hundred_kilowatt_rack_is_carried(name):
 
 
 def test_only_the_air_share_of_a_rack_loads_its_air_plant():
-    with pytest.raises(ConfigError, match=r"rated_kw=30: contained chilled air"):
+    with pytest.raises(ConfigError, match=r"30 kW of servers in a rack; contained chilled air"):
         plant("direct_liquid_dry", design(rack_kw=150.0), capture_fraction=0.8)
     plant("direct_liquid_dry", design(rack_kw=150.0), capture_fraction=0.9)
 

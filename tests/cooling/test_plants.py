@@ -217,7 +217,7 @@ def test_an_unknown_unit_is_refused_with_what_there_is(name):
 
 @every_plant
 def test_a_rack_no_technology_carries_is_refused_with_the_limit(name):
-    with pytest.raises(ConfigError, match=r"rated_kw=600.*at most \d+ kW per rack"):
+    with pytest.raises(ConfigError, match=r"600 kW of servers.*at most \d+ kW per rack"):
         plant(name, design(rack_kw=600.0))
 
 

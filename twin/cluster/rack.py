@@ -23,6 +23,9 @@ class RackConfig:
     """Racks on one run of busway; None: rows are not looked at."""
     row_kw: Positive | None = None
     """Rating of that busway; None: rows are not looked at. [kW]"""
+    fit_to_cooling: bool = False
+    """Whether a rack holds only as many servers as its cooling carries, where it carries fewer;
+    otherwise such a rack is refused. What is left of the rating counts as stranded."""
 
     def __post_init__(self) -> None:
         both = (self.racks_per_row is None) == (self.row_kw is None)
@@ -60,3 +63,14 @@ class RackConfig:
                 f"and a breaker carries {CONTINUOUS:.0%} of its rating for long "
                 f"({int(carried_kw * 1e3 // need_w)} racks would fit)"
             )
+
+    def fit(self, nameplate_w: float, carried_w: float) -> str | None:
+        """Take out servers that the cooling does not carry, where that is wished; say so."""
+        fitting = int(carried_w * (1.0 + 1e-9) // nameplate_w)
+        if not self.fit_to_cooling or fitting == 0 or fitting >= self.servers_per_rack:
+            return None
+        wanted, self.servers_per_rack = self.servers_per_rack, fitting
+        return (
+            f"racks of {self.rated_kw:g} kW hold {fitting} of {wanted} servers: "
+            f"their cooling carries {carried_w / 1e3:g} kW"
+        )

@@ -105,6 +105,10 @@ class CoolingPlant(Component):
         """Return how many machines each of ``units`` consists of; 1 where it is one thing."""
         return dict.fromkeys(self.units, 1)
 
+    @abstractmethod
+    def rack_limit_w(self) -> float:
+        """Return the most that this plant carries in one rack. [W]."""
+
     def liquid_fraction(self) -> float:
         """Return the share of the racks' heat that leaves them in liquid, by design."""
         return 0.0

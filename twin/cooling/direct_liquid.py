@@ -164,7 +164,7 @@ class DirectLiquid(CoolingPlant):
 
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set points."""
-        check_rack(design.rack_w, self.rack_limit_kw, "liquid cooling as configured")
+        check_rack(design.rack_w, self.rack_limit_kw * 1e3, "liquid cooling as configured")
         liquid_w = self.capture_fraction * design.heat_w
         self.distribution.size(liquid_w, design.racks)
         water = self.facility_water
@@ -185,6 +185,13 @@ class DirectLiquid(CoolingPlant):
                     rack_w=design.rack_w * left,
                 )
             )
+
+    def rack_limit_w(self) -> float:
+        """Return what a rack may draw: what the coolant carries, and the air its share. [W]."""
+        limit_w = self.rack_limit_kw * 1e3
+        if self.air is None:
+            return limit_w
+        return min(limit_w, self.air.rack_limit_w() / (1.0 - self.capture_fraction))
 
     def liquid_fraction(self) -> float:
         """Return the share of the racks' heat that leaves them in liquid, by design."""

@@ -27,10 +27,14 @@ class HallPlant(CoolingPlant):
         """Look the containment up."""
         self._contained = chosen_containment(self.containment, self.containments)
 
+    def rack_limit_w(self) -> float:
+        """Return what a rack may draw in this containment. [W]."""
+        return self._contained.rack_limit_kw * 1e3
+
     def _size_hall(self, design: PlantDesign, technology: str) -> float:
         """Fix the room and return the air its coolers move at design, as in `_wanted_air`."""
         contained = self._contained
-        check_rack(design.rack_w, contained.rack_limit_kw, f"{self.containment} {technology}")
+        check_rack(design.rack_w, self.rack_limit_w(), f"{self.containment} {technology}")
         self.room.recirculation = contained.recirculation
         self.room.size(design.heat_w, design.racks, design.servers, design.altitude_m)
         air_w_per_k = self._wanted_air(design.heat_w)

@@ -15,24 +15,34 @@ CEILINGS_KW = (
 )
 
 
-def check_rack(rack_w: float, limit_kw: float, technology: str) -> None:
+def check_rack(rack_w: float, limit_w: float, technology: str) -> None:
     """Refuse a rack that *technology* cannot cool, naming what could.
+
+    Parameters
+    ----------
+    rack_w : float
+        Nameplate power of the servers in a rack that *technology* has to cool. [W]
+    limit_w : float
+        What it carries in one rack. [W]
+    technology : str
+        Its name, for the message.
 
     Raises
     ------
     ConfigError
-        With the rack's power, the limit, and the technologies that carry it.
+        With the servers' power, the limit, and the technologies that carry it.
 
     Examples
     --------
-    >>> check_rack(13e3, 25.0, "contained chilled air")
+    >>> check_rack(13e3, 25e3, "contained chilled air")
     """
-    rack_kw = rack_w / 1e3
+    rack_kw, limit_kw = rack_w / 1e3, limit_w / 1e3
     if rack_kw <= limit_kw * (1.0 + 1e-9):
         return
     able = [f"{name} (up to {ceiling:g} kW)" for name, ceiling in CEILINGS_KW if rack_kw <= ceiling]
     advice = "; ".join(able) if able else "no technology here; split the rack"
     raise ConfigError(
-        f"rack.rated_kw={rack_kw:g}: {technology} carries at most {limit_kw:g} kW per rack; "
-        f"what carries it: {advice}"
+        f"rack.servers_per_rack: {rack_kw:g} kW of servers in a rack; {technology} carries at "
+        f"most {limit_kw:g} kW per rack; what carries it: {advice}; rack.fit_to_cooling=true "
+        "places fewer servers instead"
     )
