@@ -95,6 +95,20 @@ def capacity_per_s(replica: Replica, lengths: Lengths) -> float:
     return running / (lengths.decoded_mean * decode_s + running * prefill_s)
 
 
+def token_steps(made: Floats, step_s: Floats) -> tuple[Floats, Floats]:
+    """Return shares of all tokens, and the decode step each was made in, in a few groups.
+
+    *made* says how many are made with 1, 2, .. requests running, in steps of *step_s*.
+    """
+    if made.sum() == 0:
+        return np.ones(1), step_s[:1]  # the one request that comes is alone
+    made = made / made.sum()
+    group = np.minimum((np.cumsum(made) * GROUPS).astype(int), GROUPS - 1)
+    weight = np.asarray(np.bincount(group, made, GROUPS), dtype=float)
+    held_s = np.asarray(np.bincount(group, made * step_s, GROUPS), dtype=float)
+    return weight[weight > 0], held_s[weight > 0] / weight[weight > 0]
+
+
 @dataclass(frozen=True, slots=True)
 class Levels:
     """A replica at each of ``LOADS``."""
@@ -150,18 +164,7 @@ class _Point:
         self.answers = np.maximum(lengths.output_quantiles(EVEN[::8]) - 1, 1.0)
         death = n * (1 - self.share) / (lengths.decoded_mean * step_s)
         self.states, self.beyond = birth_death(rate, death)
-        self.made, self.step_s = self._steps(death, step_s)
-
-    def _steps(self, death: Floats, step_s: Floats) -> tuple[Floats, Floats]:
-        """Return shares of all tokens and the decode step each was made in."""
-        made = self.states[1:] * death
-        if made.sum() == 0:
-            return np.ones(1), step_s[:1]  # the one request that comes is alone
-        made /= made.sum()
-        group = np.minimum((np.cumsum(made) * GROUPS).astype(int), GROUPS - 1)
-        weight = np.asarray(np.bincount(group, made, GROUPS), dtype=float)
-        held_s = np.asarray(np.bincount(group, made * step_s, GROUPS), dtype=float)
-        return weight[weight > 0], held_s[weight > 0] / weight[weight > 0]
+        self.made, self.step_s = token_steps(self.states[1:] * death, step_s)
 
     def power_fraction(self) -> float:
         table = self.replica.power_table()[: self.running + 1]
@@ -239,6 +242,10 @@ class Fleet:
     """Longest wait before a request is turned away. [s]"""
     arrival_cv: float = 1.0
     """Coefficient of variation of the times between arrivals at the service; 1: Poisson."""
+    prefill: int = 0
+    """Replicas that do nothing but prefill, the others nothing but decode; 0: all do both."""
+    kv_s_per_token: float = 0.0
+    """Moving the keys and values of a prompt token from one to the other. [s]"""
 
 
 def serve_fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64], step_s: float) -> Served:
@@ -248,7 +255,20 @@ def serve_fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64], step_s:
     """
     mean_active = float(active.mean())
     table = levels(fleet.replica, fleet.lengths, fleet.arrival_cv**2 / mean_active, fleet.objective)
-    most = active * capacity_per_s(fleet.replica, fleet.lengths) * LOADS[-1]
+    capacity = np.asarray(active * capacity_per_s(fleet.replica, fleet.lengths), dtype=float)
+    return serve_levels(fleet, (table, capacity), demand, active, step_s)
+
+
+def serve_levels(
+    fleet: Fleet,
+    solved: tuple[Levels, Floats],
+    demand: Floats,
+    active: NDArray[np.int64],
+    step_s: float,
+) -> Served:
+    """Serve *demand* by what was solved: levels, and the capacity in each step [1/s]."""
+    table, capacity = solved
+    most = capacity * LOADS[-1]
     served, dropped, wait_s = _backlog(demand, most, fleet.queue_max_s, step_s)
     load = served / most * LOADS[-1]
     idle = fleet.replica.idle_fraction

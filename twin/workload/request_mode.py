@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor, inf, log10, nan, sqrt
 
@@ -98,12 +98,16 @@ class WorkClock:
         """Return when they have done it [s]."""
         return np.asarray(np.interp(work_s, self._work_s, self._at_s))
 
+    def ends_s(self, work_s: Floats) -> Floats:
+        """Return when requests end that may never do [s]."""
+        return np.where(np.isfinite(work_s), self.at_s(work_s), np.inf)
+
     def rate(self, work_s: float) -> float:
         """Return the rate at a time of work [-]."""
         return float(self._rates[np.searchsorted(self._work_s[1:-1], work_s, side="right")])
 
 
-class _Books:
+class Books:
     """Spreads what happens between two instants over the steps of the run."""
 
     def __init__(self, steps: int, step_s: float) -> None:
@@ -138,7 +142,7 @@ class ReplicaRun:
     caches grow), so *v* tokens take ``a v + q v^2 / 2`` seconds.
     """
 
-    def __init__(self, replica: Replica, requests: Requests, books: _Books, queue_max_s: float):
+    def __init__(self, replica: Replica, requests: Requests, books: Books, queue_max_s: float):
         self.costs = replica.costs
         self.batch_max = replica.batch_max
         idle = replica.idle_fraction
@@ -286,7 +290,7 @@ def run_replica(
 
     With a *clock*, requests arrive and are served in time of work.
     """
-    books = _Books(steps, step_s)
+    books = Books(steps, step_s)
     done = ReplicaRun(replica, requests, books, queue_max_s)
     done.clock = clock
     done.run()
@@ -306,33 +310,52 @@ def in_turn(at_s: Floats, active: NDArray[np.int64], step_s: float) -> NDArray[n
     return np.asarray(np.arange(len(at_s)) % active[step])
 
 
-def serve_requests(
-    fleet: Fleet, requests: Requests, active: NDArray[np.int64], step_s: float
-) -> Served:
-    """Serve each of *requests* with *active* replicas in each step of *step_s*.
+Records = Iterable[tuple[Requests, Record]]
+"""Requests, and what became of them on the replica, or replicas, they went to."""
 
-    A replica that is taken out of service finishes what it has. What ends after the last
-    step is not counted as served in a step, but its latency is.
+
+def records(
+    fleet: Fleet,
+    requests: Requests,
+    active: NDArray[np.int64],
+    step_s: float,
+    clock: WorkClock | None = None,
+) -> Records:
+    """Serve each of *requests* with *active* replicas in each step; yield it by replica.
+
+    A replica that is taken out of service finishes what it has. With a *clock*, GPUs work at
+    its paces; the longest wait is then taken in time of work, and what is booked by step too.
+    """
+    for mine in _parts(fleet, requests, active, step_s):
+        work = mine
+        if clock is not None:
+            work = Requests(clock.work_s(mine.at_s), mine.prompt, mine.output)
+        record = run_replica(fleet.replica, work, len(active), step_s, fleet.queue_max_s, clock)
+        if clock is not None:
+            record.ttft_s = clock.at_s(work.at_s + record.ttft_s) - mine.at_s
+            record.finished_s = clock.ends_s(record.finished_s)
+        yield mine, record
+
+
+def booked(fleet: Fleet, found: Records, active: NDArray[np.int64], step_s: float) -> Served:
+    """Return what came of *found* in each step of *step_s*.
+
+    What ends after the last step is not counted as served in a step, but its latency is.
     """
     steps = len(active)
-    parts = _parts(fleet, requests, active, step_s)
     extra, tokens, ended = np.zeros(steps), np.zeros(steps), np.zeros(steps)
-    dropped = np.zeros(steps)
+    dropped, judged, within = np.zeros(steps), np.zeros(steps), np.zeros(steps)
     latency = Latency()
-    judged, within = np.zeros(steps), np.zeros(steps)
-    for mine in parts:
-        record = run_replica(fleet.replica, mine, steps, step_s, fleet.queue_max_s)
+    for mine, record in found:
         extra += record.extra
         tokens += record.tokens
         served = np.isfinite(record.ttft_s)
         ended += _by_step(record.finished_s[served], steps, step_s)
         dropped += _by_step(mine.at_s[~served], steps, step_s)
-        in_time, itl = _in_time(record, mine, served, fleet)
+        in_time, waited = _judge(record, mine, fleet)
         judged += _by_step(mine.at_s[served], steps, step_s)
         within += _by_step(mine.at_s[served][in_time], steps, step_s)
-        latency += Latency(
-            histogram(record.ttft_s[served]), itl, float(served.sum()), float(in_time.sum())
-        )
+        latency += waited
     power = fleet.replica.idle_fraction + extra / (step_s * fleet.replicas)
     return Served(
         power,
@@ -346,30 +369,16 @@ def serve_requests(
     )
 
 
-def latency_under(
-    fleet: Fleet,
-    requests: Requests,
-    active: NDArray[np.int64],
-    step_s: float,
-    paces: Sequence[Pace],
-) -> Latency:
-    """Return the latencies of :func:`serve_requests` on GPUs that work at these *paces*.
+def serve_requests(
+    fleet: Fleet, requests: Requests, active: NDArray[np.int64], step_s: float
+) -> Served:
+    """Serve each of *requests* with *active* replicas in each step of *step_s*."""
+    return booked(fleet, records(fleet, requests, active, step_s), active, step_s)
 
-    The longest wait is taken in time of work, a little short of what was asked for.
-    """
-    clock, latency = WorkClock(paces), Latency()
-    for mine in _parts(fleet, requests, active, step_s):
-        work = Requests(clock.work_s(mine.at_s), mine.prompt, mine.output)
-        record = run_replica(fleet.replica, work, len(active), step_s, fleet.queue_max_s, clock)
-        record.ttft_s = clock.at_s(work.at_s + record.ttft_s) - mine.at_s
-        ended = np.isfinite(record.finished_s)
-        record.finished_s[ended] = clock.at_s(record.finished_s[ended])
-        served = np.isfinite(record.ttft_s)
-        in_time, itl = _in_time(record, mine, served, fleet)
-        latency += Latency(
-            histogram(record.ttft_s[served]), itl, float(served.sum()), float(in_time.sum())
-        )
-    return latency
+
+def latency_of(fleet: Fleet, found: Records) -> Latency:
+    """Return the latencies of *found*."""
+    return sum((_judge(record, mine, fleet)[1] for mine, record in found), start=Latency())
 
 
 def _parts(
@@ -387,13 +396,13 @@ def _by_step(at_s: Floats, steps: int, step_s: float) -> Floats:
     return np.bincount((inside / step_s).astype(np.int64), minlength=steps).astype(float)
 
 
-def _in_time(
-    record: Record, mine: Requests, served: NDArray[np.bool_], fleet: Fleet
-) -> tuple[NDArray[np.bool_], Floats]:
-    """Return which of the *served* are within their objective, and tokens by time between them."""
+def _judge(record: Record, mine: Requests, fleet: Fleet) -> tuple[NDArray[np.bool_], Latency]:
+    """Return which of the requests served are within their objective, and how long all waited."""
+    served = np.isfinite(record.ttft_s)
     ttft_s = record.ttft_s[served]
     decoding_s = record.finished_s[served] - mine.at_s[served] - ttft_s
     itl_s = np.maximum(decoding_s, 0.0) / np.maximum(mine.output[served] - 1, 1)
     limit = fleet.objective
     within = (ttft_s <= limit.ttft_s) & (itl_s <= limit.itl_s)
-    return within, np.maximum(np.array(record.itl), 0.0)
+    itl = np.maximum(np.array(record.itl), 0.0)
+    return within, Latency(histogram(ttft_s), itl, float(served.sum()), float(within.sum()))

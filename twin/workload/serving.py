@@ -16,6 +16,8 @@ from twin.config import Count, Fraction, NonNegative, Positive
 from twin.errors import ConfigError, require
 from twin.records import Hardware, Job, Service, WorkloadContext
 from twin.units import SECONDS_PER_HOUR
+from twin.workload import request_mode
+from twin.workload import split as disaggregated
 from twin.workload.base import Pace, ServiceProfile, Workload
 from twin.workload.fluid import Fleet, Served, capacity_per_s, serve_fluid
 from twin.workload.latency import Latency, Objective
@@ -28,10 +30,11 @@ from twin.workload.replica import (
     activity_of,
     make_replica,
 )
-from twin.workload.request_mode import Requests, latency_under, serve_requests
+from twin.workload.request_mode import Requests, WorkClock, booked, latency_of
 from twin.workload.requests import RateLayout, RequestLayout, read_rates, read_requests
 from twin.workload.rhythm import Rhythm, seconds_since_monday
 from twin.workload.scaling import Autoscaling
+from twin.workload.split import Split
 
 Floats = NDArray[np.float64]
 
@@ -108,6 +111,8 @@ class Serving(Workload):
     objective: Objective
     autoscaling: Autoscaling | None = None
     """None: all replicas are always up."""
+    split: Split | None = None
+    """Replicas that only prefill, the others only decode; None: all do both."""
     queue_max_s: Positive = 60.0
     """Longest wait before a request gives up. [s]"""
     mode: Literal["fluid", "requests"] = "fluid"
@@ -125,6 +130,12 @@ class Serving(Workload):
     def __post_init__(self) -> None:
         whole = self.step_s % GRID_S == 0
         require(whole, "step_s", self.step_s, f"a multiple of {GRID_S:g} s")
+        if self.split is not None:
+            some = self.split.prefill_replicas
+            require(some < self.replicas, "split.prefill_replicas", some,
+                    f"below replicas={self.replicas}: the others decode")  # fmt: skip
+            require(self.autoscaling is None, "autoscaling", "...",
+                    "null where prefill and decode are split")  # fmt: skip
 
     @abstractmethod
     def lengths(self, context: WorkloadContext) -> Lengths:
@@ -220,7 +231,10 @@ class Serving(Workload):
         if plan is None or served is None or all(rate == 1.0 for _, rate in paces):
             return served.latency if served is not None else None
         if plan.requests is not None:
-            return latency_under(plan.fleet, plan.requests, plan.active, GRID_S, paces)
+            records = disaggregated.records if plan.fleet.prefill else request_mode.records
+            clock = WorkClock(paces)
+            found_by = records(plan.fleet, plan.requests, plan.active, GRID_S, clock)
+            return latency_of(plan.fleet, found_by)
         found = Latency()
         for rate, part in parts_of_steps(paces, len(plan.demand), GRID_S).items():
             over = self._at(rate).latency_over
@@ -240,19 +254,37 @@ class Serving(Workload):
             capacity = capacity_per_s(replica, lengths)
             active = self.autoscaling.replicas(demand, capacity, self.replicas, GRID_S)
         fleet = Fleet(
-            replica, lengths, self.replicas, self.objective, self.queue_max_s, self.arrival_cv
+            replica,
+            lengths,
+            self.replicas,
+            self.objective,
+            self.queue_max_s,
+            self.arrival_cv,
+            *self._split(replica, context),
         )
         if self.mode == "fluid":
             self._plan = Plan(fleet, demand, active, None)
-            served = serve_fluid(fleet, demand, active, GRID_S)
+            served = _fluid(fleet, demand, active)
         else:
             requests = self.requests(context, demand)
             self._plan = Plan(fleet, demand, active, requests)
-            served = serve_requests(fleet, requests, active, GRID_S)
+            records = disaggregated.records if fleet.prefill else request_mode.records
+            served = booked(fleet, records(fleet, requests, active, GRID_S), active, GRID_S)
         self.warnings = self._warnings(float(served.unserved_per_s.sum()), float(demand.sum()))
         self.served, self._served_for = served, context
         self._slowed = {1.0: served}
         return served
+
+    def _split(self, replica: Replica, context: WorkloadContext) -> tuple[int, float]:
+        """Return how many replicas only prefill, and what moving a prompt token takes [s]."""
+        if self.split is None:
+            return 0, 0.0
+        _, hardware = _gpus(context)
+        kv_bytes = self.model.kv_bytes_per_token()
+        if self.split.kv_gb_per_s is not None:
+            return self.split.prefill_replicas, kv_bytes / (self.split.kv_gb_per_s * 1e9)
+        each = hardware.fabric_bytes_per_s
+        return self.split.prefill_replicas, kv_bytes / (replica.gpus * each)
 
     def _at(self, rate: float) -> Served:
         """Return what the fleet would do in each minute on GPUs at *rate* of their speed.
@@ -266,9 +298,9 @@ class Serving(Workload):
             assert plan is not None
             assert served is not None  # a run asks for it only once it has been served
             slow = replace(plan.fleet, replica=plan.fleet.replica.slowed(rate))
-            found = serve_fluid(slow, plan.demand, plan.active, GRID_S)
+            found = _fluid(slow, plan.demand, plan.active)
             if plan.requests is not None:
-                usual = serve_fluid(plan.fleet, plan.demand, plan.active, GRID_S)
+                usual = _fluid(plan.fleet, plan.demand, plan.active)
                 found = served.changed(found, usual)
             self._slowed[rate] = found
         return self._slowed[rate]
@@ -282,6 +314,12 @@ class Serving(Workload):
             f"were not served: {self.replicas} replicas cannot take them within "
             f"queue_max_s={self.queue_max_s:g}, or their memory cannot hold one"
         ]
+
+
+def _fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64]) -> Served:
+    """Return what a fleet does as a fluid, minute by minute."""
+    serve = disaggregated.serve_fluid if fleet.prefill else serve_fluid
+    return serve(fleet, demand, active, GRID_S)
 
 
 def _gpus(context: WorkloadContext) -> tuple[float, Hardware]:
