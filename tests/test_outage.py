@@ -154,7 +154,9 @@ def test_movers_hang_on_all_ups_of_a_design_and_are_refused_without_any(tmp_path
     done = finished(tmp_path, "power=two_n", "power.movers_on_ups=[air]", outage("power.ups_a"))
     assert not {"cooling_off", "power_off"} & set(done.events()["kind"])
     for power in ("direct", "rack_battery"):
-        with pytest.raises(ConfigError, match=r"power\.movers_on_ups=given: must be \[\]: no UPS"):
+        with pytest.raises(
+            ConfigError, match=r"power\.movers_on_ups=\['air'\]: must be \[\]: no UPS"
+        ):
             run.check(load(f"power={power}", "power.movers_on_ups=[air]"))
 
 

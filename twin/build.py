@@ -313,9 +313,10 @@ def _size_plant_and_feed(design: Design) -> None:
     with _named("cooling"):
         plant.size(plant_design)
         worst = plant.step(heat_w, site.design_drybulb_c, site.design_wetbulb_c, 60.0)
-        flat_out = plant.step(
-            RECOVERY_HEAT * heat_w, site.design_drybulb_c, site.design_wetbulb_c, RECOVERY_S
-        )
+        for dt_s in (RECOVERY_S, 60.0):  # the way there, and what is drawn then
+            flat_out = plant.step(
+                RECOVERY_HEAT * heat_w, site.design_drybulb_c, site.design_wetbulb_c, dt_s
+            )
     parts = frozenset(part for mover in movers_on_ups(design) for part in mover.parts)
     mechanical_w, movers_w = split(worst, parts)
     connected_w, _ = split(flat_out, parts)

@@ -43,6 +43,8 @@ MOST_MARKS = 16
 LEAST_MARGIN_S = 900.0
 LEAST_SPAN_K = 8.0
 """A temperature that hardly moves is drawn as one that hardly moves."""
+WIDE_SPACE = "\N{FIGURE SPACE}"
+"""As wide as a digit."""
 WIDTH, BESIDE = 12.6, 3.3
 """Of the figure, and of the list of events beside it. [in]"""
 
@@ -194,7 +196,7 @@ def _mark(run: Run, panels: list[Axes], story: list[tuple[float, str]]) -> list[
             color=style.INK,
         )
     lines = [
-        f"{number:>2}  {_clock(at_s - first_s)}  {words}"
+        f"{str(number).rjust(2, WIDE_SPACE)}  {_clock(at_s - first_s)}  {words}"
         for number, (at_s, words) in enumerate(shown, start=1)
     ]
     more = len(story) - len(shown)

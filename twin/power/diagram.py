@@ -202,7 +202,7 @@ def diagram(elements: Mapping[str, Element]) -> nx.DiGraph:
     return graph
 
 
-def with_movers(elements: Mapping[str, Element]) -> dict[str, Element]:
+def with_movers(elements: Mapping[str, Element], wanted: list[Any]) -> dict[str, Element]:
     """Return the diagram with a branch for fans and pumps on the UPS that feed the racks.
 
     It is like the mechanical branch, and draws from all those UPS in equal parts.
@@ -214,7 +214,7 @@ def with_movers(elements: Mapping[str, Element]) -> dict[str, Element]:
     """
     racks = [name for name, element in elements.items() if element.type == "racks"]
     backed = list(dict.fromkeys(ups for name in racks for ups in _ups_above(name, elements)))
-    require(bool(backed), "movers_on_ups", "given", "[]: no UPS with a battery feeds the racks")
+    require(bool(backed), "movers_on_ups", wanted, "[]: no UPS with a battery feeds the racks")
     require("movers" not in elements, "elements.movers", "an element", "named otherwise")
     alike = next(element for element in elements.values() if element.type == "mechanical")
     branch = replace(alike, type="movers", fed_by=backed, draw="equal", delay_s=0.0, share=1.0)
