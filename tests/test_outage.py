@@ -5,12 +5,12 @@ import functools
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.power_files import read_power
 from twin import build, compose, run
-from twin.catalogue import choices, data_dir
+from twin.catalogue import choices
 from twin.errors import ConfigError
 from twin.results.recorder import Recorder
 from twin.results.run_folder import Run
@@ -233,9 +233,7 @@ def test_an_outage_late_in_a_long_run_closes_as_well(tmp_path):
 
 @pytest.mark.parametrize("power", choices("power"))
 def test_every_feed_goes_through_an_outage_of_all_lines(tmp_path, power):
-    elements = yaml.safe_load((data_dir("conf") / "power" / f"{power}.yaml").read_text())[
-        "elements"
-    ]
+    elements = read_power(power)["elements"]
     lines = [name for name, keys in elements.items() if keys["type"] == "utility"]
     words = [outage(f"power.{line}", 0.5, 0.3, f"o{i}") for i, line in enumerate(lines)]
     done = finished(tmp_path, f"power={power}", "clock.duration_days=0.06", *words)
