@@ -138,18 +138,29 @@ def test_a_flat_price_moves_nothing():
 
 
 def test_no_more_is_known_than_is_published():
-    """A dear hour beyond the horizon cannot make it hold back."""
-    prices = [1.0, *[0.5] * 10, 9.0]
-    near, far = bess(ahead_hours=3.0), bess(ahead_hours=12.0)
-    run(near, prices[:2])
-    first = [each.stored_j for each in (near, far)]
-    run(far, prices[:2])
-    assert near.stored_j < first[1]
-    for storage, prices_known in ((near, 3), (far, 12)):
-        storage.size(1e6)
-        storage.know_prices(StepSeries(prices, 0.0, HOUR_S))
-        storage.look(0.0)
-        assert len(storage._plan) == prices_known
+    """Who knows of two very dear hours gives no more before them than it can buy back."""
+    prices = [1.0, 0.3, 9.0, 9.0]
+    near, far = bess(ahead_hours=2.0), bess(ahead_hours=4.0)
+    for storage in (near, far):
+        run(storage, prices[:1], later=prices[1:])
+    one_hour_kwh = 200.0
+    assert near.stored_j / KWH == pytest.approx(400.0 - one_hour_kwh / 0.9)
+    assert far.stored_j / KWH == pytest.approx(400.0 - one_hour_kwh * 0.9)
+
+
+def test_of_equal_hours_it_uses_the_first_without_a_pause():
+    storage = bess(round_trip_efficiency=0.81, hours=3.0)
+    storage.stored_j = 0.0
+    series = StepSeries([0.2] * 8 + [1.0] * 8, 0.0, HOUR_S)
+    storage.know_prices(series)
+    works = []
+    for k in range(16 * 6):
+        storage.look(k * 600.0)
+        change_w, _ = storage.step(9e5, series.at(k * 600.0), 600.0)
+        works.append((change_w > 0.0) - (change_w < 0.0))
+    turns = [k for k in range(1, len(works)) if works[k] != works[k - 1]]
+    assert [works[0], *(works[k] for k in turns)] == [1, 0, -1, 0]
+    assert turns[1] == 8 * 6
 
 
 def test_it_still_shaves_peaks_and_never_exports():
@@ -164,7 +175,7 @@ def test_it_still_shaves_peaks_and_never_exports():
 
 def test_a_surplus_is_taken_as_far_as_there_is_room():
     storage = bess()
-    storage.know_prices(StepSeries.flat(0.7))
+    storage.know_prices(StepSeries([0.7, 0.1, 0.1, 0.1, 0.7], 0.0, HOUR_S))
     storage.look(0.0)
     assert storage.step(-5e4, 0.7, 60.0) == (0.0, 0.0)  # full
     storage.stored_j = 0.0

@@ -9,6 +9,7 @@ from twin.plot import (
     burst,
     comparison,
     costs,
+    electricity,
     energy_flow,
     fault_story,
     gantt,
@@ -34,7 +35,7 @@ from twin.results.run_folder import Run
 FIGURES = (power, utilization, rack_density, temperatures, energy_flow, load_duration)
 """One module per figure, each with ``draw(run, folder) -> Path``."""
 
-IF_ANY = (one_line, fault_story, burst, pue_map, months, gantt, pipeline)
+IF_ANY = (one_line, fault_story, burst, electricity, pue_map, months, gantt, pipeline)
 """Figures of what not every run has; their ``draw`` returns None then."""
 
 

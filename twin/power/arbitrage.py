@@ -56,7 +56,7 @@ def levels_j(
     pieces, so one list of slopes, falling, holds it. To step back in time is to put in two
     more (buying at the price over the efficiency, giving at the price times it), and to cut
     off what lies below empty or above full. That is exact. While energy costs less than
-    nothing, nothing is given.
+    nothing, nothing is given. Of equally good hours the first is used.
 
     Examples
     --------
@@ -74,9 +74,11 @@ def levels_j(
     levels = []
     for price in reversed(prices):
         buy, sell = price / one_way, price * one_way
-        fill_j = sum(length for slope, length in worth if slope > buy)
+        fill_j = sum((length for slope, length in worth if slope >= buy), 0.0)
         rest_j = (
-            sum(length for slope, length in worth if slope >= sell) if price >= 0.0 else usable_j
+            sum((length for slope, length in worth if slope > sell), 0.0)
+            if price >= 0.0
+            else usable_j
         )
         levels.append((fill_j, max(fill_j, rest_j)))
         _insert(worth, buy, taken_j)

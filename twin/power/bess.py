@@ -138,8 +138,9 @@ class Bess:
             known = prices.values[step : last + 1]
             step_s = min(prices.step_s, SECONDS_PER_HOUR)
             usable_j = self._full_j - self._reserve_j
-            # What is left at the end is worth what it costs to buy again.
-            left = max(0.0, min(known)) / self._one_way
+            # What is left at the end is worth what it costs to buy again, a hair less so that
+            # nothing is bought for that alone.
+            left = max(0.0, min(known)) / self._one_way * (1.0 - 1e-9)
             plan = levels_j(known, self.rated_w, usable_j, self._one_way, step_s, left)
             self._plan = [(fill + self._reserve_j, rest + self._reserve_j) for fill, rest in plan]
         self._levels_j = self._plan[min(step - self._planned_from, len(self._plan) - 1)]

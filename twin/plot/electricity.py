@@ -1,0 +1,96 @@
+"""What electricity costs and emits over a run, and what PV and storage on site make of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twin.plot import style
+from twin.results.run_folder import Columns, Run
+from twin.units import JOULES_PER_KWH
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HEIGHT = 2.3
+"""Of one panel. [in]"""
+COLUMNS = (
+    "at_s",
+    "facility_power_w",
+    "utility_power_w",
+    "pv_power_w",
+    "generator_power_w",
+    "battery_j",
+    "price_per_kwh",
+    "carbon_kg_per_s",
+)
+
+
+def draw(run: Run, folder: Path) -> Path | None:
+    """Draw price, carbon, the meter and the battery; None where nothing of it ever changes."""
+    series = run.series(COLUMNS)
+    sunny = bool(np.nanmax(series["pv_power_w"], initial=0.0) > 0.0)
+    prices = [_price] if _varies(series["price_per_kwh"]) else []
+    others = [_carbon] if _varies(_carbon_kg_per_kwh(series)) else []
+    others += [_battery] if _varies(series["battery_j"]) else []
+    if not (prices or others or sunny):
+        return None
+    panels = [*prices, _meter, *others]
+    x = style.days(run, series["at_s"])
+    height = 1.0 + HEIGHT * len(panels)
+    figure = style.new_figure(11.0, height)
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, draw_panel in zip(axes, panels, strict=True):
+        draw_panel(panel, x, series, str(run.summary.get("currency") or "money"))
+    style.time_axis(axes[-1], run, float(series["at_s"][0]), style.length_s(run))
+    return style.save(figure, folder, "electricity")
+
+
+def _varies(values: style.Floats) -> bool:
+    known = values[~np.isnan(values)]
+    return len(known) > 1 and float(np.ptp(known)) > 1e-9 * float(np.abs(known).max())
+
+
+def _carbon_kg_per_kwh(series: Columns) -> style.Floats:
+    """Return what the kWh bought emits; NaN where none is bought."""
+    bought_w = series["utility_power_w"]
+    out = np.full_like(bought_w, np.nan)
+    kwh_per_s = bought_w / JOULES_PER_KWH
+    return np.divide(series["carbon_kg_per_s"], kwh_per_s, out=out, where=bought_w > 0.0)
+
+
+def _price(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
+    style.line(axes, x, series["price_per_kwh"], style.COLOURS["network"], "price")
+    style.dress(axes, f"{currency}/kWh")
+    style.legend(axes)
+
+
+def _meter(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
+    for name, colour, label in (
+        ("facility_power_w", "server", "consumption"),
+        ("utility_power_w", "facility", "at the meter"),
+        ("pv_power_w", "loss", "PV"),
+        ("generator_power_w", "hot", "generators"),
+    ):
+        if np.nanmax(series[name], initial=0.0) > 0.0:
+            style.line(axes, x, series[name] / 1e6, style.COLOURS[colour], label)
+    axes.set_ylim(bottom=0.0)
+    style.dress(axes, "power [MW]")
+    style.legend(axes)
+
+
+def _battery(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
+    stored = series["battery_j"] / JOULES_PER_KWH
+    style.line(axes, x, stored, style.COLOURS["cooling"], "in batteries")
+    axes.set_ylim(bottom=0.0)
+    style.dress(axes, "energy [kWh]")
+    style.legend(axes)
+
+
+def _carbon(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
+    style.line(axes, x, _carbon_kg_per_kwh(series), style.COLOURS["aux"], "grid carbon")
+    axes.set_ylim(bottom=0.0)
+    style.dress(axes, "kg/kWh")
+    style.legend(axes)
