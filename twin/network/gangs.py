@@ -118,7 +118,7 @@ class Gangs:
         alone = min([most, *(capacity[link] / load for link, load in route.items())])
         gang.factor = self._factor(gang, alone)
         if self._in_step:
-            self._links.join(job, route, most)
+            self._links.join(job, route, alone)
         else:
             share = gang.comm_fraction * (1.0 - 1.0 / gang.leaves)
             self._links.join(job, {link: load * share for link, load in route.items()}, gang.factor)

@@ -8,7 +8,8 @@ for the others.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heapreplace
+from math import inf
 from typing import Generic, TypeVar
 
 from twin.network.base import Link
@@ -81,36 +82,46 @@ class SharedLinks(Generic[Flow]):
         return changed
 
     def _fill(self, flows: Iterable[Flow]) -> dict[Flow, float]:
-        """Let *flows* rise together on the hot links until a demand is met or a link is full."""
-        rising = {link: len(self._users[link]) for link in self._hot}
-        weights = {link: sum(self._users[link].values()) for link in self._hot}
+        """Let *flows* rise together on the hot links until a demand is met or a link is full.
+
+        A link is full the later, the more of its flows have stopped, so its place in the heap
+        is looked at again only when its turn comes.
+        """
+        users, routes = self._users, self._route
+        rising = {link: len(users[link]) for link in self._hot}
+        weights = {link: sum(users[link].values()) for link in self._hot}
         room = {link: self.capacity[link] for link in self._hot}
-        full_at = {link: room[link] / weights[link] for link in self._hot}
-        heap = [(at, link) for link, at in full_at.items()]
+        little = {link: 1e-9 * weight for link, weight in weights.items()}
+        heap = [(room[link] / weights[link], link) for link in self._hot]
         heapify(heap)
         found: dict[Flow, float] = {}
 
         def stop(flow: Flow, level: float) -> None:
             found[flow] = level
-            for link, weight in self._route[flow].items():
-                if link not in room:
-                    continue
-                rising[link] -= 1
-                if rising[link]:
-                    room[link] -= weight * level
+            for link, weight in routes[flow].items():
+                if link in rising:
+                    rising[link] -= 1
                     weights[link] -= weight
-                    full_at[link] = max(level, room[link] / weights[link])
-                    heappush(heap, (full_at[link], link))
+                    room[link] -= weight * level
 
         for flow in sorted(flows, key=self._demand.__getitem__):
+            most = self._demand[flow]
             while flow not in found:
-                while heap and (not rising[heap[0][1]] or heap[0][0] != full_at[heap[0][1]]):
+                full_at, link = heap[0] if heap else (inf, None)
+                if link is None or full_at >= most:
+                    stop(flow, most)
+                    continue
+                if not rising[link]:
                     heappop(heap)
-                if heap and heap[0][0] < self._demand[flow]:
-                    level, link = heap[0]
-                    for held in self._users[link]:
-                        if held not in found:
-                            stop(held, level)
-                else:
-                    stop(flow, self._demand[flow])
+                    continue
+                if weights[link] < little[link]:  # differences of large weights are inexact
+                    left = (weight for user, weight in users[link].items() if user not in found)
+                    weights[link] = sum(left)
+                now_at = room[link] / weights[link]
+                if now_at > full_at:
+                    heapreplace(heap, (now_at, link))
+                    continue
+                for held in users[link]:
+                    if held not in found:
+                        stop(held, full_at)
         return found
