@@ -85,6 +85,25 @@ def test_a_job_ends_later_while_another_shares_its_uplinks_and_no_longer():
     assert one.finished_at_s == pytest.approx(heartbeat_s + left / alone)
 
 
+def test_gpus_wait_at_their_low_level_while_the_fabric_makes_steps_longer():
+    """Half of an undisturbed step at 0.9, the rest at 0.1: at rate r it is r/2 and 1 - r/2."""
+    one = job("one", 0, 32, 100, comm_fraction=0.5, activity=0.9, duty=0.5, low_activity=0.1)
+    dispatcher = bench(4)
+    spine = wiring(dispatcher, "spine_switch")
+    at(dispatcher, 20, lambda: spine.lose(1.0))
+    at(dispatcher, 50, lambda: spine.lose(0.0))
+    play(dispatcher, [one])
+    rate = 1 / (1 + 0.5 * 0.5 * (4 - 1))
+    slowed = rate / 2 * 0.9 + (1 - rate / 2) * 0.1
+    ends_s = 30 + 100 / rate
+    energy_j = 4 * ((ends_s - 30) * (100 + 800 * slowed) + 30 * (100 + 800 * 0.1))
+    assert one.finished_at_s == pytest.approx(ends_s)
+    assert one.energy_j == pytest.approx(energy_j)
+    active = dispatcher.tally.take(ends_s)[1]
+    assert active == pytest.approx(32 * ((ends_s - 30) * slowed + 30 * 0.1))
+    assert dispatcher.activity_gpu_s[90] == pytest.approx(32 * 100 / 2)
+
+
 def test_a_job_on_one_leaf_is_not_slowed():
     one = job("one", 0, 16, 100, comm_fraction=0.5)
     play(bench(4), [one])

@@ -118,9 +118,19 @@ class Tally:
         return share
 
 
+def _high_share(job: Job) -> float:
+    """Return the share of its time that a job's GPUs spend at ``activity`` [-].
+
+    What the fabric makes a step longer they wait through at ``low_activity``. A job without
+    a duty cycle has one level, the mean over its steps, and keeps it.
+    """
+    return job.duty * job.network_factor if job.duty < 1.0 else 1.0
+
+
 def _mean_activity(job: Job) -> float:
     """Return the activity of its GPUs over its duty cycle [-]."""
-    return job.duty * job.activity + (1.0 - job.duty) * job.low_activity
+    high = _high_share(job)
+    return high * job.activity + (1.0 - high) * job.low_activity
 
 
 @dataclass(slots=True)
@@ -392,7 +402,8 @@ class Dispatcher:
         high = drive(job.activity * factor)
         if job.duty == 1.0:
             return high
-        return job.duty * high + (1.0 - job.duty) * drive(job.low_activity * factor)
+        share = _high_share(job)
+        return share * high + (1.0 - share) * drive(job.low_activity * factor)
 
     def _life(self, job: Job) -> Life:
         """Work falls at the present rate until none is left; a new rate starts the wait anew."""
@@ -487,9 +498,10 @@ class Dispatcher:
         useful_gpu_s = gpu_s * job.rate
         self.useful_gpu_s += useful_gpu_s
         percent = 100.0 * self._activity_factor
-        self.activity_gpu_s[round(job.activity * percent)] += job.duty * gpu_s
-        if job.duty < 1.0:
-            self.activity_gpu_s[round(job.low_activity * percent)] += (1.0 - job.duty) * gpu_s
+        high = _high_share(job)
+        self.activity_gpu_s[round(job.activity * percent)] += high * gpu_s
+        if high < 1.0:
+            self.activity_gpu_s[round(job.low_activity * percent)] += (1.0 - high) * gpu_s
         if job.work_s < inf:
             job.remaining_s = max(0.0, job.remaining_s - job.rate * passed_s)
             if job.flops:
@@ -634,8 +646,16 @@ class Dispatcher:
 
     def _slow(self, factors: Mapping[Job, float]) -> None:
         """Let jobs work at what the fabric leaves them."""
+        now_s, tally = self.env.now, self.tally
+        tally.advance(now_s)
         for job, factor in factors.items():
+            self.settle(job)
+            before = _mean_activity(job)
             job.network_factor = factor
+            if job.duty < 1.0:
+                change = _mean_activity(job) - before
+                tally.active_gpus += job.gpus * change * self._activity_factor
+                self.cluster.drive(job, self._mean_drive(job, self._activity_factor), now_s)
         self._pace(iter(factors))
 
     def rewire(self, unit: str, broken: Collection[int]) -> tuple[int, int]:
@@ -732,7 +752,7 @@ class Dispatcher:
         self._add_served(before, -1.0)
         self._add_served(served, 1.0)
         factor = self._activity_factor
-        tally.active_gpus += job.gpus * job.duty * (activity - job.activity) * factor
+        tally.active_gpus += job.gpus * _high_share(job) * (activity - job.activity) * factor
         job.activity = activity
         self.cluster.drive(job, self._mean_drive(job, factor), now_s)
 
