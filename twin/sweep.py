@@ -33,6 +33,7 @@ from twin.timing import Timing
 
 def register() -> None:
     """Make our plugins known to Hydra."""
+    Plugins.instance()  # looks for those that are installed, before we lend ours the name
     parent = sys.modules.setdefault("hydra_plugins", types.ModuleType("hydra_plugins"))
     sys.modules["hydra_plugins.twin"] = vars(parent)["twin"] = sys.modules[__name__]
     for plugin in (GridSweeper, OptunaSweeper, PoolLauncher):

@@ -11,7 +11,8 @@ from rich.console import Console
 from tests.support.synthetic_run import make_run
 from twin.errors import InputFileError
 from twin.plot.comparison import draw
-from twin.results.compare import compare
+from twin.results.compare import compare, flatten
+from twin.results.run_folder import Run
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +117,34 @@ def test_names_that_look_like_markup_are_shown_as_they_are(sweep):
     found.entries[0].config["cooling.supply_c"] = "[red]18"
     text = printed(found)
     assert "[bold]x[/]" in text and "[red]18" in text
+
+
+def test_runs_that_are_alike_are_read_but_once(sweep, tmp_path, monkeypatch):
+    from twin.results import compare as module
+
+    for k in range(40):
+        shutil.copytree(sweep / str(k % 3), tmp_path / str(k))
+        config = tmp_path / str(k) / "config.yaml"
+        config.write_text(config.read_text() + f"extra:\n  number: {k}\n")
+    read = []
+    parse = module.parse_yaml
+    module._flat_part.cache_clear()
+    monkeypatch.setattr(module, "parse_yaml", lambda *a, **k: read.append(a) or parse(*a, **k))
+    found = compare([tmp_path])
+    assert "extra.number" in found.varied and "cooling.supply_c" in found.varied
+    assert found.entries[7].config == flatten(Run.open(tmp_path / "7").config(typed=False))
+    parts = len(config.read_text().split("\n"))
+    assert len(read) < 40 + parts, "what runs share is parsed for each of them"
+
+
+def test_a_configuration_by_another_hand_is_read_whole(sweep, tmp_path):
+    shutil.copytree(sweep / "0", tmp_path / "0")
+    (tmp_path / "0/config.yaml").write_text("a: &x\n  b: 1\nc: *x\n")
+    assert compare([tmp_path]).entries[0].config == {"a.b": "1", "c.b": "1"}
+
+
+def test_runs_of_two_versions_are_told(sweep, tmp_path):
+    folder = shutil.copytree(sweep, tmp_path / "copy")
+    record = json.loads((folder / "0/run.json").read_text())
+    (folder / "0/run.json").write_text(json.dumps({**record, "twin": "0.0.9"}))
+    assert "made by twin 0.0.9, others by another version" in printed(compare([folder]), 300)

@@ -31,14 +31,15 @@ def draw(comparison: Comparison, folder: Path) -> Path | None:
     settings = [_of_setting(comparison, key) for key in comparison.telling[:MOST_SETTINGS]]
     lines = [*settings, *shown]
     from matplotlib import colormaps
+    from matplotlib.collections import LineCollection
 
     figure = style.new_figure(1.4 + 1.75 * len(lines), 5.2, left=0.9, right=1.0)
     axes = figure.subplots()
     at = np.arange(len(lines))
     height = np.column_stack([axis[1] for axis in lines])
     colour = colormaps["viridis"](np.nan_to_num(shown[0][1], nan=0.5))
-    for line, shade in zip(height, colour, strict=True):
-        axes.plot(at, line, color=shade, linewidth=1.0, alpha=0.6)
+    lines_of_runs = [np.column_stack([at, line]) for line in height]
+    axes.add_collection(LineCollection(lines_of_runs, colors=colour, linewidths=1.0, alpha=0.6))
     for place, (_, _, ticks) in enumerate(lines):
         axes.axvline(place, color=style.INK, linewidth=0.8)
         for where, text in ticks:

@@ -148,15 +148,28 @@ def read_yaml(path: Path, typed: bool = True) -> Any:
     """Return what a YAML file holds, as plain data; unless *typed*, scalars stay text.
 
     Text alone takes half the time, which counts where a thousand runs are compared.
+
+    Raises
+    ------
+    InputFileError
+        If it is not YAML.
     """
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"), str(path), typed)
+    except UnicodeDecodeError as error:
+        raise InputFileError(f"{path}: cannot be read as YAML ({error})") from error
+
+
+def parse_yaml(text: str, name: str, typed: bool = True) -> Any:
+    """Return what YAML *text* holds, as plain data; *name* is what an error calls it."""
     import yaml  # type: ignore[import-untyped]
 
-    name = "SafeLoader" if typed else "BaseLoader"
-    loader = getattr(yaml, f"C{name}", getattr(yaml, name))
+    kind = "SafeLoader" if typed else "BaseLoader"
+    loader = getattr(yaml, f"C{kind}", getattr(yaml, kind))
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputFileError(f"{path}: cannot be read as YAML ({error})") from error
+        return yaml.load(text, Loader=loader)
+    except yaml.YAMLError as error:
+        raise InputFileError(f"{name}: cannot be read as YAML ({error})") from error
 
 
 def _array(column: Any) -> NDArray[Any]:
