@@ -214,7 +214,10 @@ def _validate(options: argparse.Namespace) -> int:
         )
     write_csv(checked, folder / "validation.csv")
     _tell(checked)
-    show.say(f"Written to {show.place(folder / 'validation.csv')}")
+    from twin import validation_page
+
+    for path in (folder / "validation.csv", *validation_page.write(checked, folder)):
+        show.say(f"Written to {show.place(path)}")
     return 0 if all(one.passed for one in checked) else 1
 
 
