@@ -10,7 +10,15 @@ import simpy
 from tests.support.desk import desk, job, play
 from twin.config import parse
 from twin.errors import ConfigError
-from twin.faults import Faults, Group, RandomFault, Servers, Source
+from twin.faults import (
+    Faults,
+    Group,
+    RandomFault,
+    ScheduledFault,
+    Servers,
+    Source,
+    scheduled_fault,
+)
 from twin.meter import Meter
 from twin.scheduling.fcfs import FirstComeFirstServed
 from twin.voltage import Motors
@@ -170,6 +178,51 @@ def test_a_scheduled_share_of_the_servers_goes_and_comes_back():
     assert sorted(dispatcher.cluster.free.whole) == list(range(10))
 
 
+def test_maintenance_with_notice_stops_no_job_that_ends_in_time():
+    """Two servers; one is drained from 20 s on and worked on from 80 s to 120 s."""
+    dispatcher = desk(FirstComeFirstServed(), 2)
+    unit, told = servers(dispatcher), []
+    fault = ScheduledFault("it.node", 80 / 3600, 40 / 3600, 0.5, 60 / 3600)
+    dispatcher.env.process(scheduled_fault(dispatcher.env, fault, unit, told.append))
+    jobs = [job("a", 0, 8, 70), job("b", 0, 8, 70), job("c", 30, 8, 70), job("d", 31, 8, 10)]
+    play(dispatcher, jobs, until_s=500)
+    assert [one.restarts for one in jobs] == [0, 0, 0, 0]
+    assert [one.started_at_s for one in jobs] == [0, 0, 70, 130]  # d waits for the second server
+    assert [(round(event.at_s, 6), event.kind) for event in told] == [
+        (20, "notice"),
+        (80, "fault"),
+        (120, "repair"),
+    ]
+    cluster = dispatcher.cluster
+    assert (cluster.free.gpus, cluster.servers_on, cluster.servers_out) == (16, 2, 0)
+    assert cluster.gpus_out.take(500) == 8 * (130 - 70)  # idle but closed counts as out
+
+
+def test_notice_of_the_next_work_leaves_the_present_one_alone():
+    dispatcher = desk(FirstComeFirstServed(), 4)
+    unit = servers(dispatcher)
+    unit.lose(0.25)
+    unit.drain(0.5)
+    unit.lose(0.0)
+    dispatcher.env.run()
+    assert dispatcher.cluster.servers_on == 4
+    assert dispatcher.cluster.free.gpus == 16  # two are closed to new jobs
+    unit.lose(0.5)
+    unit.lose(0.0)
+    dispatcher.env.run()
+    assert (dispatcher.cluster.free.gpus, dispatcher.cluster.servers_on) == (32, 4)
+
+
+def test_maintenance_without_notice_stops_who_is_there():
+    dispatcher = desk(FirstComeFirstServed(), 2)
+    fault = ScheduledFault("it.node", 60 / 3600, 40 / 3600, 0.5)
+    unit = servers(dispatcher)
+    dispatcher.env.process(scheduled_fault(dispatcher.env, fault, unit, lambda event: None))
+    jobs = [job("a", 0, 8, 70), job("b", 0, 8, 70)]
+    play(dispatcher, jobs, until_s=500)
+    assert sorted(one.restarts for one in jobs) == [0, 1]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_failing_servers_never_lose_a_gpu_or_a_job(seed):
     """Random failures of a busy cluster: seats, watts and work add up at the end."""
@@ -226,6 +279,18 @@ def scheduled(unit="cooling.chiller", at=1.0, repair=2.0):
 def test_faults_that_cannot_be_are_refused(made, message):
     with pytest.raises(ConfigError, match=message):
         made().check(MACHINES)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (scheduled() | {"notice_hours": 0.5}, "must be 0 for cooling.chiller"),
+        (scheduled("it.node") | {"notice_hours": 2.0}, "must be <= at_hours=1"),
+    ],
+)
+def test_notice_that_cannot_be_given_is_refused(fault, message):
+    with pytest.raises(ConfigError, match=rf"faults\.scheduled\.a\.notice_hours=.*{message}"):
+        faults({"a": fault}).check(MACHINES)
 
 
 def test_a_unit_of_no_machines_cannot_break():

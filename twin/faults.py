@@ -38,6 +38,8 @@ class ScheduledFault:
     """From the fault to the repair. [h]"""
     fraction: PositiveFraction = 1.0
     """Share of the unit that is lost: 0.5 is one of two chillers. [-]"""
+    notice_hours: NonNegative = 0.0
+    """Servers only: maintenance by plan, so long before which they take no new jobs. [h]"""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,16 @@ class Faults:
         for name, fault in sorted(self.scheduled.items(), key=lambda item: item[1].at_hours):
             path = f"faults.scheduled.{name}"
             _check_unit(path, fault.unit, machines)
+            if fault.notice_hours and not fault.unit.startswith("it."):
+                raise ConfigError(
+                    f"{path}.notice_hours={fault.notice_hours:g}: must be 0 for {fault.unit}: "
+                    "only servers can be drained of jobs"
+                )
+            if fault.notice_hours > fault.at_hours:
+                raise ConfigError(
+                    f"{path}.notice_hours={fault.notice_hours:g}: must be <= at_hours="
+                    f"{fault.at_hours:g}: nobody is told before the run begins"
+                )
             end_hours, other = ends.get(fault.unit, (0.0, ""))
             if fault.at_hours < end_hours:
                 raise ConfigError(
@@ -161,15 +173,33 @@ class Servers:
     """Chooses whom a scheduled fault hits."""
     restart_s: float
     _lost: list[int] = field(init=False, default_factory=list)
+    _drained: list[int] = field(init=False, default_factory=list)
+
+    def drain(self, fraction: float) -> int:
+        """Let the servers of the next scheduled fault take no new jobs; return how many."""
+        desk = self.dispatcher
+        self._drained = self._choose(fraction)
+        desk.cluster.bar(self._drained, desk.env.now)
+        desk.changes += 1
+        return len(self._drained)
 
     def lose(self, fraction: float) -> None:
         """Let a scheduled fault take that fraction of all servers; 0 gives them back."""
         if self._lost:
             self.dispatcher.start_up(self._lost, self.restart_s)
+            self._lost = []
+        if fraction == 0.0:
+            return
+        self._lost = self._drained or self._choose(fraction)
+        self._stop(self._lost)
+        if self._drained:
+            self.dispatcher.cluster.unbar(self._drained, self.dispatcher.env.now)
+            self._drained = []
+
+    def _choose(self, fraction: float) -> list[int]:
         servers = self.dispatcher.cluster.servers
         hit = ceil(fraction * servers - 1e-9)
-        self._lost = sorted(self.rng.permutation(servers)[:hit].tolist())
-        self._stop(self._lost)
+        return sorted(self.rng.permutation(servers)[:hit].tolist())
 
     def fail(self, machine: int) -> None:
         """Let one of its machines break: its jobs stop, its server is off until repaired."""
@@ -234,7 +264,11 @@ Life = Generator[simpy.Event, None, None]
 def scheduled_fault(
     env: simpy.Environment, fault: ScheduledFault, unit: Unit, record: Record
 ) -> Life:
-    """Wait, break, wait, repair."""
+    """Wait, break, wait, repair; drain before where notice is given."""
+    if fault.notice_hours and isinstance(unit, Servers):
+        yield env.timeout((fault.at_hours - fault.notice_hours) * SECONDS_PER_HOUR)
+        detail = f"{unit.drain(fault.fraction)} servers take no new jobs"
+        record(Event(env.now, "notice", fault.unit, detail))
     yield env.timeout(fault.at_hours * SECONDS_PER_HOUR - env.now)
     record(Event(env.now, "fault", fault.unit, f"{fault.fraction:.0%} of it out of service"))
     unit.lose(fault.fraction)

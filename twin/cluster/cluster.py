@@ -52,6 +52,7 @@ class Cluster:
         self.watched_w: list[float] | None = None
         """Power of each rack now, kept only where somebody watches it. [W]"""
         self._barred: dict[int, int] = {}  # servers closed to new jobs, and GPUs held for that
+        self._bars = [0] * self.servers
         self.servers_out = 0
         self.servers_on = self.servers
         self.gpus_out = Meter()
@@ -182,16 +183,21 @@ class Cluster:
         self._hold(back, now_s)
 
     def bar(self, servers: Iterable[int], now_s: float) -> None:
-        """Let nobody new sit on *servers*; who sits there may stay. Until :meth:`unbar`."""
+        """Let nobody new sit on *servers*; who sits there may stay. Until :meth:`unbar`.
+
+        A server may be barred for several reasons at once; each must be undone.
+        """
         for server in servers:
-            self._barred[server] = 0
+            if _more(self._bars, server) == 1:
+                self._barred[server] = 0
         self._hold(list(self._barred), now_s)
 
     def unbar(self, servers: Iterable[int], now_s: float) -> None:
         """Undo :meth:`bar`."""
         for server in servers:
-            self._let_go([server], now_s)
-            del self._barred[server]
+            if _less(self._bars, server) == 0:
+                self._let_go([server], now_s)
+                del self._barred[server]
 
     def _hold(self, servers: Iterable[int], now_s: float) -> None:
         """Hold what is free on the barred ones of *servers*, unless they are out of service."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TOLD = {
+    "notice": "drained for maintenance",
     "fault": "breaks",
     "repair": "repaired",
     "battery": "on battery",
