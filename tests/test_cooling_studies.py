@@ -125,6 +125,26 @@ def test_the_ledger_closes_through_a_trip_of_everything_the_plant_has(cooling, b
     assert done.events()["kind"].tolist().count("fault") == len(design.cooling.units)
 
 
+# ---- a plant too small for its heat ----
+
+
+def test_a_plant_too_small_runs_and_reports_what_it_did_to_the_jobs(tmp_path):
+    """Hardly any trim chiller, an afternoon 12 K hotter than ever: servers slow down."""
+
+    def afternoon(name, trim_fraction):
+        config = load("indirect_evaporative", site="shenzhen", start="2023-07-10 10:00", days=0.25)
+        config["cooling"]["trim_fraction"] = trim_fraction
+        config["site"]["heat_wave"] = {"start_day": 0, "days": 1, "add_k": 12}
+        return finished(tmp_path / name, config)
+
+    small, enough = afternoon("small", 0.01), afternoon("enough", 1.0)
+    assert small.series(["heat_unmet_w"])["heat_unmet_w"].max() > 0.0
+    assert small.summary["throttled_gpu_hours"] > 0.0 == enough.summary["throttled_gpu_hours"]
+    assert small.summary["it_energy_kwh"] < enough.summary["it_energy_kwh"]
+    assert "throttle" in small.events()["kind"].tolist()
+    assert small.summary["energy_residual_fraction"] <= 1e-9
+
+
 # ---- thin air ----
 
 

@@ -90,6 +90,8 @@ class DryCooler:
     conductance_w_per_k: float = field(init=False, default=0.0)
     _air: float = field(init=False, default=1.0)
     """Air flow found in the last search, where the next one starts. [-]"""
+    _power: float = field(init=False, default=0.6)
+    """Exponent of the exchange in the air flow, there. [-]"""
 
     def __post_init__(self) -> None:
         """Check fan speeds against each other."""
@@ -146,7 +148,7 @@ class DryCooler:
         """
         low, high = self.still_air_fraction, self.most_air
         air = min(max(self._air, low), high)
-        power = 0.6
+        power = self._power
         error = math.log(self.exchange_w_per_k(water_w_per_k, air) / wanted_w_per_k)
         for _ in range(30):
             tried = min(max(air * math.exp(-error / power), low), high)
@@ -156,7 +158,7 @@ class DryCooler:
             error = math.log(self.exchange_w_per_k(water_w_per_k, tried) / wanted_w_per_k)
             power = max(0.05, (error - before) / math.log(tried / air))
             air = tried
-        self._air = air
+        self._air, self._power = air, min(max(power, 0.2), 1.0)
         return air
 
     def fan_w(self, air: float) -> float:
@@ -201,17 +203,18 @@ class DryRejection:
         """Take a load: the fans give what they can, the trim chiller the rest."""
         if load_w <= 0.0:
             return IDLE
-        dry_most_w = self._dry_most_w()
-        dry_w = min(load_w, dry_most_w)
+        water, cooler = self._water, self.cooler
+        dry_w = fan_w = 0.0
+        if water is not None and water.flow_w_per_k > 0.0 and cooler.available > 0.0:
+            lift_k = water.return_c - self._air_c
+            if lift_k > 0.0:
+                air = cooler.air_for(load_w / lift_k, water.flow_w_per_k)
+                dry_w = load_w if air < cooler.most_air else min(load_w, self._dry_most_w())
+                fan_w = cooler.fan_w(air)
         trim_w = load_w - dry_w
         if trim_w > 1e-9 * load_w and trim_w > self._trim_most_w(chilled_c) * (1.0 + 1e-12):
             return None
-        fan_w = trim_power_w = 0.0
-        water = self._water
-        if water is not None and dry_w > 0.0:
-            lift_k = water.return_c - self._air_c
-            air = self.cooler.air_for(dry_w / lift_k, water.flow_w_per_k)
-            fan_w = self.cooler.fan_w(air)
+        trim_power_w = 0.0
         if trim_w > 1e-9 * load_w and self.trim is not None:
             unit_w, _ = self.trim.unit_w(chilled_c, self._air_c)
             units = max(1, self.trim.staged(trim_w, unit_w))
