@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,16 @@ def test_replicas_ask_for_gpus_as_they_are_wanted_and_give_them_back():
     assert long.work_s - long.remaining_s == (1200 - 10) + (2999 - 2400)
     # Two thirds of the tokens of a step are missed while two of three replicas wait.
     assert dispatcher.tally.take(2999)[5] == 10 * 2999 - 120 * 10 * 2 / 3
+
+
+def test_a_replica_that_starts_has_no_share_of_the_requests():
+    """Two serve while a third waits for its GPUs and starts: no token is missed."""
+    dispatcher = pool(4)
+    offer = fleet([2, 3, 3])
+    offer.serving = np.array([2, 2, 3])
+    dispatcher.env.process(service(dispatcher.env, dispatcher, offer))
+    play(dispatcher, [low("train", 10, 16, 100_000)], until_s=1799)
+    assert dispatcher.tally.take(1799)[5] == pytest.approx(10 * 1799)
 
 
 def test_a_replica_is_wanted_from_its_start_up_until_it_stops():

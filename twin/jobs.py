@@ -725,7 +725,8 @@ class Dispatcher:
         profile: ServiceProfile = offer.profile
         if offer.paced is not None and self._rate_factor < 1.0:
             profile = offer.paced(self._rate_factor)
-        share = 1.0 / max(len(offer.jobs), 1)
+        serving = len(offer.jobs) if offer.serving is None else int(offer.serving[step])
+        share = 1.0 / max(serving, 1)
         columns = (
             profile.tokens_per_s,
             profile.requests_per_s,
@@ -735,8 +736,9 @@ class Dispatcher:
         tokens, requests, judged, within = (
             0.0 if column is None else float(column[step]) * share for column in columns
         )
-        for job in offer.jobs:
-            self.serve(job, float(profile.activity[step]), (tokens, requests, judged, within))
+        for place, job in enumerate(offer.jobs):
+            served = (tokens, requests, judged, within) if place < serving else NOTHING
+            self.serve(job, float(profile.activity[step]), served)
 
     def serve(self, job: Job, activity: float, served: Served) -> None:
         """Let *job*, a service or a replica of one, work at *activity* from now on."""

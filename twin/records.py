@@ -202,6 +202,8 @@ class Service:
     """``ServiceProfile`` of workload/base.py: demand, activity and tokens in each step."""
     replicas: Any = None
     """Replicas that want GPUs in each step, shape (steps,); None: the fleet keeps them all."""
+    serving: Any = None
+    """How many of them serve, those started first; None: all. The others are starting."""
     jobs: list[Job] = field(default_factory=list)
     """Its jobs, in order of their start; owned by jobs.py."""
     started: int = 0

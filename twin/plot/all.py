@@ -23,6 +23,7 @@ from twin.plot import (
     power,
     pue_map,
     rack_density,
+    shared_pool,
     temperatures,
     tornado,
     utilization,
@@ -35,7 +36,7 @@ from twin.results.run_folder import Run
 FIGURES = (power, utilization, rack_density, temperatures, energy_flow, load_duration)
 """One module per figure, each with ``draw(run, folder) -> Path``."""
 
-IF_ANY = (one_line, fault_story, burst, electricity, pue_map, months, gantt, pipeline)
+IF_ANY = (one_line, fault_story, burst, electricity, pue_map, months, gantt, pipeline, shared_pool)
 """Figures of what not every run has; their ``draw`` returns None then."""
 
 

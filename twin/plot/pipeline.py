@@ -72,6 +72,6 @@ def _releases(axes: Any, run: Run, releases: list[dict[str, Any]]) -> None:
 def _title(run: Run, details: dict[str, Any]) -> str:
     cycle = run.summary.get("release_cycle_p50_days")
     shown = "no release yet" if cycle is None else f"median {cycle:.1f} days"
-    name = details["bottleneck"]["name"]
+    name = details["bottleneck"]["name"] or "not named"
     load = max(details["loads"].values())
     return f"Recording to release: {shown}; bottleneck {name}, highest load {load:.2f}"

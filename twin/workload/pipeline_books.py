@@ -19,6 +19,8 @@ STAGES = ("selection", "labelling", "reconstruction", "training", "simulation")
 """What a batch passes through, in this order."""
 BEFORE = ("upload", "ingest", "gathering")
 """Where clips are before their batch is ready: in the vehicle, in the line, written."""
+SHORTEST_DAYS = 2.0
+"""Below this a run shows a moment of the pipeline, not its mean. [d]"""
 WORDS = {
     "upload": "upload over the WAN",
     "ingest": "ingest into the storage",
@@ -183,7 +185,7 @@ def write_report(books: Books, capacity: Capacity, end_s: float) -> FlowReport |
             "pipeline_load_max": max(loads.values()),
         },
         details={
-            "bottleneck": bottleneck(loads, stages, capacity),
+            "bottleneck": bottleneck(loads, stages, capacity, days),
             "loads": loads,
             "stages": stages,
             "releases": releases,
@@ -235,7 +237,7 @@ def _done(name: str, series: dict[str, Floats]) -> float:
 
 
 def bottleneck(
-    loads: dict[str, float], stages: list[dict[str, Any]], capacity: Capacity
+    loads: dict[str, float], stages: list[dict[str, Any]], capacity: Capacity, days: float
 ) -> dict[str, Any]:
     """Name what holds the releases up, and say why in a sentence.
 
@@ -259,6 +261,12 @@ def bottleneck(
             f"the backlog of all stages changed by {growth:+.1f} days of recording in the run"
         )
         return {"name": first, "kind": "capacity", "why": why}
+    if days < SHORTEST_DAYS:
+        why = (
+            f"none named: a run of {days:.2g} days is too short to see where clips spend their "
+            f"time; everything keeps up (loads: {first} {loads[first]:.2f}, {others})"
+        )
+        return {"name": None, "kind": "time", "why": why}
     longest = max(
         (stage for stage in stages if stage["stage"] != "gathering"),
         key=lambda stage: stage["backlog_mean_days"],

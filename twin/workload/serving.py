@@ -189,17 +189,18 @@ class Serving(Workload):
     def services(self, context: WorkloadContext) -> list[Service]:
         """Return the one service, with its profile over the whole run."""
         served = self.serve(context)
-        gpus, held = self.replicas * self.gpus_per_replica, None
+        gpus, held, serving = self.replicas * self.gpus_per_replica, None, None
         if self.autoscaling is not None and self.autoscaling.lend:
             gpus, per_step = self.gpus_per_replica, round(self.step_s / GRID_S)
             held = self.autoscaling.held(served.replicas, per_step, GRID_S)
+            serving = served.replicas.reshape(-1, per_step).max(axis=1)
         profile = self._profile(served, held, context)
 
         def paced(rate: float) -> ServiceProfile:
             return self._profile(self._at(rate), held, context)
 
         name = self.label("inference")
-        return [Service(name, gpus, self.step_s, profile, held, paced=paced)]
+        return [Service(name, gpus, self.step_s, profile, held, serving, paced=paced)]
 
     def _profile(self, served: Served, held: Any, context: WorkloadContext) -> ServiceProfile:
         """Return *served* in steps of the profile, its power as activity of the GPUs held."""
