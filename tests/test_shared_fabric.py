@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.desk import desk, job, play
+from tests.support.desk import Disk, desk, job, play
+from twin import compose, run
 from twin.faults import Wiring
 from twin.network.fat_tree import FatTree
 from twin.records import COMPLETED, RUNNING, Placement
+from twin.results.run_folder import Run
 from twin.scheduling.easy import EasyBackfill
 from twin.scheduling.fcfs import FirstComeFirstServed
 
@@ -198,6 +200,8 @@ def test_without_a_way_up_a_gang_waits_and_goes_on():
     assert one.restarts == 0
 
 
+BLOCKING = {"write_bytes_per_s": 10.0, "burst_bytes_per_s": 20.0, "burst_fraction": 0.5}
+
 rows = st.lists(
     st.tuples(
         st.integers(0, 60),  # gap to the next arrival
@@ -227,9 +231,11 @@ def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, row
     for number, (gap, gpus, work, comm) in enumerate(rows):
         at_s += gap
         more = {"comm_fraction": comm, "checkpoint_s": 20.0, "restart_s": 5.0}
+        more |= [{}, {"read_bytes_per_s": 10.0}, {"write_bytes_per_s": 10.0}, BLOCKING][number % 4]
         jobs.append(job(str(number), at_s, gpus, work, **more))
     fabric = tree(contention=contention)
-    dispatcher = desk(EasyBackfill(), 6, fabric=fabric, on_end=ended.append)
+    disk = Disk(bytes_per_s=25.0)
+    dispatcher = desk(EasyBackfill(), 6, fabric=fabric, disk=disk, on_end=ended.append)
     units = {unit: wiring(dispatcher, unit) for unit in ("leaf_switch", "spine_switch", "link")}
 
     def strike(begin_s, unit, machine, repair_s):
@@ -278,4 +284,26 @@ def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, row
     assert all(each.status == COMPLETED for each in jobs)
     assert dispatcher.cluster.free.free == [8] * 6
     assert dispatcher.cluster.gpus_out.power_w == 0
+    lost_s = sum(each.lost_gpu_s / each.gpus for each in jobs if each.write_bytes_per_s)
+    worked_s = sum(each.work_s for each in jobs if each.write_bytes_per_s) + lost_s
+    assert dispatcher.moved.written_bytes == pytest.approx(10.0 * worked_s)
+    assert not dispatcher.moved.bursting
     assert fabric.cut_off() == set()
+
+
+def test_a_run_writes_down_what_broke_in_its_fabric_and_its_ledger_closes(tmp_path):
+    words = ["network=fat_tree_oversubscribed", "network.contention=in_step"]
+    words += ["workload=large_training", "facility.gpus=512", "clock.duration_days=0.5"]
+    words += ["faults=cluster_failures", "faults.random.leaves.mttf_hours=30"]
+    words += ["faults.random.cables.mttf_hours=100", "output=data_only"]
+    run.execute(compose.load(words), tmp_path / "run")
+    done = Run.open(tmp_path / "run")
+    events = done.events()
+    told = set(zip(events["kind"].tolist(), events["where"].tolist(), strict=True))
+    for unit in ("network.leaf_switch", "network.link"):
+        assert {("fault", unit), ("repair", unit)} <= told
+    assert ("cut_off", "network.leaf_switch") in told
+    assert done.summary["energy_residual_fraction"] < 1e-9
+    assert done.summary["gpu_hours_lost"] > 0.0
+    assert done.summary["gpu_available_fraction"] < 1.0
+    assert done.summary["goodput_fraction"] < 0.9

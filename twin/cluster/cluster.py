@@ -155,8 +155,8 @@ class Cluster:
         """Return how many servers hold at least one job."""
         busy = self.servers - len(self.free.whole) - self.servers_out
         if self._barred:
-            size = self.server.gpus_per_server
-            busy -= sum(held == size for held in self._barred.values())
+            held = self._barred.items()
+            busy -= sum(gpus == self.capacities[server] for server, gpus in held)
         if self._last_is_part_filled and self.free.free[-1] == self.capacities[-1]:
             return busy - 1
         return busy

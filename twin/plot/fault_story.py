@@ -36,6 +36,7 @@ TOLD = {
     "cap": "GPUs capped",
     "cap_end": "cap lifted",
     "shed": "jobs shed",
+    "cut_off": "servers off the fabric",
 }
 """Kinds of event that make the story, in words; states of single elements are left to the table."""
 STARTED = "was starting"
