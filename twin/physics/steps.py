@@ -20,7 +20,7 @@ class StepSeries:
     (1.0, 0.7)
     """
 
-    __slots__ = ("_last", "first_at_s", "step_s", "values")
+    __slots__ = ("_begin_s", "_end_s", "_held", "_last", "first_at_s", "step_s", "values")
 
     def __init__(self, values: Sequence[float], first_at_s: float, step_s: float) -> None:
         require(len(values) > 0, "values", values, "one value at least")
@@ -28,6 +28,10 @@ class StepSeries:
         self.first_at_s = first_at_s
         self.step_s = step_s
         self._last = len(self.values) - 1
+        # The step asked for last, since a beat is mostly in the same one as the beat before.
+        self._begin_s, self._end_s, self._held = inf, -inf, 0.0
+        if self._last == 0:
+            self._begin_s, self._end_s, self._held = -inf, inf, self.values[0]
 
     @classmethod
     def flat(cls, value: float) -> StepSeries:
@@ -44,11 +48,15 @@ class StepSeries:
 
     def mean(self, from_s: float, to_s: float) -> float:
         """Return the mean over ``from_s..to_s``, which lie in the series and in this order."""
+        if from_s >= self._begin_s and to_s <= self._end_s:
+            return self._held
         first_at_s, step_s = self.first_at_s, self.step_s
         i = int((from_s - first_at_s) / step_s)
         edge_s = first_at_s + (i + 1) * step_s
         if to_s <= edge_s:
-            return self.values[i if i < self._last else self._last]
+            self._begin_s, self._end_s = edge_s - step_s, edge_s
+            self._held = self.values[i if i < self._last else self._last]
+            return self._held
         total, begin_s = 0.0, from_s
         while begin_s < to_s:
             end_s = min(edge_s, to_s)

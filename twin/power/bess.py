@@ -93,6 +93,8 @@ class Bess:
     _prices: StepSeries | None = field(init=False, default=None)
     _plan: list[tuple[float, float]] = field(init=False, default_factory=list)
     _plan_at_s: float = field(init=False, default=0.0)
+    _turn_s: float = field(init=False, default=-math.inf)
+    """When there is something to look at again. [s]"""
     _levels_j: tuple[float, float] = field(init=False, default=(0.0, math.inf))
     """Of the plan, now: below the first it charges, above the second it gives."""
     _limit_w: float = field(init=False, default=math.inf)
@@ -120,16 +122,21 @@ class Bess:
         self._reserve_j = self.reserve_fraction * self._full_j
         self.charged_j = self.given_j = self.saved = 0.0
         self._plan = []
+        self._turn_s = -math.inf
 
     def know_prices(self, prices: StepSeries) -> None:
         """Take the prices of the run; no more than ``ahead_hours`` of them is ever used."""
         self._prices = prices
         self._plan = []
+        self._turn_s = -math.inf
 
     def look(self, at_s: float) -> None:
         """Turn to the plan for the beat that begins at *at_s*, and make a new one when due."""
+        if at_s < self._turn_s:
+            return
         prices = self._prices
         if self.ahead_hours is None or prices is None:
+            self._turn_s = math.inf
             return
         step = prices.place(at_s)
         if not self._plan or at_s >= self._plan_at_s + REPLAN_S:
@@ -144,6 +151,8 @@ class Bess:
             plan = levels_j(known, self.rated_w, usable_j, self._one_way, step_s, left)
             self._plan = [(fill + self._reserve_j, rest + self._reserve_j) for fill, rest in plan]
         self._levels_j = self._plan[min(step - self._planned_from, len(self._plan) - 1)]
+        step_ends_s = prices.first_at_s + (step + 1) * prices.step_s
+        self._turn_s = min(self._plan_at_s + REPLAN_S, max(step_ends_s, at_s))
 
     def step(self, site_w: float, price_per_kwh: float | None, dt_s: float) -> tuple[float, float]:
         """Let a beat pass; return (change of the draw from the grid, heat) [W].

@@ -571,11 +571,12 @@ class Feed(PowerFeed):
     def _use_pv(self, pv: PvArray, shone_w: float, dt_s: float) -> float:
         """Curtail what nobody took; return the PV power that is used [W]."""
         i, load_w = self._pv_at, self._load_w
-        surplus_w = max(0.0, -load_w[i])
-        load_w[i] = max(0.0, load_w[i])
         pv.produced_j += shone_w * dt_s
-        pv.curtailed_j += surplus_w * dt_s
-        self._pv_w = shone_w - surplus_w
+        self._pv_w = shone_w
+        if load_w[i] < 0.0:
+            pv.curtailed_j -= load_w[i] * dt_s
+            self._pv_w += load_w[i]
+            load_w[i] = 0.0
         self._look_at_meter(i)
         return self._pv_w
 

@@ -109,7 +109,8 @@ class Tariff(HourlySource):
             prices, source, said, notes = self._from_file(self.price_path, "price", about)
             same = said in (None, self.currency)
             require(same, "tariff.currency", self.currency, f"{said}, as in {self.price_path}")
-            prices.values = [value + self.add_per_kwh for value in prices.values]
+            dearer = [value + self.add_per_kwh for value in prices.values]
+            prices = StepSeries(dearer, prices.first_at_s, prices.step_s)
             return prices, f"{source}, plus {self.add_per_kwh:g}", notes
         if not self.time_of_use:
             return StepSeries.flat(self.price_per_kwh), "flat", []
