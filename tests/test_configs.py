@@ -19,7 +19,7 @@ COOLINGS = catalogue.choices("cooling")
 
 MISFIT = re.compile(
     r"^(rack\.|faults\.|facility\.(phases|racks_built)|workload\.path: is required"
-    r"|workload\..*what the facility has)"
+    r"|workload\..*(what the facility has|all of the facility))"
 )
 """How a choice that is right in itself may be refused beside the others: a rack too small for
 its servers or too dense for its cooling, a fault of a unit that this cooling does not have, a
