@@ -256,3 +256,26 @@ def test_a_load_that_was_not_designed_for_has_no_rating():
     assert feed.warnings == []
     serve(feed, 9e5, 2e5, 1e3)
     assert any("auxiliary carried 1.0 kW, above its rating of 0.0 kW" in w for w in feed.warnings)
+
+
+@pytest.mark.parametrize("element", ["utility", "transformer", "ats", "lv_board", "ups", "busway"])
+@pytest.mark.parametrize("steady", [True, False])
+def test_whatever_is_too_small_is_what_limits_the_racks(element, steady):
+    """Each element in turn is built for 0.8 MW: at the limit it is full, all others are not."""
+    data = read_power("n")
+    data["elements"][element] |= {"unit_kw": 800.0, "units": 1, "unit_max_kw": None}
+    if element == "utility":
+        data["contract_kw"] = 800.0
+    feed = parse(Feed, data, "power")
+    feed.size(DESIGN)
+    serve(feed, 0.2e6, 0.1e6, 0.01e6)
+    limit_w = feed.it_limit_w(steady=steady)
+    assert feed.headroom_w(steady=steady) == pytest.approx(limit_w - 0.2e6)
+    serve(feed, limit_w, 0.1e6, 0.01e6)
+    loading = feed.elements[element].design_loading if steady else 1.0
+    graph = feed.one_line()
+    assert graph.nodes[element]["x"] == pytest.approx(loading, rel=1e-6)
+    on_the_way = [
+        n for n in ("utility", "transformer", "lv_board", "ups", "busway") if n != element
+    ]
+    assert all(graph.nodes[n]["x"] < 1.0 for n in on_the_way)

@@ -87,15 +87,18 @@ def _image(picture: Path | None) -> str:
 
 
 def _group(group: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> str:
-    lines = [
-        _line(name, rows, summary)
+    lines = {
+        key.label: _line(name, rows, summary)  # what stands there in two units is shown once
         for name, key in SUMMARY.items()
         if key.group == group and isinstance(summary.get(name), (int, float))
-    ]
+    }
     if not lines:
         return ""
-    head = "<tr><th></th><th>mean</th><th>± 95 %</th><th>lowest</th><th>highest</th></tr>"
-    table = f"<table>{head}{''.join(lines)}</table>"
+    heads = "".join(
+        f'<th class="number" style="width:16%">{name}</th>'
+        for name in ("mean", "± 95 %", "lowest", "highest")
+    )
+    table = f"<table><tr><th></th>{heads}</tr>{''.join(lines.values())}</table>"
     return f'<h3>{escape(group)}</h3><div class="wide">{table}</div>'
 
 
