@@ -387,3 +387,52 @@ def test_two_sweeps_in_one_second_do_not_collide(tmp_path):
     both = [subprocess.Popen(words, cwd=tmp_path, env=HERE) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
     assert len(list(tmp_path.glob("outputs/sweeps/*/1/summary.json"))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["ray", "slurm_local", "joblib"])
+def test_results_do_not_depend_on_the_launcher(launcher, tmp_path):
+    """The four tables and the summary of real runs, byte for byte."""
+    package, settings = FOREIGN[launcher]
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    real = [sys.executable, "-m", "twin", "-m", "output=data_only", "clock.duration_days=0.02"]
+    axes = ["cooling=chilled_air,immersion", "rack=13kw,20kw"]
+    for folder, words in (("pool", []), ("other", [f"hydra/launcher={launcher}", *settings])):
+        done = subprocess.run(
+            [*real, f"hydra.sweep.dir={folder}", *axes, *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+            env=HERE,
+        )
+        assert done.returncode == 0, done.stderr
+    for path in sorted((tmp_path / "pool").glob("*/*")):
+        if path.suffix == ".parquet" or path.name == "summary.json":
+            other = tmp_path / "other" / path.relative_to(tmp_path / "pool")
+            assert path.read_bytes() == other.read_bytes(), path
+    assert len(list((tmp_path / "other").glob("[0-9]/summary.json"))) == 4
+
+
+@pytest.mark.slow
+def test_designs_meet_the_same_jobs(tmp_path):
+    """Seeds are paired: what differs between designs is the design."""
+    import pyarrow.parquet as pq
+
+    words = ["-m", "hydra.sweep.dir=sweep", "cooling=chilled_air,immersion", "output=data_only"]
+    subprocess.run(
+        [sys.executable, "-m", "twin", *words, "clock.duration_days=0.05"],
+        cwd=tmp_path,
+        env=HERE,
+        check=True,
+        capture_output=True,
+        timeout=200,
+    )
+    came = [
+        pq.read_table(tmp_path / f"sweep/{k}/jobs.parquet", columns=["job_id", "arrived_at_s"])
+        for k in (0, 1)
+    ]
+    assert came[0].num_rows > 10
+    assert came[0].equals(came[1])

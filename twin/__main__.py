@@ -27,11 +27,15 @@ Simulate an AI datacenter: jobs, watts, heat and the grid in one closed ledger.
   twin                                       a week of an autonomous-driving centre
   twin scenario=NAME [group=choice ...] [group.key=value ...]
   twin --multirun group=choice,choice ...    every combination, then their comparison
+  twin --multirun resume=DIR                 go on with a sweep that was stopped or killed
+  twin --multirun hydra/sweeper=STUDY ...    search instead of every combination
 
 Examples
   twin clock=day                             one day
   twin site=beijing rack.rated_kw=20         another climate, other racks
   twin -m scheduling=fcfs,easy clock.seed=0,1
+  twin -m scenario=design_space clock=day    a scenario may carry what is varied
+  twin -m hydra/sweeper=cost_carbon          the Pareto front of cost and carbon
   twin scenario=philly_replay workload.path=trace.csv
   twin --cfg job scenario=chiller_trip       show the configuration, run nothing
 
@@ -39,16 +43,21 @@ Scenarios (scenario=NAME; your own go into ./scenarios or a folder of $TWIN_SCEN
 {scenarios}
 Groups (group=choice; the keys of each choice: twin --cfg job --package GROUP)
 {groups}
+Studies (hydra/sweeper=NAME)
+{studies}
+Launchers of a sweep (hydra/launcher=NAME)
+{launchers}
 Output goes to outputs/<scenario>/<date_time>, sweeps to outputs/sweeps/<date_time>/<n>;
 hydra.run.dir=DIR and hydra.sweep.dir=DIR choose another folder. A folder without
 summary.json is not a finished run. A sweep uses all cores; hydra.launcher.workers=N limits it.
+In Python: import twin; twin.simulate("mana_oasis", {{"clock": "day"}}).summary["pue"]
 
 Exit status: 0 done, 1 the run failed, 2 the configuration or an input file is wrong,
 130 stopped by Ctrl-C.
 
 Completion for this shell: eval "$(twin --shell-completion install=bash)"  (zsh, fish alike)
 Other options: --cfg, --info, --hydra-help, --version.
-Other commands: twin-compare, twin-plot, twin-validate, twin-export.
+Other commands: twin-compare, twin-plot, twin-validate, twin-export, twin-dash, twin-calibrate.
 """
 
 
@@ -185,7 +194,22 @@ def help_text() -> str:
         f"  {name:<11} {', '.join(catalogue.choices(name))}\n{'':<14}{about}"
         for name, about in catalogue.GROUPS.items()
     ]
-    return HELP.format(scenarios="\n".join([*scenarios, ""]), groups="\n".join([*groups, ""]))
+    return HELP.format(
+        scenarios="\n".join([*scenarios, ""]),
+        groups="\n".join([*groups, ""]),
+        studies=_listed("hydra/sweeper"),
+        launchers=_listed("hydra/launcher"),
+    )
+
+
+def _listed(group: str) -> str:
+    """Return the choices of a group of Hydra's and how their files begin."""
+    folder = catalogue.data_dir("conf") / group
+    lines = [
+        f"  {name:<16} {catalogue.about(folder / f'{name}.yaml')}\n"
+        for name in catalogue.choices(group)
+    ]
+    return "".join(lines)
 
 
 if __name__ == "__main__":

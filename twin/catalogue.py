@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from twin.errors import ConfigError
@@ -82,3 +83,15 @@ def question(path: Path) -> str:
         return "(asks no question)"
     except (yaml.YAMLError, OSError, UnicodeDecodeError):
         return f"(cannot be read: {path})"
+
+
+def about(path: Path) -> str:
+    """Return the first sentence of the comment with which a file of ``conf`` begins."""
+    words: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text = line.removeprefix("#").strip()
+        if not line.startswith("#") or not text:
+            break
+        words.append(text)
+    said = re.split(r"(?<=[.?!:])\s", " ".join(words), maxsplit=1)[0]
+    return said.rstrip(":.")

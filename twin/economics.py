@@ -1,7 +1,7 @@
 """What a GPU-hour costs: capital, upkeep, electricity and water, or rent.
 
 Capital is spread over its life by the annuity formula, so that unequal lives and
-the cost of money are counted:
+the cost of money are counted::
 
     a year   = IT capital x annuity(IT life) + building capital x annuity(its life)
                + maintenance x all capital

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.plot import style
-from twin.results.quantity import scale, spoken
+from twin.results.quantity import quantity, scale, spoken
 from twin.results.study import Study, Tried
 from twin.schema import SUMMARY
 
@@ -58,13 +58,13 @@ def _draw_front(study: Study, folder: Path) -> Path:
     axes.grid(axis="x", color=style.FAINT, linewidth=0.8)
     axes.margins(0.08)
     style.legend(axes)
-    words = [f"{SUMMARY[k].label}: {way}" for k, way in study.aim.objectives.items()]
-    words += [
-        f"{SUMMARY[k].label} {bound.replace('_', ' ')} {limit:g} {SUMMARY[k].unit}"
-        for k, bounds in study.aim.constraints.items()
-        for bound, limit in bounds.items()
+    bounds = [
+        f"{SUMMARY[k].label} {bound.replace('_', ' ')} {quantity(limit, SUMMARY[k].unit)}"
+        for k, limits in study.aim.constraints.items()
+        for bound, limit in limits.items()
     ]
-    axes.set_title(", ".join(words), loc="left", fontsize=10, color=style.INK)
+    said = f"{len(best)} of {len(inside)} designs are beaten by no other"
+    axes.set_title("; ".join([said, *bounds]), loc="left", fontsize=10.5, color=style.INK)
     return style.save(figure, folder, "pareto")
 
 

@@ -1,0 +1,44 @@
+"""The documentation builds without a warning, and what it shows can be typed."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from twin import catalogue
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("builder", ["html"])
+def test_it_builds_without_a_warning(builder, tmp_path):
+    for package in ("sphinx", "myst_parser", "furo", "numpydoc"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder, DOCS, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "twin.library.simulate" in (tmp_path / "library.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.stem)
+def test_choices_named_in_a_command_exist(page):
+    text = page.read_text(encoding="utf-8")
+    commands = [line for line in text.splitlines() if re.match(r"\s*(twin|  )\S* ?.*=", line)]
+    own = {"dense"}  # made on the page itself
+    for line in commands:
+        for group, names in re.findall(r"\b([a-z/]+)=([a-z0-9_,]+)", line):
+            known = set(catalogue.scenario_files()) if group == "scenario" else set()
+            if group in catalogue.GROUPS or group.startswith("hydra/"):
+                known = set(catalogue.choices(group))
+            if known:
+                assert set(names.split(",")) <= known | own, line
