@@ -67,6 +67,15 @@ def test_the_profile_of_a_slower_fleet_serves_no_more_and_works_harder(
     assert np.all(slow.activity >= offer.profile.activity - 1e-6)
 
 
+def test_what_a_slower_fleet_cannot_serve_is_said(configured, on_h100):  # noqa: F811
+    serving = small(configured, requests_per_s=45.0, rhythm=FLAT)
+    serving.serve(on_h100(days=0.05))
+    assert serving.warnings == []
+    serving.latency([(600.0, 0.5), (1800.0, 1.0)])
+    (said,) = serving.warnings
+    assert "more were not served because heat or a power limit slowed the GPUs" in said
+
+
 def test_requests_within_their_objective_add_up_to_the_summary(configured, on_h100):  # noqa: F811
     for mode in MODES:
         serving = small(configured, mode=mode, requests_per_s=45.0, rhythm=FLAT)

@@ -231,6 +231,7 @@ class Serving(Workload):
         plan, served = self._plan, self.served
         if plan is None or served is None or all(rate == 1.0 for _, rate in paces):
             return served.latency if served is not None else None
+        self._tell_of_slowing(paces, len(plan.demand))
         if plan.requests is not None:
             records = disaggregated.records if plan.fleet.prefill else request_mode.records
             clock = WorkClock(paces)
@@ -305,6 +306,19 @@ class Serving(Workload):
                 found = served.changed(found, usual)
             self._slowed[rate] = found
         return self._slowed[rate]
+
+    def _tell_of_slowing(self, paces: Sequence[Pace], steps: int) -> None:
+        """Say how many requests more were lost because GPUs were slowed."""
+        assert self.served is not None
+        parts = parts_of_steps(paces, steps, GRID_S)
+        usual = self.served.requests_per_s
+        lost = sum(float((usual - self._at(r).requests_per_s) @ part) for r, part in parts.items())
+        if lost > SHOWN_FRACTION * float(usual.sum()):
+            percent = 100 * lost / float(usual.sum())
+            self.warnings.append(
+                f"{self.key}: {lost * GRID_S:.0f} requests ({percent:.2g} %) more were not served "
+                "because heat or a power limit slowed the GPUs"
+            )
 
     def _warnings(self, unserved: float, demand: float) -> list[str]:
         if unserved <= SHOWN_FRACTION * demand:
