@@ -172,6 +172,14 @@ CHARTS = (
         from_zero=True,
         format=",.0f",
     ),
+    Chart(
+        "c-slo",
+        "Requests within their latency objective",
+        "share [%]",
+        "%",
+        (Line("slo_fraction", "within objective", GREEN, "", 100.0),),
+        from_zero=True,
+    ),
 )
 
 
