@@ -230,6 +230,8 @@ def test_a_run_outside_the_file_is_refused_or_mapped_by_date(tmp_path):
     assert day[3] == pytest.approx(year[at + 48 : at + 72])  # 1 March
     assert any("stands for every year" in note for note in grid.warnings)
     assert any("29 February repeats" in note for note in grid.warnings)
+    later = prices(datetime(2024, 3, 5), 96.0, offset_h=0.0, price_path=path, file_year=2023)
+    assert not any("29 February" in note for note in later.warnings)
     with pytest.raises(InputFileError, match="it holds 2023 to 2023"):
         prices(price_path=path, offset_h=0.0, file_year=2021)
 
@@ -239,7 +241,7 @@ def test_a_year_in_utc_serves_a_whole_year_at_a_site_far_east(tmp_path):
     grid = prices(datetime(2023, 1, 1), 8760.0, offset_h=8.0, price_path=path, file_year=2023)
     assert grid.price_per_kwh.at(8 * HOUR_S) == pytest.approx(0.0)
     assert grid.price_per_kwh.at(0.0) == pytest.approx((8760 - 8) % 97 / 1e3)
-    assert any("8 hours at an end of 2023" in note for note in grid.warnings)
+    assert any("8 hour(s) at an end of 2023" in note for note in grid.warnings)
     assert len(grid.price_per_kwh.values) >= 8760
 
 

@@ -34,6 +34,9 @@ EDGE_HOURS = 3
 """A file this much shorter than the run, at either end, keeps its outermost value."""
 AHEAD_HOURS = 168
 """A series goes on this long after the run, for policies that look ahead."""
+LEAP_DAY = slice(59 * 24, 60 * 24)
+"""Hours of 29 February in a leap year."""
+LEAP_NOTE = "29 February repeats 28 February"
 EPOCH = datetime(1970, 1, 1)
 HOUR = timedelta(hours=1)
 
@@ -387,7 +390,10 @@ def stretch(
     if year is not None:
         whole, notes = _calendar_year(file, year)
         stamps = np.datetime64(begin, "h") + np.arange(hours + AHEAD_HOURS)
-        return begin, whole[hour_of_leap_year(stamps)], notes
+        places = hour_of_leap_year(stamps)
+        if not ((places[:hours] >= LEAP_DAY.start) & (places[:hours] < LEAP_DAY.stop)).any():
+            notes = [note for note in notes if LEAP_NOTE not in note]
+        return begin, whole[places], notes
     n = len(file.per_kwh)
     early, late = max(0, -into_h), max(0, into_h + hours - 1 - n)
     if max(early, late) > EDGE_HOURS:
@@ -419,11 +425,10 @@ def _calendar_year(file: HourlyFile, year: int) -> tuple[Floats, list[str]]:
     for chosen in (~of_year, of_year):  # its own hours last: they win
         near = chosen & (abs(stamps - stamps[of_year][0]).astype(int) < 2 * 366 * 24)
         whole[hour_of_leap_year(stamps[near])] = file.per_kwh[near]
-    leap_day = slice(59 * 24, 60 * 24)
     of_leap_day = stamps[of_year].astype("datetime64[D]") == np.datetime64(f"{year}-02-28") + 1
     if year % 4 or (year % 100 == 0 and year % 400) or not of_leap_day.any():
-        whole[leap_day] = whole[58 * 24 : 59 * 24]
-        notes.append(f"{file.path}: 29 February repeats 28 February")
+        whole[LEAP_DAY] = whole[LEAP_DAY.start - 24 : LEAP_DAY.start]
+        notes.append(f"{file.path}: {LEAP_NOTE}")
     lacking = int(np.isnan(whole).sum())
     if lacking:
         raise InputFileError(
@@ -433,7 +438,7 @@ def _calendar_year(file: HourlyFile, year: int) -> tuple[Floats, list[str]]:
     borrowed -= int(of_year.sum())
     if borrowed:
         notes.append(
-            f"{file.path}: {borrowed} hours at an end of {year} (site-local) are those of the "
+            f"{file.path}: {borrowed} hour(s) at an end of {year} (site-local) are those of the "
             "same dates in the year beside it"
         )
     return whole, notes
