@@ -76,6 +76,7 @@ def test_it_says_frequency_margin_and_whose_steps_are_known(pair):
     )
     assert "racks" not in told["elements"], "a sink has no rating to keep"
     assert sum("IT power swings by" in warning for warning in close.info["warnings"]) == 2
+    assert sum("upper bound" in warning for warning in close.info["warnings"]) == 1
 
 
 @pytest.mark.parametrize(

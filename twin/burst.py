@@ -99,7 +99,7 @@ class Burst:
         hour = f"burst at {self.at_s / SECONDS_PER_HOUR:g} h"
         it = self.it
         counted = ", ".join(
-            f"{count['jobs']} jobs on {count['gpus']} GPUs {kind}"
+            f"{count['jobs']} job{'s' * (count['jobs'] != 1)} on {count['gpus']} GPUs: {kind}"
             for kind, count in self.jobs.items()
             if count["jobs"]
         )
@@ -115,7 +115,13 @@ class Burst:
             peak = self.elements[tightest]["peak"]
             said += f"; {tightest} peaks at {peak:.0%} of its rating"
             said += ", ABOVE it" if peak > 1.0 else ""
-        return f"{said}; {counted}; {BOUND}"
+        return f"{said}; {counted}"
+
+
+def warnings(bursts: Sequence[Burst]) -> list[str]:
+    """Return what a reader of the run must know of its windows."""
+    told = [burst.warning() for burst in bursts]
+    return [*told, f"bursts: {BOUND}"] if told else []
 
 
 def _figures(found: Swing) -> dict[str, float | None]:

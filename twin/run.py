@@ -15,6 +15,7 @@ from typing import Any
 
 from twin import __version__, build, replications
 from twin.build import Design
+from twin.burst import warnings as burst_warnings
 from twin.burst import write_bursts
 from twin.economics import Costs
 from twin.errors import RunError
@@ -320,7 +321,7 @@ def run_record(
             *design.storage.warnings(),
             *design.workload.warnings,
             *(report.notes if report else []),
-            *(burst.warning() for burst in facility.bursts),
+            *burst_warnings(facility.bursts),
         ],
         "weather": design.weather.source,
         "grid": design.grid.sources,
