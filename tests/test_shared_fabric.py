@@ -1,5 +1,6 @@
 """Jobs on a fabric that is shared and breaks: who ends later, who stops, who does not notice."""
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -10,11 +11,14 @@ from hypothesis import strategies as st
 from tests.support.desk import Disk, desk, job, play
 from twin import compose, run
 from twin.faults import Wiring
+from twin.jobs import asking
 from twin.network.fat_tree import FatTree
 from twin.records import COMPLETED, RUNNING, Placement
 from twin.results.run_folder import Run
+from twin.scheduling.conservative import ConservativeBackfill
 from twin.scheduling.easy import EasyBackfill
 from twin.scheduling.fcfs import FirstComeFirstServed
+from twin.scheduling.priority import PreemptivePriority
 
 
 def tree(**changes):
@@ -200,6 +204,11 @@ def test_without_a_way_up_a_gang_waits_and_goes_on():
     assert one.restarts == 0
 
 
+POLICIES = {
+    "easy": EasyBackfill,
+    "conservative": lambda: ConservativeBackfill(depth=20),
+    "priority": lambda: PreemptivePriority(priorities={"training": 1}),
+}
 BLOCKING = {"write_bytes_per_s": 10.0, "burst_bytes_per_s": 20.0, "burst_fraction": 0.5}
 
 rows = st.lists(
@@ -224,18 +233,21 @@ breaks = st.lists(
 
 
 @pytest.mark.parametrize("contention", ["interleaved", "in_step"])
-@given(rows=rows, faults=breaks)
+@given(rows=rows, faults=breaks, policy=st.sampled_from(list(POLICIES)))
 @settings(max_examples=25, deadline=None)
-def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, rows, faults):
+def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, rows, faults, policy):
     at_s, jobs, ended = 0, [], []
     for number, (gap, gpus, work, comm) in enumerate(rows):
         at_s += gap
         more = {"comm_fraction": comm, "checkpoint_s": 20.0, "restart_s": 5.0}
+        more["priority"] = number % 2
         more |= [{}, {"read_bytes_per_s": 10.0}, {"write_bytes_per_s": 10.0}, BLOCKING][number % 4]
         jobs.append(job(str(number), at_s, gpus, work, **more))
     fabric = tree(contention=contention)
     disk = Disk(bytes_per_s=25.0)
-    dispatcher = desk(EasyBackfill(), 6, fabric=fabric, disk=disk, on_end=ended.append)
+    dispatcher = desk(POLICIES[policy](), 6, fabric=fabric, disk=disk, on_end=ended.append)
+    if dispatcher.policy.asks_every_s < math.inf:
+        dispatcher.env.process(asking(dispatcher.env, dispatcher, 60.0))
     units = {unit: wiring(dispatcher, unit) for unit in ("leaf_switch", "spine_switch", "link")}
 
     def strike(begin_s, unit, machine, repair_s):
@@ -279,7 +291,7 @@ def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, row
     for fault in faults:
         dispatcher.env.process(strike(*fault))
     dispatcher.env.process(look())
-    play(dispatcher, jobs)
+    play(dispatcher, jobs, until_s=300_000)
     assert sorted(each.job_id for each in ended) == sorted(each.job_id for each in jobs)
     assert all(each.status == COMPLETED for each in jobs)
     assert dispatcher.cluster.free.free == [8] * 6
