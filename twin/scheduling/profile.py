@@ -9,7 +9,9 @@ machine words to a step.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from functools import reduce
 from math import inf
+from operator import and_
 
 import numpy as np
 
@@ -108,17 +110,14 @@ class Profile:
 
     def fits_now(self, gpus: int, length_s: float, seat: Placement, held_s: float) -> bool:
         """Return whether a gang could start now instead of at *held_s*, where it holds *seat*."""
-        end_s = self._starts[0] + length_s
-        fits = self._fit(gpus)
-        given = self._seats(seat).given
-        both = -1
-        for start_s, step in zip(self._starts, self._steps, strict=True):
-            if start_s >= end_s:
-                return True
-            both &= given(step) if start_s >= held_s else step
-            if not fits(both):
-                return False
-        return True
+        starts, steps, fits = self._starts, self._steps, self._fit(gpus)
+        end = bisect_left(starts, starts[0] + length_s)
+        held = min(bisect_left(starts, held_s), end)
+        before = reduce(and_, steps[:held], -1)
+        if not fits(before):
+            return False
+        # Giving a seat back to each step and to what all have in common is the same.
+        return held == end or fits(before & self._seats(seat).given(reduce(and_, steps[held:end])))
 
     def _fit(self, gpus: int) -> _Fit:
         full, rest = divmod(gpus, self._size)
