@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-import yaml
 
+from tests.support.power_files import read_power
 from tests.support.synthetic_run import make_run
-from twin.catalogue import choices, data_dir
+from twin.catalogue import choices
 from twin.plot import fault_story, one_line
 from twin.results.run_folder import Run
 
@@ -24,9 +24,7 @@ def short(tmp_path_factory):
 
 
 def diagram(power):
-    elements = yaml.safe_load((data_dir("conf") / "power" / f"{power}.yaml").read_text())[
-        "elements"
-    ]
+    elements = read_power(power)["elements"]
     fed_by = {name: keys.get("fed_by") or [] for name, keys in elements.items()}
     feeders = {name: [by] if isinstance(by, str) else by for name, by in fed_by.items()}
     return elements, [(by, name) for name, several in feeders.items() for by in several]
