@@ -72,7 +72,9 @@ def write_error(folder: Path, error: BaseException | str) -> None:
 
     text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ERROR_FILE).write_text(text.rstrip() + "\n", encoding="utf-8")
+    part = folder / f"{ERROR_FILE}.part"
+    part.write_text(text.rstrip() + "\n", encoding="utf-8")
+    part.replace(folder / ERROR_FILE)
 
 
 def clear(folder: Path) -> None:
@@ -89,6 +91,8 @@ def launch(
 
     *place* says which of the designs of *bar* each one is.
     """
+    if not designs:
+        return []
     for design in designs:
         clear(design.folder)
     if isinstance(launcher, PoolLauncher):
@@ -234,35 +238,24 @@ def _launch_group(
     *note* is told what ended, as soon as its folder shows it. Return why the launcher
     ended, if not because all was done.
     """
-    waiting = {design.number: design for design in group}
+    waiting = list(group)
 
-    def work(index: int, tell: Tell) -> list[Outcome]:
+    def work(index: int, tell: Tell) -> None:
         overrides = [[*design.overrides, *_where(design)] for design in group]
         try:
-            returns = launcher.launch(overrides, initial_job_idx=group[0].number)
-            return [each.return_value for each in returns]
+            launcher.launch(overrides, initial_job_idx=group[0].number)
         finally:
             _close_down()
 
     def look() -> None:
-        for design in list(waiting.values()):
+        for design in list(waiting):
             outcome = _seen(design)
             if outcome is not None:
-                del waiting[design.number]
+                waiting.remove(design)
                 note(outcome)
 
     [end] = run_forked(1, work, on_wait=look, daemon=False)
-    if end.error is None:
-        times = {each.folder.resolve(): each for each in end.value if isinstance(each, Outcome)}
-    else:
-        times = {}
-    for design in list(waiting.values()):
-        outcome = _seen(design)
-        if outcome is not None:
-            told = times.get(design.folder.resolve())
-            if told is not None:
-                outcome = replace(outcome, seconds=told.seconds, cpu_s=told.cpu_s)
-            note(outcome)
+    look()
     return end.error or "died"
 
 

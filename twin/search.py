@@ -21,7 +21,6 @@ from twin.designs import ERROR_FILE, Design, Refused, examine, shown
 from twin.errors import ConfigError, RunError, suggest
 from twin.launch import launch
 from twin.results.study import Aim, Study, Tried
-from twin.schema import SUMMARY
 from twin.sweeping import BaseSweeper, Interrupted
 from twin.timing import Timing
 
@@ -253,6 +252,8 @@ class OptunaSweeper(BaseSweeper):
 
 
 def _metric_problems(where: str, key: str) -> list[str]:
+    from twin.schema import SUMMARY
+
     numbers = [name for name, one in SUMMARY.items() if one.unit != "text"]
     if key in numbers:
         return []

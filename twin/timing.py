@@ -87,7 +87,10 @@ class Timing:
                 f"Speed-up over one core {speed_up:.2f}, {100 * speed_up / self.workers:.0f} % of "
                 f"ideal, without {span(self.startup_s)} of starting processes"
             )
-            words.append(f"and {span(self.check_s)} of composing and checking before.")
+            words.append(
+                f"and {span(self.check_s)} of composing and checking before; whatever else this "
+                "machine does counts against it."
+            )
         else:
             words.append(f"Composing and checking before took {span(self.check_s)}.")
         return " ".join(words)

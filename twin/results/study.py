@@ -9,9 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twin.results.quantity import quantity
-from twin.schema import SUMMARY
-
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
@@ -168,6 +165,9 @@ class Study:
         from rich.markup import escape
         from rich.table import Table
         from rich.text import Text
+
+        from twin.results.quantity import quantity
+        from twin.schema import SUMMARY
 
         best = self.best()
         table = Table(box=None, pad_edge=False, header_style="bold cyan")
