@@ -66,22 +66,19 @@ def read_designs(folder: Path) -> list[Design]:
     return sorted(designs, key=lambda design: (design.plant, design.occupancy))
 
 
-def least_occupancy(designs: Sequence[Design], plant: str, cap: float) -> float | None:
-    """Return from which occupancy on a plant complies at each one tried; None where never.
+def complying(designs: Sequence[Design], plant: str, cap: float) -> list[float]:
+    """Return the occupancies tried at which a plant complies, rising.
+
+    PUE may rise again towards a full hall, so they need not go up to 1.
 
     Examples
     --------
-    >>> tried = [Design("a", 0.5, 1.4), Design("a", 0.7, 1.28), Design("a", 0.9, 1.24)]
-    >>> least_occupancy(tried, "a", 1.3), least_occupancy(tried, "a", 1.2)
-    (0.7, None)
+    >>> tried = [Design("a", 0.5, 1.2), Design("a", 0.7, 1.24), Design("a", 1.0, 1.26)]
+    >>> complying(tried, "a", 1.25), complying(tried, "a", 1.2)
+    ([0.7], [])
     """
-    own = sorted((d for d in designs if d.plant == plant), key=lambda d: -d.occupancy)
-    found = None
-    for design in own:
-        if not design.complies(cap):
-            break
-        found = design.occupancy
-    return found
+    found = (d.occupancy for d in designs if d.plant == plant and d.complies(cap))
+    return sorted(found)
 
 
 def draw(designs: Sequence[Design], folder: Path) -> Path:
@@ -125,8 +122,8 @@ def main() -> None:
     designs = read_designs(Path(sys.argv[1]))
     for plant in dict.fromkeys(design.plant for design in designs):
         for cap, where in CAPS.items():
-            found = least_occupancy(designs, plant, cap)
-            text = "never" if found is None else f"from {found:.0%} occupancy"
+            found = complying(designs, plant, cap)
+            text = "at " + ", ".join(f"{part:.0%}" for part in found) if found else "never"
             sys.stdout.write(f"{plant}, PUE <= {cap:g} ({where}): {text}\n")
     sys.stdout.write(f"{draw(designs, Path(sys.argv[2]))}\n")
 
