@@ -3,7 +3,7 @@
 import pytest
 
 from twin.errors import InputFileError
-from twin.plot.hub_policy import Design, draw, complying, read_designs
+from twin.plot.hub_policy import Design, complying, draw, read_designs
 
 TRIED = [
     Design("dry", occupancy, pue) for occupancy, pue in ((0.3, 1.24), (0.7, 1.22), (1.0, 1.19))
