@@ -198,6 +198,29 @@ def test_what_cannot_be_searched_is_refused_before_the_first_trial(word, told, s
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_scenario_can_carry_a_study(study, tmp_path):
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios/mine.yaml").write_text(
+        "defaults: [mana_oasis, _self_]\n"
+        "hydra: {sweeper: {trials: 3, objectives: {pue: minimize}, params: {clock.seed: '4,5'}}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, FAKE, "-m", "scenario=mine"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=HERE,
+    )
+    assert done.returncode == 2
+    assert "trials, objectives: unknown to hydra/sweeper=grid" in done.stderr
+    pytest.importorskip("optuna")
+    done = study("scenario=mine")
+    assert done.returncode == 0, done.stderr
+    assert len(rows(tmp_path / "study/study.csv")) == 3
+
+
 def test_the_ready_studies_ask_for_figures_that_exist():
     import yaml
 

@@ -85,7 +85,7 @@ def install():
     """Put the fakes in the place of what they stand for."""
     fake("twin.run", check=check, execute=execute)
     fake("twin.results.terminal", summary_table=lambda summary: "the table")
-    fake("twin.results.compare", compare=Compared)
+    fake("twin.results.compare", compare=Compared, Comparison=Compared, Entry=Compared)
     fake("twin.results.compare_page", write_page=lambda found, folder: None)
     fake("twin.plot.all", draw_comparison=lambda found, folder, metrics, series: None)
 

@@ -77,6 +77,16 @@ def resumed(words: Sequence[str]) -> list[str]:
 class GridSweeper(BaseSweeper):
     """Every combination of the listed values, all checked before the first starts."""
 
+    def __init__(
+        self, params: dict[str, Any] | None = None, resume: bool = False, **unknown: Any
+    ) -> None:
+        super().__init__(params, resume)
+        if unknown:
+            raise ConfigError(
+                f"{', '.join(unknown)}: unknown to hydra/sweeper=grid; "
+                "a search by figures is asked for with hydra/sweeper=optuna"
+            )
+
     def sweep(self, arguments: list[str]) -> Any:
         """Check all designs, run those not yet finished, compare those that finished.
 
