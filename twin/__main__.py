@@ -93,13 +93,14 @@ def _simulate(words: list[str]) -> int:
     if "--version" in words:
         sys.stdout.write(f"twin {__version__}\n")
         return 0
-    from twin import compose, launch, sweep
+    from twin import compose
     from twin.pool import stopped_by_sigterm
+    from twin.sweeps import grid, launch
 
-    words = sweep.resumed(words)
+    words = grid.resumed(words)
     options = compose.read_arguments(words)
     compose.register()
-    sweep.register()
+    grid.register()
     with stopped_by_sigterm():
         if options.shell_completion or options.hydra_help:
             compose.hand_over(words)
@@ -137,8 +138,8 @@ def _run_in_folder(config: DictConfig, command: str) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from twin import compose, library, show
-    from twin.designs import ERROR_FILE
-    from twin.launch import write_error
+    from twin.sweeps.designs import ERROR_FILE
+    from twin.sweeps.launch import write_error
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     for stale in ("summary.json", ERROR_FILE):  # not finished until it is written again

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from twin.designs import Outcome
-from twin.timing import Timing
+from twin.sweeps.designs import Outcome
+from twin.sweeps.timing import Timing
 
 
 def outcome(seconds, cpu_s, process_s, error=None):

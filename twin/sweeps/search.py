@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override
 
-from twin import resume, show
+from twin import show
 from twin.compose import open_keys
-from twin.designs import ERROR_FILE, Design, Refused, examine, shown
 from twin.errors import ConfigError, RunError, suggest
-from twin.launch import launch
 from twin.results.study import Aim, Study, Tried
-from twin.sweeping import BaseSweeper, Interrupted
-from twin.timing import Timing
+from twin.sweeps import resume
+from twin.sweeps.base import BaseSweeper, Interrupted
+from twin.sweeps.designs import ERROR_FILE, Design, Refused, examine, shown
+from twin.sweeps.launch import launch
+from twin.sweeps.timing import Timing
 
 if TYPE_CHECKING:
     import optuna

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from twin.designs import Outcome
+from twin.sweeps.designs import Outcome
 from twin.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 TIMING_FILE = "timing.json"

@@ -12,9 +12,9 @@ from typing import Any
 
 from twin import __version__
 from twin.compose import plain, walk
-from twin.designs import Design
 from twin.errors import ConfigError
 from twin.identity import input_files, recorded_identity
+from twin.sweeps.designs import Design
 
 SWEEP_FILE = "sweep.json"
 LOCK_FILE = ".sweep.lock"

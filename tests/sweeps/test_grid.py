@@ -14,10 +14,10 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from twin.errors import ConfigError
-from twin.launch import PoolLauncher
-from twin.sweep import combinations
+from twin.sweeps.grid import combinations
+from twin.sweeps.launch import PoolLauncher
 
-FAKE = Path(__file__).with_name("with_fake_run.py")
+FAKE = Path(__file__).parent.with_name("with_fake_run.py")
 SITE = FAKE.with_name("fake_site")
 COMMAND = [sys.executable, str(FAKE)]
 HERE = {**os.environ, "PYTHONPATH": str(FAKE.parent.parent)}

@@ -13,9 +13,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from twin.errors import ConfigError
-from twin.search import Axis, OptunaSweeper, search_space
+from twin.sweeps.search import Axis, OptunaSweeper, search_space
 
-FAKE = Path(__file__).with_name("with_fake_run.py")
+FAKE = Path(__file__).parent.with_name("with_fake_run.py")
 HERE = {**os.environ, "PYTHONPATH": str(FAKE.parent.parent)}
 AIMS = [
     "+hydra.sweeper.objectives.carbon_t=minimize",

@@ -24,11 +24,11 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from twin import compose, show
-from twin.designs import ERROR_FILE, Design, Outcome, prepare, shown
 from twin.errors import RunError, TwinError, require
 from twin.library import quoted, run_in_folder
 from twin.pool import Ended, Tell, describe, run_forked, usable_cores
-from twin.resume import is_done
+from twin.sweeps.designs import ERROR_FILE, Design, Outcome, prepare, shown
+from twin.sweeps.resume import is_done
 
 _ALL_AT_ONCE = "LocalLauncher"
 """A launcher that starts every design at once; it is given as many as there are cores."""

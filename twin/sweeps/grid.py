@@ -1,8 +1,8 @@
 """``twin --multirun``: every design checked first, then all run, then compared.
 
 The Hydra plugins of the twin: the sweepers :class:`GridSweeper` and
-:class:`twin.search.OptunaSweeper`, and the launcher
-:class:`twin.launch.PoolLauncher`. Hydra accepts plugins only from the namespace
+:class:`twin.sweeps.search.OptunaSweeper`, and the launcher
+:class:`twin.sweeps.launch.PoolLauncher`. Hydra accepts plugins only from the namespace
 ``hydra_plugins``, so :func:`register` lends them that name.
 """
 
@@ -21,14 +21,15 @@ from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.plugin import Plugin
 
-from twin import resume, show
-from twin.designs import ERROR_FILE, Design, Outcome, prepare
+from twin import show
 from twin.errors import ConfigError, RunError, TwinError
-from twin.launch import PoolLauncher, launch
 from twin.library import quoted
-from twin.search import OptunaSweeper
-from twin.sweeping import BaseSweeper, Interrupted
-from twin.timing import Timing
+from twin.sweeps import resume
+from twin.sweeps.base import BaseSweeper, Interrupted
+from twin.sweeps.designs import ERROR_FILE, Design, Outcome, prepare
+from twin.sweeps.launch import PoolLauncher, launch
+from twin.sweeps.search import OptunaSweeper
+from twin.sweeps.timing import Timing
 
 
 def register() -> None:

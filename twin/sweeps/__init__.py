@@ -1,0 +1,1 @@
+"""Many designs: checked first, run so that none stops another, taken up again, compared."""
