@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.synthetic_run import make_run
-from twin.plot import gantt, load_duration, months, pue_map, style
+from twin.plot import gantt, load_duration, months, one_line, power, pue_map, style, temperatures
 from twin.results.run_folder import Run
 
 
@@ -19,7 +19,7 @@ def season(tmp_path_factory):
     return Run.open(make_run(folder, days=70.0, beat_s=3600.0, interval_s=3600.0))
 
 
-@pytest.mark.parametrize("module", [load_duration, months])
+@pytest.mark.parametrize("module", [load_duration, months, one_line])
 def test_examples_in_the_docstrings_hold(module):
     assert doctest.testmod(module).failed == 0
 
@@ -72,6 +72,52 @@ def test_a_run_in_which_nothing_started_has_no_gantt(tmp_path):
     run = Run.open(make_run(tmp_path / "run", days=1 / 400, beat_s=108.0, interval_s=108.0))
     assert not len(run.jobs(["gpus"])["gpus"])
     assert gantt.draw(run, tmp_path) is None
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return the figures that are saved, by name."""
+    figures = {}
+
+    def keep(figure, folder, name):
+        figures[name] = figure
+        return folder / f"{name}.png"
+
+    monkeypatch.setattr(style, "save", keep)
+    return figures
+
+
+def test_a_run_of_one_row_is_drawn_across_the_run(tmp_path, drawn):
+    hour = make_run(tmp_path / "run", days=1 / 24, beat_s=3600.0, interval_s=3600.0)
+    run = Run.open(hour)
+    assert len(run.series(["at_s"])["at_s"]) == 1
+    for module in (power, temperatures, load_duration):
+        module.draw(run, tmp_path)
+    stack, pue = drawn["power_and_pue"].axes
+    widths = [np.ptp(layer.get_paths()[0].vertices[:, 0]) for layer in stack.collections]
+    assert widths == pytest.approx([1 / 24] * len(power.LAYERS))
+    indoors, outdoors = drawn["temperatures"].axes
+    curves = drawn["load_duration"].axes[0]
+    for axes, lines in ((pue, 1), (indoors, 2), (outdoors, 2), (curves, 2)):
+        assert sum(len(line.get_xdata()) == 2 for line in axes.lines) >= lines
+
+
+def test_what_is_said_of_a_load_duration_does_not_lie_on_anything_else(tmp_path, drawn, week):
+    load_duration.draw(Run.open(week), tmp_path)
+    figure = drawn["load_duration"]
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 2 and not boxes[0].overlaps(boxes[1])
+    assert figure.axes[0].get_legend() is None
+    assert all(box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
+@pytest.mark.parametrize(
+    ("shown", "started", "title"),
+    [(1, 1, "The job that ran"), (7, 7, "All 7 jobs that ran")],
+)
+def test_a_gantt_of_all_jobs_does_not_call_them_the_largest(shown, started, title):
+    assert gantt._title(shown, started, 1.0) == title
 
 
 def test_figures_for_print_are_the_same_file_each_time(week, tmp_path):

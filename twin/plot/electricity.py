@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.plot import style
+from twin.results.quantity import quantity
 from twin.results.run_folder import Columns, Run
 from twin.units import JOULES_PER_KWH
 
@@ -44,8 +45,16 @@ def draw(run: Run, folder: Path) -> Path | None:
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for panel, draw_panel in zip(axes, panels, strict=True):
         draw_panel(panel, x, series, str(run.summary.get("currency") or "money"))
+    axes[0].set_title(_title(run), loc="left", fontsize=12, fontweight="bold", color=style.INK)
     style.time_axis(axes[-1], run, float(series["at_s"][0]), style.length_s(run))
     return style.save(figure, folder, "electricity")
+
+
+def _title(run: Run) -> str:
+    cost, currency = run.summary.get("electricity_cost"), run.summary.get("currency")
+    if cost is None:
+        return "Electricity"
+    return f"Electricity for {quantity(cost, 'currency', str(currency))}"
 
 
 def _varies(values: style.Floats) -> bool:

@@ -39,14 +39,19 @@ def draw(run: Run, folder: Path) -> Path | None:
     figure = style.new_figure(10.0, 1.5 + 0.19 * count, left=2.5)
     axes = figure.subplots()
     _bars(axes, run, shown, _colours(jobs, gpu_s))
-    title = f"The {count} largest of {number:,} jobs: {100.0 * share:.0f} % of the GPU time"
-    style.dress(axes, "", title)
+    style.dress(axes, "", _title(count, number, share))
     axes.grid(axis="x", color=style.FAINT, linewidth=0.8)
     axes.set_yticks(np.arange(count), [_name(shown, k) for k in range(count)], fontsize=7.5)
     axes.set_ylim(count - 0.4, -0.6)
     style.time_axis(axes, run, 0.0, style.length_s(run))
     style.legend(axes)
     return style.save(figure, folder, "gantt")
+
+
+def _title(shown: int, started: int, share: float) -> str:
+    if shown == started:
+        return "The job that ran" if started == 1 else f"All {started} jobs that ran"
+    return f"The {shown} largest of {started:,} jobs: {100.0 * share:.0f} % of the GPU time"
 
 
 def _colours(jobs: Columns, gpu_s: style.Floats) -> dict[str, str]:

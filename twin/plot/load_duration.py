@@ -20,30 +20,28 @@ def draw(run: Run, folder: Path) -> Path:
     series = run.series([name for name, _, _ in LINES])
     figure = style.new_figure(8.0, 4.8, right=1.35)
     axes = figure.subplots()
-    for name, label, colour in LINES:
+    for (name, label, colour), side in zip(LINES, ("bottom", "top"), strict=True):
         share, power_w = duration_curve(series[name])
         axes.plot(
             100.0 * share,
             power_w / WATTS_PER_MEGAWATT,
             color=style.COLOURS[colour],
-            label=label,
             linewidth=1.6,
         )
         mean_mw = float(np.mean(series[name])) / WATTS_PER_MEGAWATT
         axes.axhline(mean_mw, color=style.COLOURS[colour], linewidth=0.8, linestyle=":")
         axes.annotate(
-            f"mean {quantity(mean_mw, 'MW')}",
+            f"{label}\nmean {quantity(mean_mw, 'MW')}",
             (1.02, mean_mw),
             xycoords=("axes fraction", "data"),
             fontsize=8,
-            va="center",
+            va=side,  # the facility never draws less than its IT: neither hides the other
             color=style.COLOURS[colour],
         )
     style.dress(axes, "power [MW]", _title(run))
     axes.set_xlabel("share of the time at or above [%]", color=style.INK)
     axes.set_xlim(0.0, 100.0)
     axes.set_ylim(bottom=0.0)
-    style.legend(axes)
     return style.save(figure, folder, "load_duration")
 
 
@@ -71,6 +69,8 @@ def duration_curve(
     ([0.0, 0.5, 1.0], [8.0, 4.0, 2.0])
     """
     falling = np.sort(power_w)[::-1]
+    if len(falling) == 1:
+        falling = np.repeat(falling, 2)  # one mean over the whole time
     most = max(1, len(falling) - 1)
     at = np.unique(np.linspace(0, len(falling) - 1, min(points, len(falling))).round().astype(int))
     return at / most, falling[at]

@@ -144,6 +144,16 @@ def _element(axes: Axes, node: Mapping[str, Any], x: float, y: float) -> None:
 
 
 def _figures(peak_w: float, rated_w: float) -> str:
+    """Return the highest load, of which rating, in a unit whose figures fit into the box.
+
+    Examples
+    --------
+    >>> _figures(1.64e6, 2.591e6), _figures(17.498e6, 31.486e6), _figures(2e3, 0.0)
+    ('1,640 of 2,591 kW, 63 %', '17.5 of 31.5 MW, 56 %', '2 kW')
+    """
+    large = max(peak_w, rated_w) >= 1e7
+    unit_w, unit, digits = (1e6, "MW", 1) if large else (1e3, "kW", 0)
+    peak = f"{peak_w / unit_w:,.{digits}f}"
     if not rated_w:
-        return f"{peak_w / 1e3:,.0f} kW"
-    return f"{peak_w / 1e3:,.0f} of {rated_w / 1e3:,.0f} kW, {peak_w / rated_w:.0%}"
+        return f"{peak} {unit}"
+    return f"{peak} of {rated_w / unit_w:,.{digits}f} {unit}, {100.0 * peak_w / rated_w:.0f} %"

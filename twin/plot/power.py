@@ -32,9 +32,13 @@ def draw(run: Run, folder: Path) -> Path:
 
     figure = style.new_figure(10.0, 6.2)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.25))
+    at, layers = x[::per], [np.nan_to_num(layer) for layer in layers]
+    if len(at) == 1:  # one mean over the whole run
+        at = style.days(run, np.array([0.0, style.length_s(run)]))
+        layers = [np.repeat(layer, 2) for layer in layers]
     top.stackplot(
-        x[::per],
-        [np.nan_to_num(layer) for layer in layers],
+        at,
+        layers,
         labels=[label for label, _ in LAYERS],
         colors=[style.COLOURS[colour] for _, colour in LAYERS],
         linewidth=0,

@@ -176,8 +176,14 @@ def width(rows: int, points: int = POINTS) -> int:
 
 
 def line(axes: Axes, x: Floats, values: Floats, colour: str, label: str, **style: Any) -> None:
-    """Draw *values* over *x*: a line, with the range of each bucket behind it if it is long."""
+    """Draw *values* over *x*: a line, with the range of each bucket behind it if it is long.
+
+    A single value is the mean of the whole run, and drawn across it.
+    """
     if np.isnan(values).all():
+        return
+    if len(values) == 1:
+        axes.axhline(values[0], color=colour, label=label, **{"linewidth": 1.5, **style})
         return
     per = width(len(values))
     mean, low, high = bucket(values)
