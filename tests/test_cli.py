@@ -1,5 +1,6 @@
 """The commands as a user meets them: what they print, how they end, what they leave."""
 
+import errno
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from twin import cli
-from twin.__main__ import main
+from twin.__main__ import guarded, main
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKE = Path(__file__).with_name("with_fake_run.py")
@@ -81,6 +82,9 @@ REFUSED = {
     "unknown key of Hydra": (["hydra.run.dri=x"], r"hydra\.run\.dri: unknown key"),
     "a folder of choices": (["--config-dir=/tmp"], r"--config-dir: not available"),
     "a pickled run": (["--experimental-rerun=x"], r"--experimental-rerun: not available"),
+    "no folder": (["hydra.run.dir="], r"hydra\.run\.dir=: must name a folder"),
+    "a folder as weather": (["site.weather_path=/"], r"site\.weather_path=/: is a folder"),
+    "a folder as trace": (["scenario=philly_replay", "workload.path=/"], r"^/: is a folder"),
     "several problems": (
         ["clock.seed=abc", "facility.gpsu=3"],
         r"(?s)facility\.gpsu.*clock\.seed|clock\.seed.*facility\.gpsu",
@@ -112,7 +116,8 @@ def test_an_unknown_option_is_refused(twin):
         ("clock:\n  seed: 1\n seed: 2\n", r"bad\.yaml:3:\d+: malformed YAML"),
         ("clock: {seed: 1}\nclock: {seed: 2}\n", r"bad\.yaml:2:1: malformed YAML.*duplicate"),
         ("- mana_oasis\n", r"bad\.yaml:1: must be a mapping"),
-        ("just words\n", r"just words=None: unknown key"),
+        ("just words\n", r"bad\.yaml:1: must be a mapping"),
+        ("root:x:0:0\nnobody:x:1:1\n", r"bad\.yaml:1: must be a mapping of keys, as 'scen"),
         ("scenario: 3\n", r"scenario=3: must be a mapping"),
         ("scenario: {qestion: why}\n", r"scenario\.qestion='why': unknown key; .*'question'"),
         ("clok: {seed: 1}\n", r"clok=.*unknown key; did you mean 'clock'"),
@@ -136,6 +141,42 @@ def test_a_wrong_scenario_file_is_refused(twin, own_folder, text, message):
     assert re.search(message, err), err
     assert "Traceback" not in err
     assert [path.name for path in own_folder.iterdir()] == ["scenarios"]
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (["hydra.run.dir=taken"], r"hydra\.run\.dir=taken"),
+        (["hydra.run.dir=taken/below"], r"hydra\.run\.dir=taken/below"),
+        (["hydra.run.dir=/dev/full"], r"hydra\.run\.dir=/dev/full"),
+        (["-m", "site=baoding,ulanqab", "hydra.sweep.dir=taken"], r"hydra\.sweep\.dir=taken"),
+    ],
+)
+def test_what_is_no_folder_is_refused_as_the_place_of_results(twin, own_folder, words, key):
+    (own_folder / "taken").write_text("a file")
+    status, _, err = twin(*words)
+    assert status == 2
+    assert re.match(rf"{key}: cannot be written into: (File exists|Not a directory)\n$", err), err
+    assert [path.name for path in own_folder.iterdir()] == ["taken"]
+
+
+def test_a_scenario_that_leads_nowhere_is_not_offered(twin, own_folder):
+    (own_folder / "scenarios").mkdir()
+    (own_folder / "scenarios/gone.yaml").symlink_to("/no/such/file")
+    (own_folder / "scenarios/folder.yaml").mkdir()
+    assert not re.search(r"^  (gone|folder) ", twin("--help")[1], re.MULTILINE)
+    status, _, err = twin("scenario=gone")
+    assert status == 2
+    assert "scenario=gone: there is no such choice" in err and "'gone'" not in err
+
+
+def test_a_full_disk_ends_with_one_line(monkeypatch, capsys):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/x/error.txt.part")
+
+    assert guarded(full) == 1
+    said = capsys.readouterr().err
+    assert said == "runs/x/error.txt.part: No space left on device; what was begun is kept\n"
 
 
 def test_a_missing_folder_of_scenarios_is_refused(twin, monkeypatch):

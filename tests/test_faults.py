@@ -300,3 +300,11 @@ def test_a_unit_of_no_machines_cannot_break():
 
 def test_one_after_the_other_is_no_overlap():
     faults({"a": scheduled(), "b": scheduled(at=3.0), "c": scheduled("power.ups")}).check(MACHINES)
+
+
+def test_a_fault_after_the_end_of_the_run_is_noted():
+    fault = {"unit": "cooling.chiller", "at_hours": 15.0, "repair_hours": 2.0}
+    plan = faults(scheduled={"trip": fault})
+    (note,) = plan.beyond(4.8)
+    assert note.startswith("faults.scheduled.trip.at_hours=15: not within the run of 4.8 h")
+    assert plan.beyond(15.0) and not plan.beyond(16.0)

@@ -43,3 +43,15 @@ def test_the_glossary_page_is_what_the_schema_says():
     """Redraw it: python -c "from twin.schema import glossary; print(glossary(), end=str())"."""
     page = Path(__file__).resolve().parent.parent / "docs" / "glossary.md"
     assert page.read_text(encoding="utf-8") == schema.glossary()
+
+
+def test_the_scorecard_holds_every_key_once_by_heading_beside_its_kin():
+    order = list(schema.SCORECARD)
+    assert sorted(order) == sorted(schema.SUMMARY)
+    headings = [key.group for key in schema.SCORECARD.values()]
+    assert list(dict.fromkeys(headings)) == list(schema.GROUPS)
+    assert headings == sorted(headings, key=schema.GROUPS.index)
+    for name, key in schema.SUMMARY.items():
+        if key.after:
+            assert order.index(name) == order.index(key.after) + 1
+            assert key.group == schema.SUMMARY[key.after].group

@@ -14,4 +14,18 @@ def test_replications_end_with_what_any_of_them_noted_once(tmp_path, capsys):
     show.summary(dict.fromkeys(SUMMARY), tmp_path)
     said = capsys.readouterr().out
     assert said.count("a chiller is warm") == 1
+    assert "Means of 2 replications" in said
     assert "the second was warm" in said
+
+
+def test_the_bottlenecks_of_replications_are_counted_not_recited(tmp_path, capsys):
+    for number, name in enumerate(["GPUs", "GPUs", None]):
+        folder = tmp_path / f"rep_{number:03d}"
+        folder.mkdir()
+        bottleneck = {"name": name, "why": f"because of {number}"}
+        record = {"pipeline": {"bottleneck": bottleneck}}
+        (folder / "run.json").write_text(json.dumps(record))
+    show.summary(dict.fromkeys(SUMMARY), tmp_path)
+    said = capsys.readouterr().out
+    assert "Bottleneck: GPUs in 2 of 3, none named in 1 of 3 replications" in said
+    assert "because" not in said

@@ -84,6 +84,11 @@ def guarded(command: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, e.g. `twin --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk, a folder that was taken away
+        complain(
+            f"{error.filename or 'writing'}: {error.strerror or error}; what was begun is kept"
+        )
+        return 1
 
 
 def _simulate(words: list[str]) -> int:

@@ -68,7 +68,8 @@ def scenario_files() -> dict[str, Path]:
     files: dict[str, Path] = {}
     for folder in scenario_folders():
         for path in sorted(folder.rglob("*.yaml")):
-            files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+            if path.is_file():
+                files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
     return dict(sorted(files.items()))
 
 

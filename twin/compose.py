@@ -11,6 +11,7 @@ import argparse
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ class ScenarioSource(ConfigSource):
                 content = OmegaConf.load(file)
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: must be text in UTF-8: {error}") from error
-        if not isinstance(content, DictConfig):
+        if not isinstance(content, DictConfig) or _bare_text(content):
             raise ConfigError(f"{path}:1: must be a mapping of keys, as 'scenario: {{...}}'")
         content.setdefault("scenario", {})
         about = content["scenario"]
@@ -240,6 +241,7 @@ class Composed:
 
     def run(self, task: Callable[[DictConfig], Any]) -> Any:
         """Call *task* in a folder of its own, ``hydra.run.dir``; return what it returns."""
+        claim("hydra.run.dir", self.config)
         done = run_job(
             hydra_context=self.context(),
             task_function=task,
@@ -260,6 +262,31 @@ class Composed:
         except REFUSALS as error:
             raise ConfigError(explain(error)) from error
         return sweeper.sweep(arguments=list(self.config.hydra.overrides.task))
+
+
+def _bare_text(content: DictConfig) -> bool:
+    """Return whether a file held nothing but a text, which is read as a key without a value."""
+    keys = list(content)
+    return len(keys) == 1 and content[keys[0]] is None and keys[0] not in ("scenario", *GROUPS)
+
+
+def claim(key: str, config: DictConfig) -> Path:
+    """Make the folder that *key* names, and see that it can be written into.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot, or if nothing is named.
+    """
+    named = str(OmegaConf.select(config, key) or "")
+    if not named.strip():
+        raise ConfigError(f"{key}=: must name a folder")
+    try:
+        Path(named).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=named):
+            return Path(named)
+    except OSError as error:
+        raise ConfigError(f"{key}={named}: cannot be written into: {error.strerror}") from error
 
 
 def compose(overrides: Sequence[str], *, sweep: bool = False) -> Composed:

@@ -96,6 +96,15 @@ class Faults:
                 )
             ends[fault.unit] = (fault.at_hours + fault.repair_hours, name)
 
+    def beyond(self, duration_hours: float) -> list[str]:
+        """Return a note for each scheduled fault that a run of *duration_hours* never reaches."""
+        return [
+            f"faults.scheduled.{name}.at_hours={fault.at_hours:g}: not within the run of "
+            f"{duration_hours:g} h, so it does not happen"
+            for name, fault in self.scheduled.items()
+            if fault.at_hours >= duration_hours
+        ]
+
 
 def _check_unit(path: str, unit: str, machines: Mapping[str, int]) -> None:
     if unit not in machines:

@@ -52,10 +52,14 @@ def half_width_95(values: Sequence[float]) -> float | None:
     --------
     >>> round(half_width_95([1.0, 2.0, 3.0]), 3)
     2.484
+    >>> half_width_95([0.1, 0.1, 0.1])
+    0.0
     """
     number = len(values)
     if number < 2:
         return None
+    if min(values) == max(values):
+        return 0.0  # not the rounding of a mean
     mean = math.fsum(values) / number
     variance = math.fsum((value - mean) ** 2 for value in values) / (number - 1)
     return t_975(number - 1) * math.sqrt(variance / number)

@@ -322,6 +322,7 @@ def run_record(
             *design.workload.warnings,
             *(report.notes if report else []),
             *burst_warnings(facility.bursts),
+            *design.faults.beyond(design.duration_s / SECONDS_PER_HOUR),
         ],
         "weather": design.weather.source,
         "grid": design.grid.sources,

@@ -68,6 +68,8 @@ class Key:
     group: str
     """Heading of the scorecard it stands under."""
     better: Better = "neither"
+    after: str = ""
+    """Key it is shown below; empty: below the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,10 @@ USE = "Utilization"
 WORK = "Jobs and goodput"
 SERVICE = "Inference"
 COST = "Water, carbon and cost"
+STORED = "Storage"
 TRUST = "Limits and ledger"
 FLOW = "Fleet to release"
-GROUPS = (ENERGY, EFFICIENCY, POWER, USE, WORK, SERVICE, COST, TRUST, FLOW)
+GROUPS = (ENERGY, EFFICIENCY, POWER, USE, WORK, SERVICE, STORED, COST, TRUST, FLOW)
 """Headings of the scorecard, in order."""
 
 SUMMARY = _keys(
@@ -613,6 +616,7 @@ SUMMARY = _keys(
         LEDGER,
         TRUST,
         "lower",
+        "throttled_gpu_hours",
     ),
     Key(
         "power_available_fraction",
@@ -622,6 +626,7 @@ SUMMARY = _keys(
         IEEE_493,
         TRUST,
         "higher",
+        "gpu_available_fraction",
     ),
     Key(
         "minutes_to_throttle",
@@ -632,6 +637,7 @@ SUMMARY = _keys(
         LEDGER,
         TRUST,
         "higher",
+        "capped_gpu_hours",
     ),
     Key(
         "minutes_to_trip",
@@ -642,6 +648,7 @@ SUMMARY = _keys(
         LEDGER,
         TRUST,
         "higher",
+        "minutes_to_throttle",
     ),
     Key(
         "storage_read_tb",
@@ -649,7 +656,7 @@ SUMMARY = _keys(
         "TB",
         "sum over jobs of bytes read per second of work * work done, lost work included",
         LEDGER,
-        TRUST,
+        STORED,
     ),
     Key(
         "storage_written_tb",
@@ -657,7 +664,7 @@ SUMMARY = _keys(
         "TB",
         "sum over jobs of checkpoint bytes per second of work * work done, lost work included",
         LEDGER,
-        TRUST,
+        STORED,
     ),
     Key(
         "energy_per_1000_requests_kwh",
@@ -667,6 +674,7 @@ SUMMARY = _keys(
         WORKLOAD,
         SERVICE,
         "lower",
+        "energy_per_token_j",
     ),
     Key(
         "jobs_shed",
@@ -674,8 +682,9 @@ SUMMARY = _keys(
         "jobs",
         "jobs stopped because the feed could not carry them, each time counted",
         WORKLOAD,
-        TRUST,
+        WORK,
         "lower",
+        "jobs_killed",
     ),
     Key(
         "stranded_feed_kw",
@@ -686,6 +695,7 @@ SUMMARY = _keys(
         LEDGER,
         POWER,
         "lower",
+        "stranded_power_kw",
     ),
     Key(
         "releases",
@@ -771,6 +781,18 @@ SUMMARY = _keys(
     ),
 )
 """Keys of ``summary.json``, in order."""
+
+
+def _reading_order() -> dict[str, Key]:
+    order: list[str] = []
+    for name, key in SUMMARY.items():
+        order.insert(order.index(key.after) + 1 if key.after else len(order), name)
+    place = {name: (GROUPS.index(SUMMARY[name].group), k) for k, name in enumerate(order)}
+    return {name: SUMMARY[name] for name in sorted(order, key=place.__getitem__)}
+
+
+SCORECARD = _reading_order()
+"""The same keys as a reader meets them: by heading, and what belongs together side by side."""
 
 SERIES = _columns(
     Column("at_s", "s", "start of the interval, from the start of the run", "run clock", "start"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -143,18 +144,34 @@ def summary(values: Values, folder: Path) -> None:
     say(PUE_BOUNDARY)
     own = folder / "run.json"
     records = [own] if own.is_file() else sorted(folder.glob("rep_*/run.json"))
-    lines = [_to_know(json.loads(record.read_text(encoding="utf-8"))) for record in records]
+    told = [json.loads(record.read_text(encoding="utf-8")) for record in records]
+    if not own.is_file() and told:
+        say(
+            f"Means of {len(told)} replications; <key>_ci95 in summary.json is half the 95 % "
+            "interval of each, replications.parquet holds them all"
+        )
+    lines = [[_bottleneck(told)], *(_to_know(record) for record in told)]
     for line in dict.fromkeys(chain.from_iterable(lines)):  # replications say much alike
-        say(line)
+        if line:
+            say(line)
     say(f"Written to {place(folder)}")
+
+
+def _bottleneck(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return what holds releases up: why in one run, in how many of several."""
+    found = [record["pipeline"]["bottleneck"] for record in records if record.get("pipeline")]
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"Bottleneck: {found[0]['why']}"
+    names = Counter(each["name"] or "none named" for each in found)
+    often = [f"{name} in {count} of {len(found)}" for name, count in names.most_common()]
+    return f"Bottleneck: {', '.join(often)} replications; why is in each run.json"
 
 
 def _to_know(record: Mapping[str, Any]) -> list[str]:
     """Return sentences from run.json: what became of input rows, what was measured, warnings."""
     lines = []
-    pipeline = record.get("pipeline")
-    if pipeline:
-        lines.append(f"Bottleneck: {pipeline['bottleneck']['why']}")
     rows = record.get("workload")
     if rows:
         lines.append(

@@ -54,7 +54,10 @@ def _row(stage: dict[str, Any]) -> list[str]:
         stage["stage"],
         figure(stage["asked_clips_per_day"]),
         figure(stage["done_clips_per_day"]),
-        *(f"{stage[f'backlog_{which}_days']:.2f}" for which in ("mean", "max", "end")),
+        *(
+            f"{round(stage[f'backlog_{which}_days'], 2) + 0.0:.2f}"
+            for which in ("mean", "max", "end")
+        ),
         figure(gpu_hours) if gpu_hours else ABSENT,
         quantity(waits, "fraction"),
     ]

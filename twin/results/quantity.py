@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from math import isnan
 from typing import Any
 
-from twin.schema import SUMMARY
+from twin.schema import SCORECARD, SUMMARY
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 ABSENT = "–"
@@ -115,7 +115,7 @@ def scorecard(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]
     """
     currency = summary.get("currency")
     rows: dict[str, dict[str, tuple[str, str, str]]] = {}
-    for name, key in SUMMARY.items():
+    for name, key in SCORECARD.items():
         value = summary.get(name)
         if value is not None and name != "currency":
             shown = (name, key.label, quantity(value, key.unit, currency))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.results.quantity import quantity
-from twin.schema import GROUPS, PUE_BOUNDARY, SUMMARY
+from twin.schema import GROUPS, PUE_BOUNDARY, SCORECARD, SUMMARY
 
 _DOCUMENT = """<!doctype html>
 <html lang="en">
@@ -89,7 +89,7 @@ def _image(picture: Path | None) -> str:
 def _group(group: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> str:
     lines = {
         key.label: _line(name, rows, summary)  # what stands there in two units is shown once
-        for name, key in SUMMARY.items()
+        for name, key in SCORECARD.items()
         if key.group == group and isinstance(summary.get(name), (int, float))
     }
     if not lines:

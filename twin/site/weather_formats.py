@@ -46,6 +46,8 @@ def text_of(path: str) -> str:
         If it is missing or cannot be read.
     """
     file = Path(path).expanduser()
+    if file.is_dir():
+        raise InputFileError(f"site.weather_path={path}: is a folder, not a file")
     if not file.is_file():
         raise InputFileError(f"site.weather_path={path}: no such file")
     try:

@@ -57,7 +57,7 @@ class BaseSweeper(Sweeper):
 
     def begin(self) -> None:
         """Make the folder of the sweep and leave in it what was asked for."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        compose.claim("hydra.sweep.dir", self.config)
         OmegaConf.save(self.config, self.folder / "multirun.yaml")
 
     def workers(self) -> int:

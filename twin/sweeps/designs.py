@@ -183,7 +183,8 @@ def _problems(refused: Sequence[Refused], designs: Sequence[Any]) -> str:
     where: dict[str, list[Refused]] = defaultdict(list)
     for each in refused:
         where[each.problem].append(each)
-    lines = [f"{len(refused)} of {len(designs)} designs are wrong; none was started."]
+    be = "is" if len(refused) == 1 else "are"
+    lines = [f"{len(refused)} of {len(designs)} designs {be} wrong; none was started."]
     for problem, having in where.items():
         if len(having) < len(designs) or len(designs) == 1:
             more = f" and {len(having) - 1} more" if len(having) > 1 else ""

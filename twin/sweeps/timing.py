@@ -77,8 +77,9 @@ class Timing:
         """Return it in a few sentences."""
         if not self.designs:
             return f"Checked in {span(self.check_s)}, run in {span(self.wall_s)}."
+        designs = "1 design" if self.designs == 1 else f"{self.designs} designs"
         words = [
-            f"{self.designs} designs in {span(self.wall_s)} on {self.workers} cores: "
+            f"{designs} in {span(self.wall_s)} on {self.workers} cores: "
             f"{span(self.design_s)} of design time, {span(self.design_cpu_s)} of processor time."
         ]
         speed_up = self.speed_up()

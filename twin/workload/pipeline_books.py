@@ -262,9 +262,10 @@ def bottleneck(
         )
         return {"name": first, "kind": "capacity", "why": why}
     if days < SHORTEST_DAYS:
+        short = "1 day" if days == 1.0 else f"{days:.2g} days"
         why = (
-            f"none named: a run of {days:.2g} days is too short to see where clips spend their "
-            f"time; everything keeps up (loads: {first} {loads[first]:.2f}, {others})"
+            f"none named: a run of {short} is too short to see where clips spend their time; "
+            f"everything keeps up (loads: {first} {loads[first]:.2f}, {others})"
         )
         return {"name": None, "kind": "time", "why": why}
     longest = max(

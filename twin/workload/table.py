@@ -33,6 +33,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
                 yield file
     except FileNotFoundError:
         raise InputFileError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputFileError(f"{path}: is a folder, not a file") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputFileError(f"{path}: cannot be read: {error}") from None
 
