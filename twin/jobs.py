@@ -180,6 +180,8 @@ class Dispatcher:
 
     follow: Callable[[Job], Iterable[Job]] | None = None
     """Says which work the end of a job sets free; None where none waits for another."""
+    _put_off: bool = False
+    """Whether a pass waits for what else happens at this moment."""
 
     def __init__(
         self,
@@ -315,7 +317,22 @@ class Dispatcher:
         self.dispatch()
 
     def dispatch(self) -> None:
-        """Start jobs for as long as the policy names one."""
+        """Start jobs for as long as the policy names one.
+
+        What else happens at this very moment happens first: a policy that planned on a job
+        whose end is due now, but not yet booked, would have to break its promises.
+        """
+        if self.env.peek() > self.env.now:
+            self._dispatch()
+        elif not self._put_off:
+            self._put_off = True
+            self.env.timeout(0.0).callbacks.append(self._dispatch_after_all)
+
+    def _dispatch_after_all(self, _: simpy.Event) -> None:
+        self._put_off = False
+        self.dispatch()
+
+    def _dispatch(self) -> None:
         policy = self.policy
         next_job = policy.next
         while True:
