@@ -491,7 +491,7 @@ def _explain_missing(error: MissingConfigException) -> str:
 def _explain_unknown(key: str) -> str:
     head = key.partition(".")[0]
     if head == "hydra":
-        return f"{key}: unknown key of Hydra; `twin --hydra-help` tells more"
+        return f"{key}: unknown key of Hydra; `twin --cfg hydra` shows them"
     return f"{key}: unknown key; {suggest(key, ('scenario', *GROUPS))}"
 
 

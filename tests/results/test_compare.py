@@ -148,3 +148,9 @@ def test_runs_of_two_versions_are_told(sweep, tmp_path):
     record = json.loads((folder / "0/run.json").read_text())
     (folder / "0/run.json").write_text(json.dumps({**record, "twin": "0.0.9"}))
     assert "made by twin 0.0.9, others by another version" in printed(compare([folder]), 300)
+
+
+def test_a_figure_and_its_unit_stay_on_one_line(sweep):
+    lines = [line.strip() for line in printed(compare([sweep]), width=100).splitlines()]
+    assert "*" not in lines and "CNY/GPU-h *" not in lines
+    assert "* the best of its column" in lines

@@ -150,16 +150,21 @@ class Comparison:
         table.add_column("run", no_wrap=True)
         for key in shown:
             table.add_column(_short(key, shown), overflow="fold")
+        entries = self.entries[:MOST_ROWS]
+        figures = []
         for metric in metrics:
-            table.add_column(SUMMARY[metric].label, justify="right")
-        best = {metric: self.best(metric) for metric in metrics}
-        for k, entry in enumerate(self.entries[:MOST_ROWS]):
-            cells = [escape(_text(self.value(entry, key))) for key in shown]
-            for metric in metrics:
-                unit, currency = SUMMARY[metric].unit, entry.summary.get("currency")
-                text = quantity(entry.summary.get(metric), unit, currency)
-                cells.append(f"[bold green]{text} *[/]" if k in best[metric] else text)
-            table.add_row(escape(entry.name), *cells)
+            best, unit = self.best(metric), SUMMARY[metric].unit
+            texts = [
+                quantity(e.summary.get(metric), unit, e.summary.get("currency")) for e in entries
+            ]
+            texts = [f"{text} *" if k in best else text for k, text in enumerate(texts)]
+            figures.append([f"[bold green]{t}[/]" if t.endswith("*") else t for t in texts])
+            # The heading may be folded, a figure and its unit may not.
+            width_of = max(len(text) for text in texts)
+            table.add_column(SUMMARY[metric].label, justify="right", min_width=width_of)
+        for entry, *row in zip(entries, *figures, strict=True):
+            settings = [escape(_text(self.value(entry, key))) for key in shown]
+            table.add_row(escape(entry.name), *settings, *row)
         return table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -167,6 +172,8 @@ class Comparison:
         from rich.text import Text
 
         yield self.table(options.max_width)
+        if len(self.entries) > 1:
+            yield Text("* the best of its column")
         if len(self.entries) > MOST_ROWS:
             yield Text(f"The first {MOST_ROWS} of {len(self.entries):,} runs.")
         hidden = len(self.varied) - len(self.telling[:MOST_VARIED])
