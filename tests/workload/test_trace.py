@@ -283,7 +283,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, configured, context, conte
 
 
 def test_a_folder_is_no_file(tmp_path, configured, context):
-    with pytest.raises(InputFileError, match="cannot be read"):
+    with pytest.raises(InputFileError, match="is a folder, not a file"):
         configured("philly", path=str(tmp_path)).check(context())
 
 
