@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.synthetic_run import make_run
 from twin import cli
 from twin.__main__ import guarded, main
 
@@ -199,7 +200,7 @@ def test_help_teaches_scenarios_groups_and_examples(twin, own_folder):
     assert "mana_oasis" in out
     assert "Is it mine?" in out
     assert "cannot be read" in out
-    assert re.search(r"scheduling +conservative, deadline, easy", out)
+    assert re.search(r"scheduling +who runs next\s+conservative, deadline, easy", out)
     assert "twin --multirun" in out
 
 
@@ -356,3 +357,11 @@ def test_a_command_without_its_folder_is_wrong_use(command):
     with pytest.raises(SystemExit) as ended:
         command([])
     assert ended.value.code == 2
+
+
+def test_figures_for_print_are_asked_for_by_format(capsys, tmp_path):
+    run = make_run(tmp_path / "run", days=0.25, beat_s=300.0)
+    assert cli.plot([str(run), "--series", "pue", "--format", "svg,pdf"]) == 0
+    assert {path.suffix for path in (run / "plots").iterdir()} == {".png", ".svg", ".pdf"}
+    assert cli.plot([str(run), "--format", "gif"]) == 2
+    assert "--format gif: must be svg or pdf" in capsys.readouterr().err

@@ -8,7 +8,8 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 from twin import __version__, catalogue
 from twin.errors import ConfigError, RunError, TwinError
@@ -192,12 +193,20 @@ def _kept(folder: Path) -> str:
     )
 
 
+_BELOW: dict[str, Any] = {
+    "width": 100,
+    "initial_indent": " " * 14,
+    "subsequent_indent": " " * 14,
+}
+
+
 def help_text() -> str:
     """Return what ``twin --help`` says: how to ask, the scenarios, the groups, examples."""
     files = catalogue.scenario_files()
-    scenarios = [f"  {name:<16} {catalogue.question(path)}" for name, path in files.items()]
+    wide = max(map(len, files))
+    scenarios = [f"  {name:<{wide}} {catalogue.question(path)}" for name, path in files.items()]
     groups = [
-        f"  {name:<11} {', '.join(catalogue.choices(name))}\n{'':<14}{about}"
+        f"  {name:<11} {about}\n" + fill(", ".join(catalogue.choices(name)), **_BELOW)
         for name, about in catalogue.GROUPS.items()
     ]
     return HELP.format(

@@ -44,7 +44,7 @@ def plot(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--from", dest="begin", metavar="T", help="begin here")
     parser.add_argument("--to", dest="end", metavar="T", help="end here")
     parser.add_argument(
-        "--format", dest="also", choices=("svg", "pdf"), nargs="+", default=(), help="also as this"
+        "--format", dest="also", metavar="svg,pdf", default="", help="also in these, for print"
     )
     options = parser.parse_args(arguments)
     return guarded(lambda: _plot(options))
@@ -56,7 +56,7 @@ def _plot(options: argparse.Namespace) -> int:
     from twin.show import place, say
 
     run = Run.open(options.run)
-    with also(options.also):
+    with also(_formats(options.also)):
         paths = _drawn(run, options)
     for path in paths:
         say(place(path))
@@ -77,6 +77,16 @@ def _drawn(run: Run, options: argparse.Namespace) -> list[Path]:
     if end is not None and end <= begin:
         raise ConfigError(f"--to {options.end}: must be after --from {options.begin or '0 h'}")
     return [draw_series(run, columns, begin, end)]
+
+
+def _formats(text: str) -> list[str]:
+    from twin.plot.style import VECTOR
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in VECTOR:
+            raise ConfigError(f"--format {name}: must be {' or '.join(VECTOR)}")
+    return names
 
 
 def _columns(text: str) -> list[str]:

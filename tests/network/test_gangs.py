@@ -293,3 +293,36 @@ def test_cables_of_a_torus_and_global_links_of_a_dragonfly_carry_less_when_some_
         assert sum(fabric.capacity().values()) < sum(whole.values())
         fabric.set_broken("link", [])
         assert fabric.capacity() == whole
+
+
+# ---- links that are ample ----
+
+
+@pytest.mark.parametrize("servers", [200, 3000])  # two tiers, and three
+@given(
+    rows=st.lists(
+        st.tuples(st.floats(0.05, 0.95), st.sets(st.integers(0, 199), min_size=2)), max_size=8
+    ),
+    gone=st.integers(0, 7),
+    lost=st.integers(0, 4),
+)
+@settings(max_examples=40, deadline=None)
+def test_ample_links_need_no_account_of_who_is_on_them(servers, rows, gone, lost):
+    """Kept account of or not, factors are the same: while whole, broken, and whole again."""
+    fabric = load("fat_tree", servers)
+    light, heavy = Gangs(fabric), Gangs(fabric)
+    assert not light._watched
+    heavy._watched = True
+    for k, (comm, places) in enumerate(rows):
+        one = job(str(k), 0, 8, 1)
+        where = seat(fabric, [place * servers // 200 for place in places])
+        assert light.join(one, comm, *where) == heavy.join(one, comm, *where)
+        if k == gone:
+            light.leave(one), heavy.leave(one)
+    for gangs in (light, heavy):
+        gangs.share()
+    factors = [{each: gang.factor for each, gang in g._gangs.items()} for g in (light, heavy)]
+    assert factors[0] == pytest.approx(factors[1])
+    for broken in (range(lost), ()):
+        fabric.set_broken("spine_switch", broken)
+        assert light.rewire() == pytest.approx(heavy.rewire())

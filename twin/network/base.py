@@ -75,6 +75,13 @@ class Fabric(Component):
     def capacity(self) -> dict[Link, float]:
         """Return what each link that may run full carries, by what is in service [B/s]."""
 
+    def behind(self) -> dict[Link, float]:
+        """Return the line rate of all servers behind each link [B/s]; empty where nobody says.
+
+        Where links carry that, jobs cannot get into each other's way.
+        """
+        return {}
+
     @abstractmethod
     def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
         """Return what a job puts on each link while it communicates at line rate [B/s].

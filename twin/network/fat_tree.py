@@ -276,6 +276,18 @@ class FatTree(Fabric):
                 found["pod", pod] = (links - lost_pod[pod]) * cable
         return found
 
+    def behind(self) -> dict[Link, float]:
+        """Return the line rate of all servers behind each link of :meth:`capacity` [B/s]."""
+        plane, line = self._sized(), self.server_bytes_per_s()
+        found: dict[Link, float] = dict.fromkeys(self.capacity(), 0.0)
+        if found:
+            half = self.radix // 2
+            for leaf in self.group_of():
+                found["leaf", leaf] += line
+                if plane.cores:
+                    found["pod", leaf // half] += line
+        return found
+
     def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
         """Return what a job puts on each link while it communicates at line rate [B/s]."""
         plane = self._sized()

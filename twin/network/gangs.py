@@ -62,6 +62,10 @@ class Gangs:
         self._line_share = fabric.line_share
         self._whole = True
         """Whether nothing is broken."""
+        self._ample = 0.0 if self._in_step else _ample(fabric)
+        """Unhidden part of a step up to which whole links carry all gangs there can be."""
+        self._watched = self._ample == 0.0
+        """Whether links are kept account of; where they are ample nobody needs to."""
 
     def __contains__(self, job: Job) -> bool:
         return job in self._gangs
@@ -79,13 +83,18 @@ class Gangs:
         It is at first taken to be alone.
         """
         gang = self._gangs[job] = Gang(comm_fraction, leaves, servers)
-        self._enter(job, gang)
+        if self._watched or comm_fraction <= self._ample:
+            self._enter(job, gang)
+        else:
+            self._watched = True
+            for each, other in self._gangs.items():
+                self._enter(each, other)
         return gang.factor
 
     def leave(self, job: Job) -> None:
         """Let a gang communicate no more, if it did."""
         gang = self._gangs.pop(job, None)
-        if gang is not None and gang.leaves > 1:
+        if gang is not None and gang.leaves > 1 and self._watched:
             self._links.leave(job)
 
     def share(self) -> dict[Job, float]:
@@ -103,6 +112,8 @@ class Gangs:
         fabric = self.fabric
         self._whole = not any(map(fabric.broken, fabric.units()))
         self._links = SharedLinks(fabric.capacity())
+        widest = max((gang.comm_fraction for gang in self._gangs.values()), default=0.0)
+        self._watched = not self._whole or widest > self._ample or self._ample == 0.0
         for job, gang in self._gangs.items():
             self._enter(job, gang)
         self.share()
@@ -123,6 +134,8 @@ class Gangs:
         route = self.fabric.route(gang.servers)
         alone = min([most, *(capacity[link] / load for link, load in route.items())])
         gang.factor = self._factor(gang, alone)
+        if not self._watched:
+            return
         if self._in_step:
             self._links.join(job, route, alone)
         else:
@@ -140,3 +153,15 @@ class Gangs:
             slowed = gang.comm_fraction / gang.leaves * (1.0 / gang.inside - 1.0)
             rate = 1.0 / (1.0 / rate + slowed)
         return rate
+
+
+def _ample(fabric: Fabric) -> float:
+    r"""Return up to which unhidden part of a step a whole fabric carries all jobs there can be.
+
+    At rate :math:`r \le 1` a gang loads a link with :math:`r f (1 - 1/L) w_l \le f B_l` on the
+    mean, with :math:`B_l` the line rate of its servers behind the link; all gangs together
+    with no more than :math:`f` times that of all servers there. 0 where a fabric does not say.
+    """
+    capacity, behind = fabric.capacity(), fabric.behind()
+    parts = [capacity[link] / most for link, most in behind.items() if most > 0.0]
+    return min([1.0, *parts]) if parts else 0.0
