@@ -47,7 +47,7 @@ def test_twice_the_fleet_moves_the_bottleneck_from_training_time_to_gpus(tmp_pat
         )
         for name, found in (("once", once), ("twice", twice))
     }
-    assert got["once"][:3] == (6, 2.3, "training")
+    assert got["once"][:3] == (7, 2.3, "training")
     assert got["twice"][:3] == (4, 6.3, "GPUs")
     assert got["once"][3] == {"WAN": 0.46, "ingest": 0.12, "hand labelling": 0.75, "GPUs": 0.9}
     assert got["twice"][3] == {"WAN": 0.93, "ingest": 0.23, "hand labelling": 1.5, "GPUs": 1.55}

@@ -22,7 +22,7 @@ class Published:
     """Name of the row; several figures of one source may share it."""
     value: float
     type: Literal["A", "C", "V"]
-    """Arithmetic on its own inputs, calibration allowed, or a prediction never tuned on."""
+    """Arithmetic on its own inputs, calibration allowed, or a prediction."""
     source: str
     metric: str | None = None
     """A key of ``summary.json``."""

@@ -94,7 +94,7 @@ def _page(checked: Sequence[Checked], picture: Path) -> str:
         "<h1>Published outcomes against the twin</h1>",
         '<p class="question">Do the runs of this twin come out as the real systems did?</p>',
         f'<p class="soft">twin {__version__}. Arithmetic on its own inputs (A), calibrated on the '
-        "row (C) and predicted, never tuned on (V) are counted apart: arithmetic must not flatter."
+        "row (C) and predicted (V) are counted apart: arithmetic must not flatter."
         "</p>",
         _cards(checked),
         f'<div class="pictures"><img alt="error against tolerance" '

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KINDS = {
-    "V": ("predicted, never tuned on", style.COLOURS["hot"], "D"),
+    "V": ("predicted", style.COLOURS["hot"], "D"),
     "C": ("calibrated", style.COLOURS["server"], "s"),
     "A": ("arithmetic", style.COLOURS["aux"], "o"),
 }
