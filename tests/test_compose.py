@@ -177,3 +177,13 @@ def test_a_scenario_that_is_not_text_is_named(own_folder):
 def test_a_folder_that_cannot_be_made_is_named():
     error = FileNotFoundError(2, "No such file or directory", "outputs")
     assert compose.explain(error) == "outputs: No such file or directory"
+
+
+def test_in_a_checkout_of_the_twin_its_own_choices_are_not_taken_for_the_users(
+    tmp_path, monkeypatch
+):
+    """As where an installed twin is called in the folder it was installed from."""
+    shutil.copytree(catalogue.data_dir("conf"), tmp_path / "conf")
+    monkeypatch.chdir(tmp_path)
+    assert catalogue.own_conf() is None
+    assert compose.load()["scenario"]["name"] == "mana_oasis"

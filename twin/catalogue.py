@@ -36,9 +36,13 @@ def data_dir(name: str) -> Path:
 
 
 def own_conf() -> Path | None:
-    """Return the folder ``conf`` of the current folder, if it is there and not the twin's own."""
+    """Return the folder ``conf`` of the current folder, if it is there and not the twin's own.
+
+    A folder with a ``config.yaml`` is that of a checkout: an installed twin that is called
+    there has its own beside it.
+    """
     folder = Path("conf").resolve()
-    return folder if folder.is_dir() and folder != data_dir("conf").resolve() else None
+    return folder if folder.is_dir() and not (folder / "config.yaml").is_file() else None
 
 
 def choices(group: str) -> list[str]:
