@@ -116,6 +116,23 @@ def test_a_job_on_one_leaf_is_not_slowed():
     assert one.finished_at_s == 100
 
 
+def test_links_carry_what_the_work_done_sends_whatever_slows_it():
+    """Half rate for 100 s, a stop, and once more: bytes follow work, not time on GPUs."""
+    one = job("one", 0, 32, 1000, comm_fraction=0.5)
+    dispatcher = bench(4)
+    at(dispatcher, 100, lambda: dispatcher.throttle(1.0, 0.5))
+    at(dispatcher, 200, lambda: dispatcher.throttle(1.0, 1.0))
+    at(dispatcher, 300, lambda: (dispatcher.stop(one), dispatcher.dispatch()))
+    play(dispatcher, [one])
+    ends_s = one.finished_at_s
+    rate = 1 / (1 + 0.5 * 0.5 * (4 - 1))
+    worked_s = rate * (ends_s - 50)
+    assert worked_s == pytest.approx(250 * rate + 1000)  # 250 s of it done twice
+    load = dispatcher.gangs.link_loads(ends_s)["leaf"]
+    assert load["mean_fraction"] == pytest.approx([4 * 0.5 * 0.5 * worked_s / ends_s] * 2)
+    assert load["contended"] == [False, False]
+
+
 def test_a_lost_leaf_stops_gangs_across_it_and_single_servers_go_on():
     jobs = [
         job("gang", 0, 16, 100, comm_fraction=0.5, checkpoint_s=10),  # leaf 0
@@ -319,3 +336,8 @@ def test_a_run_writes_down_what_broke_in_its_fabric_and_its_ledger_closes(tmp_pa
     assert done.summary["gpu_hours_lost"] > 0.0
     assert done.summary["gpu_available_fraction"] < 1.0
     assert done.summary["goodput_fraction"] < 0.9
+    record = done.info["fabric"]
+    leaf = record["links"]["leaf"]
+    assert record["plan"]["leaves"] == len(leaf["mean_fraction"]) == 10
+    assert any(leaf["contended"])
+    assert 0.0 < max(leaf["mean_fraction"]) <= 1.0 < max(leaf["demand_peak_fraction"])

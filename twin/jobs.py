@@ -360,6 +360,7 @@ class Dispatcher:
         insort(self._ends, expected)
         self._count(job, 1)
         job.rate_since_s = now_s
+        job.worked_s = 0.0
         if job.restarts:
             job.ready_at_s = now_s + job.restart_s
         if job.read_bytes_per_s or job.write_bytes_per_s:
@@ -510,6 +511,7 @@ class Dispatcher:
         job.energy_j += energy_j
         gpu_s = job.gpus * passed_s
         worked_s = job.rate * passed_s
+        job.worked_s += worked_s
         self.moved.read_bytes += job.read_bytes_per_s * worked_s
         self.moved.written_bytes += job.write_bytes_per_s * worked_s
         useful_gpu_s = gpu_s * job.rate

@@ -104,6 +104,8 @@ class Job:
     """Work in the checkpoint it last started from, or left behind. [s]"""
     rate: float = 0.0
     rate_since_s: float = 0.0
+    worked_s: float = 0.0
+    """Work done since it took the GPUs it has, kept or lost later. [s]"""
     ready_at_s: float = 0.0
     """When a restart is over and work goes on, or a last checkpoint is written."""
     service_s: float = 0.0

@@ -342,6 +342,7 @@ def run_record(
         "on_site": design.power.accounts(),
         "pipeline": None if facility.totals.flow is None else facility.totals.flow.details,
         "one_line": one_line(design),
+        "fabric": fabric_record(design, facility),
         "distributions": {
             "rack_power_bins": "200 equal bins of the rating, then above it",
             "rack_power_s": racks.histogram_s().sum(axis=0).tolist(),
@@ -357,6 +358,17 @@ def one_line(design: Design) -> dict[str, Any]:
     graph = design.power.one_line()
     nodes = [{"name": name, **keys} for name, keys in graph.nodes(data=True)]
     return {"nodes": nodes, "edges": [list(edge) for edge in graph.edges]}
+
+
+def fabric_record(design: Design, facility: Facility) -> dict[str, Any]:
+    """Return how the fabric hangs together and what its links carried."""
+    fabric = design.network
+    return {
+        "kind": type(fabric).__name__,
+        "plan": fabric.plan(),
+        "contention": fabric.contention,
+        "links": facility.dispatcher.gangs.link_loads(facility.totals.seconds),
+    }
 
 
 def illustrate(design: Design, folder: Path, summary: Summary) -> None:

@@ -326,3 +326,87 @@ def test_ample_links_need_no_account_of_who_is_on_them(servers, rows, gone, lost
     for broken in (range(lost), ()):
         fabric.set_broken("spine_switch", broken)
         assert light.rewire() == pytest.approx(heavy.rewire())
+
+
+# ---- what links carried ----
+
+
+def work(gangs, one, worked_s):
+    one.worked_s = worked_s
+    gangs.leave(one)
+
+
+def test_links_tell_what_was_sent_over_them_by_hand():
+    """16 of 32 ports cross at line rate for 0.4 / 2 of 500 s of work, in a run of 1,000 s."""
+    fabric = load("fat_tree_oversubscribed", 14)
+    gangs, one = Gangs(fabric), job("one", 0, 8, 1)
+    gangs.join(one, 0.4, 2, {0: 2.0, 1: 2.0})
+    work(gangs, one, 500.0)
+    leaf = gangs.link_loads(1000.0)["leaf"]
+    assert leaf["capacity_bytes_per_s"] == [8 * 50e9 * 0.8] * 2
+    assert leaf["mean_fraction"] == pytest.approx([16 * 0.2 * 0.5 / 6.4] * 2)
+    demand = 1 / (1 + 0.2 * (2 / 0.8 - 1))  # of its line rate, what it gets alone
+    assert leaf["demand_peak_fraction"] == pytest.approx([16 * 0.2 * demand / 6.4] * 2)
+    assert leaf["contended"] == [False, False]
+
+
+def test_who_is_still_there_counts_too():
+    fabric = load("fat_tree", 96)
+    gangs, one = Gangs(fabric), job("one", 0, 8, 1)
+    gangs.join(one, 0.4, 2, {0: 2.0, 1: 2.0})
+    one.worked_s = 500.0
+    running = gangs.link_loads(1000.0)
+    gangs.leave(one)
+    assert gangs.link_loads(1000.0) == running
+    assert running["leaf"]["mean_fraction"] == pytest.approx(
+        [2 * 0.2 * 0.5 / (32 * 0.9)] * 2 + [0.0]
+    )
+
+
+def test_ample_links_have_a_mean_and_no_highest_demand():
+    fabric = load("fat_tree", 96)
+    leaf = Gangs(fabric).link_loads(1.0)["leaf"]
+    assert leaf["demand_peak_fraction"] == [None] * 3
+    assert not any(leaf["contended"])
+
+
+def test_a_link_that_two_jobs_want_in_full_is_contended():
+    fabric = load("fat_tree_oversubscribed", 21)
+    gangs = Gangs(fabric)
+    for name in "ab":
+        gangs.join(job(name, 0, 8, 1), 1.0, 2, {0: 3.0, 1: 3.0})
+    leaf = gangs.link_loads(1.0)["leaf"]
+    assert leaf["contended"] == [True, True, False]
+    assert leaf["demand_peak_fraction"][0] > 1.0
+    assert leaf["demand_peak_fraction"][2] == 0.0
+
+
+def test_what_was_contended_before_a_repair_stays_told():
+    fabric = load("fat_tree_oversubscribed", 14)
+    gangs, one = Gangs(fabric), job("one", 0, 8, 1)
+    gangs.join(one, 1.0, 2, {0: 3.0, 1: 3.0})
+    gangs.join(job("two", 0, 8, 1), 1.0, 2, {0: 3.0, 1: 3.0})
+    before = gangs.link_loads(1.0)["leaf"]
+    fabric.set_broken("link", [0])
+    gangs.rewire()
+    after = gangs.link_loads(1.0)["leaf"]
+    assert after["contended"] == [True, True]
+    assert after["capacity_bytes_per_s"] == before["capacity_bytes_per_s"]
+    assert after["demand_peak_fraction"] == pytest.approx(before["demand_peak_fraction"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_link_of_a_fabric_has_its_place_in_the_plan(name):
+    fabric = load(name, 3000)
+    plan = fabric.plan()
+    loads = Gangs(fabric).link_loads(1.0)
+    count = {kind: len(columns["contended"]) for kind, columns in loads.items()}
+    if plan["form"] == "tree":
+        assert count["leaf"] == plan["leaves"]
+        per_pod = plan["leaves_per_pod"]
+        assert count.get("pod") == (per_pod and -(-plan["leaves"] // per_pod))
+    elif plan["form"] == "groups":
+        assert count == {"group": plan["groups"]}
+    else:
+        x, y, z = plan["sides"]
+        assert count == {"block": x * y * z}

@@ -60,6 +60,13 @@ class Fabric(Component):
         """Return how many servers share one scale-up domain, as in a rack of NVLink."""
         return 1
 
+    def plan(self) -> dict[str, Any]:
+        """Return how its links hang together, for a drawing; empty where there is none.
+
+        ``form`` is tree, groups (each joined to all others) or blocks; the rest says how many.
+        """
+        return {}
+
     # ---- what is shared ----
 
     def group_of(self) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 import networkx as nx
 
@@ -115,6 +116,15 @@ class Dragonfly(Fabric):
             "server_cables": self._servers * self.nics_per_server,
             "switch_cables": g * a * (a - 1) // 2 + global_cables,
             "transceivers": 2 * global_cables,
+        }
+
+    def plan(self) -> dict[str, Any]:
+        """Return how many groups there are and what joins two of them, for a drawing."""
+        return {
+            "form": "groups",
+            "groups": self._sized(),
+            "links_per_pair": self.links_per_pair,
+            "servers_per_group": self.servers_per_router * self.routers_per_group,
         }
 
     def power_w(self) -> float:

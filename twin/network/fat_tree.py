@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import networkx as nx
 
@@ -224,6 +224,18 @@ class FatTree(Fabric):
             "server_cables": server_cables,
             "switch_cables": switch_cables,
             "transceivers": 2 * (switch_cables + self.optical_server_links * server_cables),
+        }
+
+    def plan(self) -> dict[str, Any]:
+        """Return how leaf groups hang under pods and spines, for a drawing."""
+        plane = self._sized()
+        return {
+            "form": "tree",
+            "leaves": plane.leaves,
+            "leaves_per_pod": self.radix // 2 if plane.cores else None,
+            "servers_per_leaf": self._servers_per_group,
+            "rails": self.planes if self.rail_optimised else None,
+            "oversubscription": self.oversubscription,
         }
 
     def power_w(self) -> float:

@@ -29,9 +29,10 @@ changes rates are exact.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from twin.network.base import Fabric
+from twin.network.base import Fabric, Link
 from twin.network.shared_links import SharedLinks
 from twin.physics.sharing import spanning_rate
 from twin.records import Job
@@ -45,10 +46,16 @@ class Gang:
     leaves: int
     servers: Mapping[int, float]
     """Servers it has on each group of the fabric."""
+    route: Mapping[Link, float] = field(default_factory=dict)
+    """What it puts on each link while it communicates at line rate. [B/s]"""
     inside: float = 1.0
     """Rate of what stays on a leaf, over line rate. [-]"""
     factor: float = 1.0
     """Its rate over that at full bandwidth. [-]"""
+
+
+COLUMNS = ("capacity_bytes_per_s", "mean_fraction", "demand_peak_fraction", "contended")
+"""What is told of each link."""
 
 
 class Gangs:
@@ -57,7 +64,11 @@ class Gangs:
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
         self._in_step = fabric.contention == "in_step"
-        self._links: SharedLinks[Job] = SharedLinks(fabric.capacity())
+        self._capacity = fabric.capacity()
+        """Of whole links. [B/s]"""
+        self._links: SharedLinks[Job] = SharedLinks(self._capacity)
+        self._sent = dict.fromkeys(self._capacity, 0.0)
+        """What each link carried for gangs that left. [B]"""
         self._gangs: dict[Job, Gang] = {}
         self._line_share = fabric.line_share
         self._whole = True
@@ -94,8 +105,10 @@ class Gangs:
     def leave(self, job: Job) -> None:
         """Let a gang communicate no more, if it did."""
         gang = self._gangs.pop(job, None)
-        if gang is not None and gang.leaves > 1 and self._watched:
-            self._links.leave(job)
+        if gang is not None and gang.leaves > 1:
+            _send(self._sent, gang, job.worked_s)
+            if self._watched:
+                self._links.leave(job)
 
     def share(self) -> dict[Job, float]:
         """Share the links anew; return the rate factors that are others now."""
@@ -111,13 +124,37 @@ class Gangs:
         """Share the links that are in service now; return all rate factors."""
         fabric = self.fabric
         self._whole = not any(map(fabric.broken, fabric.units()))
-        self._links = SharedLinks(fabric.capacity())
+        before, self._links = self._links, SharedLinks(fabric.capacity())
+        self._links.most, self._links.contended = before.most, before.contended
         widest = max((gang.comm_fraction for gang in self._gangs.values()), default=0.0)
         self._watched = not self._whole or widest > self._ample or self._ample == 0.0
         for job, gang in self._gangs.items():
             self._enter(job, gang)
         self.share()
         return {job: gang.factor for job, gang in self._gangs.items()}
+
+    def link_loads(self, over_s: float) -> dict[str, dict[str, list[Any]]]:
+        """Return what links carried in a run of *over_s*, by kind and in order of number.
+
+        For each the capacity of the whole link, and in parts of it the mean of what was sent
+        and the highest demand: what its users would have sent with all links to themselves,
+        added up as ``contention`` says they meet. Contended is a link whose users got into each
+        other's way at least once. Of ample links nobody keeps account; their demand is None.
+        """
+        sent, links = dict(self._sent), self._links
+        for job, gang in self._gangs.items():
+            _send(sent, gang, job.worked_s)
+        known = self._watched or any(links.most.values())
+        found: dict[str, dict[str, list[Any]]] = {}
+        for link, whole in self._capacity.items():
+            if whole <= 0.0:
+                continue
+            kind = found.setdefault(link[0], {column: [] for column in COLUMNS})
+            demand = links.most[link] / whole if known else None
+            row = (whole, sent[link] / over_s / whole, demand, link in links.contended)
+            for column, value in zip(COLUMNS, row, strict=True):
+                kind[column].append(value)
+        return found
 
     def _enter(self, job: Job, gang: Gang) -> None:
         """Work out what a gang has alone, and put it on its links."""
@@ -131,7 +168,7 @@ class Gangs:
             gang.factor = self._factor(gang, most)
             return
         capacity = self._links.capacity
-        route = self.fabric.route(gang.servers)
+        route = gang.route = self.fabric.route(gang.servers)
         alone = min([most, *(capacity[link] / load for link, load in route.items())])
         gang.factor = self._factor(gang, alone)
         if not self._watched:
@@ -153,6 +190,14 @@ class Gangs:
             slowed = gang.comm_fraction / gang.leaves * (1.0 / gang.inside - 1.0)
             rate = 1.0 / (1.0 / rate + slowed)
         return rate
+
+
+def _send(sent: dict[Link, float], gang: Gang, worked_s: float) -> None:
+    """Add what *gang* put on its links while it did so much work."""
+    if gang.route:
+        seconds = gang.comm_fraction * (1.0 - 1.0 / gang.leaves) * worked_s
+        for link, load in gang.route.items():
+            sent[link] += load * seconds
 
 
 def _ample(fabric: Fabric) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import networkx as nx
 
@@ -33,6 +34,10 @@ class NvlDomain(FatTree):
     def counts(self) -> dict[str, int]:
         """Return the fat-tree's counts and the NVLink trays."""
         return {**super().counts(), "nvlink_trays": self._domains() * self.nvlink_trays_per_domain}
+
+    def plan(self) -> dict[str, Any]:
+        """Return the fat-tree's plan and the size of a domain, for a drawing."""
+        return {**super().plan(), "servers_per_domain": self.servers_per_domain}
 
     def power_w(self) -> float:
         """Return the power of all switches, optics and NVLink trays [W]."""

@@ -29,6 +29,10 @@ class SharedLinks(Generic[Flow]):
         """Level of each flow as of the last :meth:`share`, or its demand if it came since."""
         self.stale = False
         """Whether levels may be others since a flow came or went."""
+        self.most = dict.fromkeys(capacity, 0.0)
+        """Highest load that each link would have carried if all had got their demands."""
+        self.contended: dict[Link, None] = {}
+        """Links that could not, at least once."""
         self._route: dict[Flow, Mapping[Link, float]] = {}
         self._demand: dict[Flow, float] = {}
         self._users: dict[Link, dict[Flow, float]] = {link: {} for link in capacity}
@@ -61,8 +65,10 @@ class SharedLinks(Generic[Flow]):
             self._hot.pop(link, None)
             return
         wanted = self._wanted[link] = self._wanted[link] + change
+        if wanted > self.most[link]:  # noqa: PLR1730  (a call less where it is hot)
+            self.most[link] = wanted
         if wanted > self.capacity[link] * FULL:
-            self._hot[link] = None
+            self._hot[link] = self.contended[link] = None
             self.stale = True
         else:
             self._hot.pop(link, None)

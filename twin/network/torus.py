@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 import networkx as nx
 
@@ -139,6 +140,15 @@ class Torus(Fabric):
             "server_cables": every,
             "switch_cables": 0,
             "transceivers": 2 * between,
+        }
+
+    def plan(self) -> dict[str, Any]:
+        """Return the blocks along each side, for a drawing."""
+        self._sides()
+        return {
+            "form": "blocks",
+            "sides": list(self.blocks),
+            "servers_per_block": self.block_side**3,
         }
 
     def power_w(self) -> float:
