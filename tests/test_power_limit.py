@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.desk import ToyServer, desk, job, play
+from tests.support.desk import desk, job, play
 from tests.test_outage import load, outage
 from twin import run
 from twin.power_limit import PowerLimit
@@ -97,16 +97,8 @@ class Supply:
         return self.limit_w - self.asked_w
 
 
-class CappedServer(ToyServer):
-    least_cap = 0.25
-
-    def capped(self, dynamic):
-        return dynamic, dynamic
-
-
 def limited(policy, limit_w, servers=4, scheduling=FirstComeFirstServed):
     dispatcher = desk(scheduling(), servers)
-    dispatcher.cluster.server.__class__ = CappedServer
     supply = Supply(policy, limit_w)
     limit = PowerLimit(supply, dispatcher, lambda event: None)
 

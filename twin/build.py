@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -141,14 +142,8 @@ def _models(family: str, module_name: str) -> dict[str, type]:
         and value.__module__ == module.__name__
         and dataclasses.is_dataclass(value)
         and getattr(value, "family", None) == family
-        and not _unfinished(value)
+        and not inspect.isabstract(value)
     }
-
-
-def _unfinished(model: type) -> bool:
-    """Return whether a class leaves a method of its contract to its subclasses."""
-    members = (getattr(model, name, None) for name in dir(model))
-    return any(getattr(member, "__isabstractmethod__", False) for member in members)
 
 
 def read(config: Mapping[str, Any]) -> Design:

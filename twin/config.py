@@ -16,6 +16,7 @@ import math
 import re
 import types
 import typing
+from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -138,7 +139,7 @@ class FacilityConfig:
     end. What has not come holds no job and draws nothing; plant and feed are built for the end."""
 
 
-class Component:
+class Component(ABC):
     """Base of every swappable model: ``family`` names its folder and configuration group."""
 
     family: typing.ClassVar[str]

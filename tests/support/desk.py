@@ -47,6 +47,16 @@ class ToyServer(GpuServer):
     def throttle(self) -> tuple[float, float]:
         return 0.5, 0.5
 
+    def output_w(self, drive: float) -> float:
+        return self.power_w(drive)[0]
+
+    @property
+    def least_cap(self) -> float:
+        return 0.25
+
+    def capped(self, dynamic: float) -> tuple[float, float]:
+        return dynamic, dynamic
+
 
 @dataclass
 class OneSwitch(Fabric):

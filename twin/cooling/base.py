@@ -117,6 +117,6 @@ class CoolingPlant(Component):
         """Return what may hang on a UPS apart from the rest, so that heat keeps moving."""
         return []
 
+    @abstractmethod
     def set_available(self, unit: str, fraction: float) -> None:
         """Let *fraction* of component *unit* be in service from now on (a trip or a repair)."""
-        raise NotImplementedError(unit)

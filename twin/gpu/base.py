@@ -41,9 +41,9 @@ class GpuServer(Component):
     def power_w(self, drive: float) -> tuple[float, float]:
         """Return (server input power, of which fans) at server-mean *drive*, cool inlet [W]."""
 
+    @abstractmethod
     def output_w(self, drive: float) -> float:
         """Return what its supplies deliver at server-mean *drive*, cool inlet [W]."""
-        raise NotImplementedError(type(self).__name__)
 
     @abstractmethod
     def gpu_power_w(self, activity: float) -> float:
@@ -66,10 +66,10 @@ class GpuServer(Component):
         """Return (activity factor, rate factor) while throttled, each 0-1."""
 
     @property
+    @abstractmethod
     def least_cap(self) -> float:
         """Least part of their dynamic power that GPUs can be held to, 0-1."""
-        raise NotImplementedError(type(self).__name__)
 
+    @abstractmethod
     def capped(self, dynamic: float) -> tuple[float, float]:
         """Return (activity factor, rate factor) where GPUs use that part of dynamic power."""
-        raise NotImplementedError(type(self).__name__)

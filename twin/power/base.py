@@ -152,12 +152,12 @@ class PowerFeed(Component):
         """Return how much more IT power fits; *steady* keeps the redundancy [W]."""
         return inf
 
+    @abstractmethod
     def loads_w(self, it_w: NDArray[np.float64]) -> tuple[NDArray[np.float64], ElementLoads]:
         """Return what the meter and each element would carry at these IT powers, time standing.
 
         Everything else (cooling, auxiliaries, batteries) stays as in the last beat.
         """
-        raise NotImplementedError(type(self).__name__)
 
     def accounts(self) -> dict[str, dict[str, Any]]:
         """Return what storage and sources on site did since the start, by name."""
@@ -168,18 +168,18 @@ class PowerFeed(Component):
         """Return the rating of storage at the meter [W]."""
         return 0.0
 
+    @abstractmethod
     def installed(self) -> dict[str, int]:
         """Return the units installed of each thing that can break, by name."""
-        return {}
 
+    @abstractmethod
     def set_available(self, element: str, units: int) -> None:
         """Let *units* of *element* be in service from now on (a trip, a fault or a repair)."""
-        raise NotImplementedError(element)
 
+    @abstractmethod
     def switches(self) -> list[str]:
         """Return the elements that can stick on one of their feeders."""
-        return []
 
+    @abstractmethod
     def set_stuck(self, element: str, stuck: bool) -> None:
         """Let a switch stay on the feeder it is on, or free it again."""
-        raise NotImplementedError(element)

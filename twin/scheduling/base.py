@@ -202,16 +202,15 @@ class Policy(Component):
         return view.place(job.gpus)
 
     def key(self, job: Job) -> float:
-        """Return the number by which a waiting *job* is ranked; asked if ``keyed``."""
-        raise NotImplementedError
+        """Return the number by which a waiting *job* is ranked, once, if ``keyed``."""
+        return job.arrived_at_s
 
     def held(self, job: Job, gpus: int, now_s: float) -> None:
         """Learn that *job* takes *gpus* GPUs, or gives them back (negative), if ``watches``."""
-        raise NotImplementedError
 
     def victims(self, view: View) -> list[Job]:
         """Return running jobs to stop so that a waiting one may start, if ``preempts``.
 
         Asked when :meth:`next` has said *nobody*, and again after the victims stopped.
         """
-        raise NotImplementedError
+        return []
