@@ -11,6 +11,7 @@ from twin.plot import (
     costs,
     electricity,
     energy_flow,
+    fabric,
     fault_story,
     gantt,
     load_duration,
@@ -36,7 +37,18 @@ from twin.results.run_folder import Run
 FIGURES = (power, utilization, rack_density, temperatures, energy_flow, load_duration)
 """One module per figure, each with ``draw(run, folder) -> Path``."""
 
-IF_ANY = (one_line, fault_story, burst, electricity, pue_map, months, gantt, pipeline, shared_pool)
+IF_ANY = (
+    one_line,
+    fabric,
+    fault_story,
+    burst,
+    electricity,
+    pue_map,
+    months,
+    gantt,
+    pipeline,
+    shared_pool,
+)
 """Figures of what not every run has; their ``draw`` returns None then."""
 
 
