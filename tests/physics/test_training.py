@@ -29,6 +29,7 @@ from twin.physics.training import (
     mfu,
     step_time,
     training_flops,
+    transformer_flops,
     young_interval_s,
 )
 
@@ -123,6 +124,26 @@ def test_no_tokens_is_refused():
 
 
 # ---- goodput ----
+
+
+def test_a_shape_without_words_and_context_has_twelve_parameters_a_layer_and_width_squared():
+    for recompute in (False, True):
+        got = transformer_flops(7, 64, 0, 0, 1e9, recompute)
+        assert got == pytest.approx(training_flops(12 * 7 * 64**2, 1e9, recompute))
+
+
+def test_output_words_are_not_recomputed_and_context_is():
+    words = [transformer_flops(2, 8, 0, n, 1.0, True) for n in (0, 100)]
+    assert words[1] - words[0] == pytest.approx(6 * 8 * 100)
+    context = [transformer_flops(2, 8, n, 0, 1.0, True) for n in (0, 100)]
+    assert context[1] - context[0] == pytest.approx(16 * 2 * 100 * 8)
+
+
+@pytest.mark.parametrize("name", ["layers", "hidden", "tokens"])
+def test_a_shape_that_cannot_be_is_refused(name):
+    shape = {"layers": 2, "hidden": 8, "sequence": 4, "vocabulary": 9, "tokens": 1.0}
+    with pytest.raises(ParameterError, match=name):
+        transformer_flops(**{**shape, name: 0})
 
 
 @pytest.mark.parametrize("mttf_s", [3600.0, 86400.0])

@@ -28,6 +28,12 @@ def test_training_time_falls_as_one_over_speed():
     assert training.petaflop_days(1e12, 1e9) == pytest.approx(6e6 / 86400)
 
 
+def test_work_of_a_shape_takes_its_time():
+    """A layer of width 1 and no context: 24 x 4 operations, a word 6."""
+    assert training.zettaflops_with_recomputation(1, 1, 0, 10, 1e21) == pytest.approx(156)
+    assert training.days_of_work(8.64, 1000, 100) == pytest.approx(1.0)
+
+
 def test_gpu_hours_are_those_of_the_gpu_of_the_facility():
     """6e21 FLOPs at half of 312 TFLOP/s."""
     config = compose.load(["gpu=a100"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twin.build import read
-from twin.physics.training import mean_time_to_failure_s, training_flops
+from twin.physics.training import mean_time_to_failure_s, training_flops, transformer_flops
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 
@@ -51,6 +51,19 @@ def failures(
 def days(parameters: float, tokens: float, gpus: float, tflops: float) -> float:
     """Return how long *gpus* that each do *tflops* of useful work take [days]."""
     return training_flops(parameters, tokens) / (gpus * tflops * 1e12) / SECONDS_PER_DAY
+
+
+def zettaflops_with_recomputation(
+    layers: int, hidden: int, sequence: int, vocabulary: int, tokens: float
+) -> float:
+    """Return the work of such a model, attention and the second forward pass counted [ZFLOP]."""
+    flops = transformer_flops(layers, hidden, sequence, vocabulary, tokens, full_recompute=True)
+    return flops / 1e21
+
+
+def days_of_work(zettaflops: float, gpus: float, tflops: float) -> float:
+    """Return how long *gpus* that each do *tflops* take for so much work [days]."""
+    return zettaflops * 1e21 / (gpus * tflops * 1e12) / SECONDS_PER_DAY
 
 
 def productive_share(productive_days: float, restarts: float, hours_lost: float) -> float:
