@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from twin.files import whole
 from twin.results.summary import Summary
 
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
@@ -94,6 +95,5 @@ def write_table(summaries: Sequence[Mapping[str, float | int | str | None]], fol
     for key, first in summaries[0].items():
         kind = pa.string() if isinstance(first, str) else pa.float64()
         columns[key] = pa.array([summary[key] for summary in summaries], kind)
-    part = folder / "replications.parquet.part"
-    pq.write_table(pa.table(columns), part, compression="zstd")
-    part.replace(folder / "replications.parquet")
+    with whole(folder / "replications.parquet") as part:
+        pq.write_table(pa.table(columns), part, compression="zstd")

@@ -20,6 +20,7 @@ from twin.burst import write_bursts
 from twin.economics import Costs
 from twin.errors import RunError
 from twin.facility import Facility
+from twin.files import write_text
 from twin.identity import identity
 from twin.pool import spread
 from twin.records import FlowReport
@@ -82,7 +83,7 @@ def execute(
     summaries = _replicate(config, number, folder, tell, command)
     replications.write_table(summaries, folder)
     summary = replications.combine(summaries)
-    _write_text(folder / "config.yaml", _yaml(config))
+    write_text(folder / "config.yaml", _yaml(config))
     _illustrate_replications(design, summaries, summary, folder)
     write_summary(summary, folder)
     return summary
@@ -111,7 +112,7 @@ def _replicate(
 
             place = folder / f"rep_{end.index:03d}" / ERROR_FILE
             place.parent.mkdir(parents=True, exist_ok=True)
-            _write_text(place, end.detail)
+            write_text(place, end.detail)
             raise RunError(
                 f"replication {end.index}: {end.error}; the traceback is in "
                 f"{place.relative_to(folder)}"
@@ -157,9 +158,9 @@ def _one(
     summary = summarize(
         facility.totals, facts(design, facility), facility.racks, folder / "jobs.parquet"
     )
-    _write_text(folder / "config.yaml", _yaml(config))
+    write_text(folder / "config.yaml", _yaml(config))
     record = run_record(design, facility, events, clocks, command)
-    _write_text(folder / "run.json", _json({"identity": identity(config), **record}))
+    write_text(folder / "run.json", _json({"identity": identity(config), **record}))
     illustrate(design, folder, summary)
     write_summary(summary, folder)
     return summary
@@ -423,9 +424,3 @@ def _yaml(config: Mapping[str, Any]) -> str:
 
 def _json(record: Mapping[str, Any]) -> str:
     return json.dumps(record, indent=1) + "\n"
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

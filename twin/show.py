@@ -18,6 +18,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from twin.files import write_text
+
 _PIPE_WIDTH = 120
 _ROWS_SHOWN = 5
 
@@ -66,7 +68,11 @@ def run_bar(name: str) -> Iterator[Callable[[float], None] | None]:
     """Yield what a run calls with the fraction done, or None where nobody watches."""
     told = os.environ.get(PROGRESS_FILE)
     if told:
-        yield lambda fraction: _write_whole(Path(told), f"{fraction:.4f}")
+
+        def tell(fraction: float) -> None:
+            write_text(Path(told), f"{fraction:.4f}")
+
+        yield tell
         return
     if not sys.stderr.isatty():
         yield None
@@ -78,12 +84,6 @@ def run_bar(name: str) -> Iterator[Callable[[float], None] | None]:
             progress.update(task, completed=fraction, refresh=True)
 
         yield advance
-
-
-def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".new")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 class DesignsBar:

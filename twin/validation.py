@@ -20,6 +20,7 @@ from typing import Any
 from twin import catalogue
 from twin.config import parse
 from twin.errors import ConfigError, suggest
+from twin.files import whole
 from twin.identity import code_hash, identity
 from twin.pool import Ended, Tell, run_forked
 from twin.results.run_folder import Run
@@ -265,12 +266,10 @@ def tally(checked: Iterable[Checked]) -> dict[str, tuple[int, int]]:
 def write_csv(checked: Iterable[Checked], path: Path) -> None:
     """Write one line per published figure; the file appears whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(_line(one) for one in checked)
-    part.replace(path)
 
 
 def _line(one: Checked) -> list[object]:

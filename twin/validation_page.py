@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from twin import __version__
+from twin.files import write_text
 from twin.plot.validation import Mark, draw
-from twin.results.report import part
+from twin.results.page import document, pictures
 from twin.scenario import Published
 from twin.validation import TYPES, Checked, tally
 
-_DOCUMENT = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Validation: datacenter twin</title>
-<link rel="icon" href="data:,">
-<style>
-{css}
-tr.off td {{ background: color-mix(in srgb, var(--warm) 9%, transparent); }}
-td.figure {{ overflow-wrap: anywhere; }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
 _HEAD = (
     "row",
     "type",
@@ -77,33 +59,24 @@ def write(checked: Sequence[Checked], folder: Path) -> list[Path]:
         for one in checked
     ]
     picture = draw(marks, folder)
-    page = _whole(folder / "validation.html", _page(checked, picture))
-    return [picture, page, _whole(folder / "validation.md", markdown(checked))]
-
-
-def _whole(path: Path, text: str) -> Path:
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    page = write_text(folder / "validation.html", _page(checked, picture))
+    return [picture, page, write_text(folder / "validation.md", markdown(checked))]
 
 
 def _page(checked: Sequence[Checked], picture: Path) -> str:
-    data = base64.b64encode(picture.read_bytes()).decode("ascii")
-    body = [
+    sections = [
         "<h1>Published outcomes against the twin</h1>",
         '<p class="question">Do the runs of this twin come out as the real systems did?</p>',
         f'<p class="soft">twin {__version__}. Arithmetic on its own inputs (A), calibrated on the '
         "row (C) and predicted (V) are counted apart: arithmetic must not flatter."
         "</p>",
         _cards(checked),
-        f'<div class="pictures"><img alt="error against tolerance" '
-        f'src="data:image/png;base64,{data}"></div>',
+        pictures(picture, alt="error against tolerance"),
         _off(checked),
         "<h2>Every figure</h2>",
         _table(checked),
     ]
-    return _DOCUMENT.format(css=part("report.css"), body="\n".join(body))
+    return document("Validation: datacenter twin", sections)
 
 
 def _cards(checked: Sequence[Checked]) -> str:

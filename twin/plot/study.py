@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.plot import style
-from twin.results.quantity import quantity, scale, spoken
+from twin.results.quantity import is_number, quantity, scale, spoken
 from twin.results.study import Study, Tried
 from twin.schema import SUMMARY
 
@@ -151,19 +151,11 @@ def _telling(trials: Sequence[Tried]) -> str:
     """Return the choice by which the designs are coloured: the first with a few values."""
     for key in trials[0].settings if trials else ():
         names = {one.settings[key] for one in trials}
-        if 1 < len(names) <= MOST_KINDS and not any(_is_number(name) for name in names):
+        if 1 < len(names) <= MOST_KINDS and not any(is_number(name) for name in names):
             return key
     return ""
 
 
 def _spoken(key: str, value: str) -> str:
     last = key.rpartition(".")[2].replace("_", " ")
-    return f"{last} {float(value):.4g}" if _is_number(value) else value.replace("_", " ")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return f"{last} {float(value):.4g}" if is_number(value) else value.replace("_", " ")

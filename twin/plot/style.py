@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.files import whole
 from twin.results.run_folder import Run
 from twin.units import SECONDS_PER_DAY
 
@@ -213,10 +214,8 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     for ending in ("png", *_also.get()):
-        part = folder / f"{name}.{ending}.part"
         # No date and no random names inside: the same run gives the same file.
         about = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
-        with rc_context({"svg.hashsalt": name}):
+        with whole(folder / f"{name}.{ending}") as part, rc_context({"svg.hashsalt": name}):
             figure.savefig(part, format=ending, metadata=about)
-        part.replace(folder / f"{name}.{ending}")
     return folder / f"{name}.png"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.results.page import squeeze
 from twin.results.run_folder import Columns, Run
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
@@ -246,11 +245,6 @@ def coarse(values: Floats) -> NDArray[np.float32]:
     rounded = (bits + np.uint32(1 << (DROPPED_BITS - 1))) & np.uint32(2**32 - (1 << DROPPED_BITS))
     known: NDArray[np.float32] = np.where(np.isfinite(values), rounded, bits).astype("<u4")
     return known.view("<f4")
-
-
-def squeeze(data: bytes) -> str:
-    """Return *data* as gzip in base64; the same data give the same text."""
-    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode("ascii")
 
 
 def _chart(chart: Chart, series: Columns, step_s: float, blob: _Blob) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from twin.errors import InputFileError, TwinError
-from twin.results.quantity import ABSENT, quantity
+from twin.files import whole
+from twin.results.quantity import ABSENT, is_number, quantity
 from twin.results.report import choices, overrides
 from twin.results.run_folder import Run, find_runs, parse_yaml
 from twin.schema import SUMMARY
@@ -109,7 +110,7 @@ class Comparison:
         words = []
         for key in self.varied[:most_keys]:
             value = self.value(entry, key)
-            named = isinstance(value, str) and not _is_number(value)
+            named = isinstance(value, str) and not is_number(value)
             words.append(str(value) if named else f"{key.rsplit('.', 1)[-1]} {_text(value)}")
         return ", ".join(words) or entry.name
 
@@ -195,8 +196,7 @@ class Comparison:
 
     def write_csv(self, path: Path) -> Path:
         """Write every varied key and every summary key of every run, failed ones included."""
-        part = path.with_name(path.name + ".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["run", "status", *self.varied, *SUMMARY])
             for entry in self.entries:
@@ -205,7 +205,6 @@ class Comparison:
                 writer.writerow([entry.path, "finished", *settings, *figures])
             for failed, why in self.failures:
                 writer.writerow([failed, why])
-        part.replace(path)
         return path
 
 
@@ -359,14 +358,6 @@ def _text(value: Any, absent: str = ABSENT) -> str:
     if value is None:
         return absent
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _cell(value: Any) -> Any:

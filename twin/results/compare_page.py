@@ -7,9 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from twin.files import write_text
 from twin.results.compare import MOST_VARIED, Comparison, Entry
+from twin.results.page import document, pictures, script, to_know
 from twin.results.quantity import quantity, spoken
-from twin.results.report import embedded, in_script, part, script_of_plotly
 from twin.schema import PUE_BOUNDARY, SUMMARY
 
 FIRST_X, FIRST_Y = "cost_per_gpu_hour", "carbon_t"
@@ -29,46 +30,15 @@ PICTURES = (
 
 def write_page(comparison: Comparison, folder: Path) -> Path:
     """Write ``compare.html`` into *folder*, with the pictures that stand there."""
-    path = folder / "compare.html"
-    unfinished = folder / "compare.html.part"
-    unfinished.write_text(page(comparison, folder), encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    return write_text(folder / "compare.html", page(comparison, folder))
 
 
 def page(comparison: Comparison, folder: Path) -> str:
     """Return the whole page."""
     sections = [_head(comparison), _chart(), _table(comparison), _said(comparison)]
     sections += [_picture(folder, name, head) for name, head in PICTURES]
-    return _DOCUMENT.format(
-        title=f"{len(comparison.entries)} designs: datacenter twin",
-        css=part("report.css"),
-        body="\n".join(section for section in sections if section),
-        meta=in_script(_meta(comparison)),
-        library=script_of_plotly(),
-        js=part("compare.js"),
-    )
-
-
-_DOCUMENT = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-{css}</style>
-</head>
-<body>
-{body}
-<script type="application/json" id="meta">{meta}</script>
-<script type="text/plain" id="library">{library}</script>
-<script>
-{js}</script>
-</body>
-</html>
-"""
+    sections.append(script("compare.js", _meta(comparison)))
+    return document(f"{len(comparison.entries)} designs: datacenter twin", sections)
 
 
 def _head(comparison: Comparison) -> str:
@@ -133,17 +103,14 @@ def _said(comparison: Comparison) -> str:
         f"{names[0]}{'' if len(names) == 1 else f' and {len(names) - 1} more'}: {note}"
         for note, names in comparison.notes().items()
     ]
-    if not sentences:
-        return ""
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f'<h2>To know</h2><ul class="note warn">{items}</ul>'
+    return to_know(sentences)
 
 
 def _picture(folder: Path, name: str, head: str) -> str:
     path = folder / f"{name}.png"
     if not path.is_file():
         return ""
-    return f'<h2>{head}</h2><div class="pictures">{embedded(path)}</div>'
+    return f"<h2>{head}</h2>{pictures(path)}"
 
 
 def _meta(comparison: Comparison) -> dict[str, Any]:

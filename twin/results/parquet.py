@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from twin.files import PART
 from twin.schema import Column
-
-PART = ".part"
-"""Suffix of a file that is not finished."""
 
 
 class ParquetFile:

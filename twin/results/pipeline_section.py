@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from twin.results.page import pictures, table
 from twin.results.quantity import ABSENT, figure, quantity
 from twin.results.run_folder import Run
 
@@ -29,18 +28,13 @@ def section(run: Run) -> str:
         return ""
     loads = ", ".join(f"{escape(name)} {load:.2f}" for name, load in details["loads"].items())
     picture = run.path / "plots" / "pipeline.png"
-    shown = ""
-    if picture.is_file():
-        data = base64.b64encode(picture.read_bytes()).decode("ascii")
-        shown = (
-            f'<div class="pictures"><img alt="pipeline" src="data:image/png;base64,{data}"></div>'
-        )
+    shown = pictures(picture) if picture.is_file() else ""
     return (
         "<h2>From the fleet to a release</h2>"
         f"<p><b>Bottleneck:</b> {escape(details['bottleneck']['why'])}.</p>"
         f"<p>Load, what is asked over what there is: {loads}. Above 1 a backlog grows without "
         "end.</p>"
-        f"{shown}{_table(HEAD, [_row(stage) for stage in details['stages']])}"
+        f"{shown}{table(HEAD, [_row(stage) for stage in details['stages']])}"
         '<p class="soft">Backlogs are in days of recording: clips over those a stage must do a '
         "day. Their sum is, in a steady state, the time from recording to release.</p>"
     )
@@ -51,7 +45,7 @@ def _row(stage: dict[str, Any]) -> list[str]:
     waits = stage["waiting_for_gpus_fraction"]
     gpu_hours = stage["gpu_hours_asked_per_day"]
     return [
-        stage["stage"],
+        escape(stage["stage"]),
         figure(stage["asked_clips_per_day"]),
         figure(stage["done_clips_per_day"]),
         *(
@@ -61,10 +55,3 @@ def _row(stage: dict[str, Any]) -> list[str]:
         figure(gpu_hours) if gpu_hours else ABSENT,
         quantity(waits, "fraction"),
     ]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
-    body = "".join(f"<tr>{row}</tr>" for row in cells)
-    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'

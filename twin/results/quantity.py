@@ -39,6 +39,15 @@ _PLAIN: dict[str, Callable[[float], str]] = {
 }
 
 
+def is_number(text: str) -> bool:
+    """Return whether *text* says a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def figure(value: float, digits: int = 3) -> str:
     """Return *value* with *digits* significant figures and never fewer whole ones.
 

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from twin.files import write_text
+from twin.results.page import document, pictures
 from twin.results.quantity import quantity
 from twin.schema import GROUPS, PUE_BOUNDARY, SCORECARD, SUMMARY
-
-_DOCUMENT = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-{css}</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
 
 
 def write_page(
@@ -52,38 +36,19 @@ def write_page(
         A PNG to show.
     """
     name = str(scenario.get("name", folder.name))
-    body = [
+    sections = [
         f"<h1>{escape(name)}</h1>",
         f'<p class="question">{escape(str(scenario.get("question", "")))}</p>',
         f'<p class="soft">{len(rows)} replications that differ in chance alone: means with '
         "95 % confidence intervals (Student's t), and the range of the replications.</p>",
-        _image(picture),
+        pictures(picture, alt="Each replication, their mean and its interval") if picture else "",
         "<h2>Scorecard</h2>",
         *(_group(group, rows, summary) for group in GROUPS),
         f'<p class="note">{escape(PUE_BOUNDARY)}</p>',
         "<h2>Replications</h2>",
         _links(folder, len(rows)),
     ]
-    page = _DOCUMENT.format(
-        title=escape(f"{name}: replications"),
-        css=(files("twin.results.page") / "report.css").read_text(encoding="utf-8"),
-        body="\n".join(part for part in body if part),
-    )
-    path = folder / "report.html"
-    part = folder / "report.html.part"
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
-    return path
-
-
-def _image(picture: Path | None) -> str:
-    if picture is None:
-        return ""
-    data = base64.b64encode(picture.read_bytes()).decode("ascii")
-    return (
-        '<div class="pictures"><img alt="Each replication, their mean and its interval" '
-        f'src="data:image/png;base64,{data}"></div>'
-    )
+    return write_text(folder / "report.html", document(f"{name}: replications", sections))
 
 
 def _group(group: str, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from twin.errors import InputFileError, TwinError
+from twin.errors import TwinError
+from twin.files import write_text
 from twin.results import pipeline_section
-from twin.results.charts import Packed, pack, squeeze
+from twin.results.charts import Packed, pack
+from twin.results.page import document, pictures, script, table, to_know
 from twin.results.quantity import ABSENT, figure, not_modelled, quantity, scorecard
 from twin.results.run_folder import Run, read_yaml
 from twin.schema import PUE_BOUNDARY, SUMMARY
@@ -40,17 +38,14 @@ MOST_REFUSED = 20
 
 def write_report(run: Run) -> Path:
     """Write ``report.html`` into the folder of *run* and return its path."""
-    path = run.path / "report.html"
-    unfinished = run.path / "report.html.part"
-    unfinished.write_text(page(run), encoding="utf-8")
-    unfinished.replace(path)
-    return path
+    return write_text(run.path / "report.html", page(run))
 
 
 def page(run: Run) -> str:
     """Return the whole page."""
     packed = pack(run)
-    body = [
+    name = _scenario(run).get("name", run.path.name)
+    sections = [
         _head(run),
         _cards(run),
         _scorecard(run),
@@ -60,69 +55,12 @@ def page(run: Run) -> str:
         _charts(packed),
         _pictures(run),
         _events(run),
-        _warnings(run),
+        to_know(str(sentence) for sentence in [*run.notes, *run.info.get("warnings", [])]),
         _inputs(run),
         _provenance(run),
+        script("report.js", packed.meta, packed.data),
     ]
-    return _DOCUMENT.format(
-        title=escape(f"{_scenario(run).get('name', run.path.name)}: datacenter twin"),
-        css=part("report.css"),
-        body="\n".join(section for section in body if section),
-        meta=in_script(packed.meta),
-        data=packed.data,
-        library=script_of_plotly(),
-        js=part("report.js"),
-    )
-
-
-_DOCUMENT = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-{css}</style>
-</head>
-<body>
-{body}
-<script type="application/json" id="meta">{meta}</script>
-<script type="text/plain" id="data">{data}</script>
-<script type="text/plain" id="library">{library}</script>
-<script>
-{js}</script>
-</body>
-</html>
-"""
-
-
-def part(name: str) -> str:
-    """Return a file of the page: its style, its script."""
-    return (files("twin.results.page") / name).read_text(encoding="utf-8")
-
-
-def script_of_plotly() -> str:
-    """Return plotly's own script, packed; the package is read, not imported."""
-    script = _package_folder("plotly") / "package_data" / "plotly.min.js"
-    if not script.is_file():
-        raise InputFileError(f"{script}: is missing; install plotly again")
-    return squeeze(script.read_bytes())
-
-
-def _package_folder(name: str) -> Path:
-    """Return where a package is installed, without running it."""
-    from importlib.util import find_spec
-
-    spec = find_spec(name)
-    if spec is None or spec.origin is None:
-        raise InputFileError(f"{name}: is not installed; the report needs its script")
-    return Path(spec.origin).parent
-
-
-def in_script(data: Any) -> str:
-    """Return *data* as JSON that cannot end the script element it stands in."""
-    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return document(f"{name}: datacenter twin", sections)
 
 
 def _scenario(run: Run) -> dict[str, Any]:
@@ -219,7 +157,7 @@ def _published(run: Run) -> str:
         "<h2>Against the published outcome</h2>"
         '<p class="soft">Published figures hold for the scenario as it stands; where something '
         "was overridden they are only a reference. Rows without a figure here are checked by "
-        "twin-validate.</p>" + _table(head, cells)
+        "twin-validate.</p>" + table(head, cells)
     )
 
 
@@ -267,21 +205,9 @@ def _charts(packed: Packed) -> str:
 
 
 def _pictures(run: Run) -> str:
-    pictures = []
-    for name in PICTURES:
-        path = run.path / "plots" / f"{name}.png"
-        if path.is_file():
-            pictures.append(embedded(path))
-    if not pictures:
-        return ""
-    return f'<h2>Energy flow and rack density</h2><div class="pictures">{"".join(pictures)}</div>'
-
-
-def embedded(path: Path) -> str:
-    """Return a picture as an element that carries it."""
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    alt = escape(path.stem.replace("_", " "))
-    return f'<img alt="{alt}" src="data:image/png;base64,{data}">'
+    paths = [run.path / "plots" / f"{name}.png" for name in PICTURES]
+    shown = pictures(*(path for path in paths if path.is_file()))
+    return f"<h2>Energy flow and rack density</h2>{shown}" if shown else ""
 
 
 def _events(run: Run) -> str:
@@ -297,7 +223,7 @@ def _events(run: Run) -> str:
     more = ""
     if number > MOST_EVENTS:
         more = f'<p class="soft">The first {MOST_EVENTS}; all are in events.parquet.</p>'
-    return f"<h2>Events ({number:,})</h2>{_table(('time', *words), rows)}{more}"
+    return f"<h2>Events ({number:,})</h2>{table(('time', *words), rows)}{more}"
 
 
 def _instant(run: Run, at_s: float) -> str:
@@ -309,14 +235,6 @@ def _instant(run: Run, at_s: float) -> str:
     if start is None:
         return f"{figure(at_s)} s"
     return f"{start + timedelta(seconds=at_s):%Y-%m-%d %H:%M:%S}"
-
-
-def _warnings(run: Run) -> str:
-    sentences = [*run.notes, *run.info.get("warnings", [])]
-    if not sentences:
-        return ""
-    items = "".join(f"<li>{escape(str(sentence))}</li>" for sentence in sentences)
-    return f'<h2>To know</h2><ul class="note warn">{items}</ul>'
 
 
 def _inputs(run: Run) -> str:
@@ -349,14 +267,14 @@ def _provenance(run: Run) -> str:
         ("events processed", f"{info.get('events', 0):,}"),
     ]
     rows += [(f"choice: {group}", name) for group, name in sorted(choices(run).items())]
-    table = _table(("", ""), [[escape(str(a)), escape(str(b))] for a, b in rows])
+    made = table(("", ""), [[escape(str(a)), escape(str(b))] for a, b in rows])
     changed = "".join(f"<li><code>{escape(word)}</code></li>" for word in overrides(run))
     config = run.path / "config.yaml"
     text = config.read_text(encoding="utf-8") if config.is_file() else ""
     return (
         "<h2>How it was made</h2>"
         + (f"<p>Said on the command line:</p><ul>{changed}</ul>" if changed else "")
-        + table
+        + made
         + "<p>The source of each number stands as a comment beside it in the file of its choice, "
         "conf/&lt;group&gt;/&lt;name&gt;.yaml.</p>"
         + f"<details><summary>The whole configuration</summary><pre>{escape(text)}</pre></details>"
@@ -380,10 +298,3 @@ def overrides(run: Run) -> list[str]:
     path = run.path / ".hydra" / "overrides.yaml"
     words = read_yaml(path) if path.is_file() else []
     return [str(word).lstrip("+") for word in words or []]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; the cells are HTML already."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head) if any(head) else ""
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'

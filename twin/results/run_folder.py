@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InputFileError, suggest
+from twin.files import PART
 from twin.schema import FILES, SUMMARY
 
 Columns = dict[str, NDArray[Any]]
@@ -186,7 +187,7 @@ def _summary(folder: Path) -> dict[str, Any]:
     path = folder / "summary.json"
     if not path.is_file():
         begun = (folder / "config.yaml").is_file() or (folder / ".hydra").is_dir()
-        begun = begun or any(folder.glob("*.part"))
+        begun = begun or any(folder.glob(f"*{PART}"))
         why = "the run in it did not finish" if begun else "it is not a run folder"
         raise InputFileError(f"{folder}: has no summary.json: {why}")
     summary = _json_or_empty(path)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twin.files import whole
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
@@ -142,8 +144,7 @@ class Study:
     def _write(self, path: Path, trials: Sequence[Tried]) -> None:
         keys = list(self.trials[0].settings) if self.trials else []
         columns = self.columns()
-        part = path.with_name(path.name + ".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["trial", "state", "feasible", *keys, *columns, "run", "problem"])
             for one in trials:
@@ -158,7 +159,6 @@ class Study:
                         one.problem,
                     ]
                 )
-        part.replace(path)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Print the best designs, and below them how the trials went."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from twin import metrics
+from twin.files import write_text
 from twin.records import COMPLETED, FlowReport
 from twin.results.racks import RackPower
 from twin.results.run_folder import read_columns
@@ -161,11 +162,8 @@ def summarize(totals: Totals, facts: Facts, racks: RackPower, jobs_path: Path) -
 
 def write_summary(summary: Mapping[str, float | int | str | None], folder: Path) -> Path:
     """Write ``summary.json``, whole or not at all; the last file of a run."""
-    path = folder / "summary.json"
-    part = folder / "summary.json.part"
-    part.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
-    return path
+    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
+    return write_text(folder / "summary.json", text)
 
 
 def _finite(value: float | int | str | None) -> float | int | str | None:

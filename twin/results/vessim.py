@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from twin.errors import ConfigError
+from twin.files import write_text
 from twin.results.run_folder import Run
 from twin.units import SECONDS_PER_DAY
 
@@ -45,7 +46,5 @@ def write_trace(run: Run, path: Path, columns: Sequence[str] = LOAD) -> int:
     if end_s > at_s[-1]:  # so that the whole run may be asked for
         rows.append(",".join([f"{end_s:.10g}", *(repr(value) for value in values[-1].tolist())]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(path, "\n".join(rows) + "\n")
     return len(rows) - 1

@@ -25,6 +25,7 @@ from omegaconf import DictConfig
 
 from twin import compose, show
 from twin.errors import RunError, TwinError, require
+from twin.files import write_text
 from twin.library import quoted, run_in_folder
 from twin.pool import Ended, Tell, describe, run_forked, usable_cores
 from twin.sweeps.designs import ERROR_FILE, Design, Outcome, prepare, shown
@@ -72,9 +73,7 @@ def write_error(folder: Path, error: BaseException | str) -> None:
 
     text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{ERROR_FILE}.part"
-    part.write_text(text.rstrip() + "\n", encoding="utf-8")
-    part.replace(folder / ERROR_FILE)
+    write_text(folder / ERROR_FILE, text.rstrip() + "\n")
 
 
 def clear(folder: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from twin import __version__
 from twin.compose import plain, walk
 from twin.errors import ConfigError
+from twin.files import write_text
 from twin.identity import input_files, recorded_identity
 from twin.sweeps.designs import Design
 
@@ -47,9 +48,7 @@ def write(folder: Path, words: Sequence[str], designs: Sequence[Design]) -> None
         "first_config": first,
         "designs": [[design.words(), design.identity] for design in designs],
     }
-    part = folder / f"{SWEEP_FILE}.part"
-    part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / SWEEP_FILE)
+    write_text(folder / SWEEP_FILE, json.dumps(record, indent=1) + "\n")
 
 
 def require_same(folder: Path, designs: Sequence[Design]) -> None:

@@ -1,0 +1,20 @@
+"""A file appears whole or not at all."""
+
+import pytest
+
+from twin.files import PART, whole, write_text
+
+
+def test_text_is_there_under_its_own_name_alone(tmp_path):
+    path = write_text(tmp_path / "a.json", "°")
+    assert path.read_text(encoding="utf-8") == "°"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_fails_half_way_leaves_the_file_before_it(tmp_path):
+    path = write_text(tmp_path / "a.csv", "old")
+    with pytest.raises(OSError, match="full"), whole(path) as part:
+        part.write_text("ne")
+        raise OSError("full")
+    assert path.read_text() == "old"
+    assert (tmp_path / f"a.csv{PART}").read_text() == "ne"
