@@ -194,6 +194,9 @@ def size(design: Design, replication: int = 0) -> None:
             f"facility.racks_built={facility.racks_built}: must be 0 or at least the "
             f"{cluster.racks} racks that {facility.gpus} GPUs fill"
         )
+    rises_k = rack.rises_k(cluster.racks)
+    if rises_k:
+        cluster.draw_warm(rises_k)
     design.build_out = build_out(facility.phases, design.start, cluster.racks)
     with _named("network"):
         design.network.size(cluster.servers, server.gpus_per_server)
@@ -439,7 +442,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         voltage=voltage,
         power_limit=PowerLimit(feed, dispatcher, recorder.event),
         recorder=recorder,
-        racks=RackPower(design.cluster.racks, rated_w),
+        racks=RackPower(design.cluster.racks, rated_w, design.rack.racks_per_row),
     )
     env.process(facility.watch_feed())
     if design.build_out is not None:

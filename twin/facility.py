@@ -7,7 +7,7 @@ to the jobs. The ledger only adds what each component says of itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from math import inf, nan
 
@@ -56,9 +56,13 @@ def split(plant: PlantState, ups_parts: frozenset[str]) -> tuple[float, float]:
 
 
 @dataclass(slots=True)
-class Limits:
-    """What heat does to the servers now, and for how long it has."""
+class Zone:
+    """Servers that draw the same air: what heat does to them now, and for how long it has."""
 
+    where: str
+    servers: Sequence[int]
+    rise_k: float = 0.0
+    """How much warmer their air is than the hall's inlet. [K]"""
     throttled: bool = False
     tripped: bool = False
     fan_factor: float = 1.0
@@ -86,7 +90,6 @@ class Facility:
     recorder: Recorder
     racks: RackPower
     totals: Totals = field(default_factory=Totals)
-    limits: Limits = field(default_factory=Limits)
     beat_s: float = 1.0
     """Length of a whole beat. [s]"""
     closed_s: float = 0.0
@@ -107,11 +110,21 @@ class Facility:
     """The close-ups taken so far."""
     pending: list[tuple[float, float, float, list[float]]] = field(default_factory=list)
     """Beats whose racks are not settled: (start [s], length [s], fan surcharge, row)."""
+    pending_warm_w: list[NDArray[np.float64]] = field(default_factory=list)
+    """What the fans of each rack drew more for warm air in those beats, where racks differ. [W]"""
+
+    throttled: bool = False
+    """Whether heat slows the GPUs down: all work at the pace of those in the warmest air."""
 
     block: int = field(init=False)
     """Beats between two settlements."""
+    zones: list[Zone] = field(init=False)
+    """The hall, from the coolest air to the warmest; one where all racks draw it alike."""
+    zone_of: NDArray[np.intp] = field(init=False)
+    """Which of them each rack belongs to."""
 
     def __post_init__(self) -> None:
+        self.zones, self.zone_of = _zones(self.cluster)
         most = RACK_BEATS_PER_BLOCK // self.cluster.racks
         self.block = max(1, min(BEATS_PER_BLOCK, most))
 
@@ -220,9 +233,8 @@ class Facility:
         dt_s = to_s - from_s
         server_j, fan_j = self.cluster.take_beat(to_s)
         warm = 1.0
-        if self.limits.fan_factor != 1.0 and server_j > 0.0:
-            # The fans' extra power for warm air, spread over racks as their power is.
-            extra_j = fan_j * (self.limits.fan_factor - 1.0)
+        extra_j = self._warm_fans_j(fan_j, dt_s)
+        if extra_j != 0.0 and server_j > 0.0:
             warm = 1.0 + extra_j / server_j
             server_j += extra_j
             fan_j += extra_j
@@ -266,7 +278,7 @@ class Facility:
             running / dt_s,
             queued / dt_s,
             nan,  # the fullest rack: see settle
-            plant.inlet_max_c,
+            plant.inlet_max_c + self.zones[-1].rise_k,
             plant.supply_c,
             drybulb_c,
             wetbulb_c,
@@ -274,7 +286,7 @@ class Facility:
             feed.utility_w * self.grid.carbon_kg_per_kwh.mean(from_s, to_s) / JOULES_PER_KWH,
             price_per_kwh,
             plant.unmet_w,
-            allocated / dt_s if capped or self.limits.throttled else 0.0,
+            allocated / dt_s if capped or self.throttled else 0.0,
             nan if feed.battery_j is None else feed.battery_j,
             tokens / dt_s,
             allocated / dt_s if capped else 0.0,
@@ -285,9 +297,21 @@ class Facility:
         self.pending.append((from_s, dt_s, warm, row))
         if len(self.pending) >= self.block:
             self.settle()
-        self._limit(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
+        for zone in self.zones:
+            rise_k = zone.rise_k
+            self._limit(zone, plant.inlet_c + rise_k, plant.inlet_max_c + rise_k, to_s, dt_s)
         self.follow_feed()
         self._heed_limit()
+
+    def _warm_fans_j(self, fan_j: float, dt_s: float) -> float:
+        """Return what the fans drew more for warm air [J]; note it by rack where racks differ."""
+        fans = self.cluster.rack_fans
+        if fans is None:  # all draw the same air: spread over racks as their power is
+            return fan_j * (self.zones[0].fan_factor - 1.0)
+        more = np.array([zone.fan_factor - 1.0 for zone in self.zones])
+        warm_w = fans.take(dt_s) * more[self.zone_of]
+        self.pending_warm_w.append(warm_w)
+        return float(warm_w.sum()) * dt_s
 
     def _close_ledger(self, plant: PlantState, feed: FeedState, aux_w: float, dt_s: float) -> None:
         """Add up what each component says of itself, and note by how much it does not close."""
@@ -315,7 +339,10 @@ class Facility:
             return
         rack_w = self.cluster.take_racks()
         warm = np.array([warm for _, _, warm, _ in self.pending])
-        if np.any(warm != 1.0):
+        if self.pending_warm_w:
+            rack_w += np.array(self.pending_warm_w)
+            self.pending_warm_w.clear()
+        elif np.any(warm != 1.0):
             rack_w *= warm[:, None]
         lengths_s = np.array([dt_s for _, dt_s, _, _ in self.pending])
         self.racks.block(rack_w, lengths_s)
@@ -362,24 +389,27 @@ class Facility:
         facility_peak_w = float(column["facility_power_w"].max())
         totals.facility_peak_w = max(totals.facility_peak_w, facility_peak_w)
 
-    def _limit(self, inlet_c: float, inlet_max_c: float, now_s: float, dt_s: float) -> None:
-        """Let inlet temperature set fan speed, throttling and trip of the servers."""
-        limits, server = self.limits, self.cluster.server
-        if limits.throttled or self.power_limit.part < 1.0:
-            limits.throttled_s += dt_s
-        limits.inlet_max_c = max(limits.inlet_max_c, inlet_max_c)
-        if inlet_c == limits.inlet_c:
+    def _limit(
+        self, zone: Zone, inlet_c: float, inlet_max_c: float, now_s: float, dt_s: float
+    ) -> None:
+        """Let inlet temperature set fan speed, throttling and trip of the servers of a zone."""
+        server = self.cluster.server
+        if zone.throttled or self.power_limit.part < 1.0:
+            zone.throttled_s += dt_s
+        zone.inlet_max_c = max(zone.inlet_max_c, inlet_max_c)
+        if inlet_c == zone.inlet_c:
             return
-        limits.inlet_c = inlet_c
-        limits.fan_factor = server.fan_factor(inlet_c)
-        throttled, tripped = server.limits(inlet_c, limits.throttled, limits.tripped)
-        if limits.tripped and self.voltage.mechanical == 0.0:
+        zone.inlet_c = inlet_c
+        zone.fan_factor = server.fan_factor(inlet_c)
+        throttled, tripped = server.limits(inlet_c, zone.throttled, zone.tripped)
+        if zone.tripped and self.voltage.mechanical == 0.0:
             tripped = True  # nobody starts servers in a hall without cooling
-        if tripped != limits.tripped:
-            limits.tripped = tripped
-            self._trip(tripped, inlet_c, now_s)
-        if throttled != limits.throttled:
-            limits.throttled = throttled
+        if tripped != zone.tripped:
+            zone.tripped = tripped
+            self._trip(zone, inlet_c, now_s)
+        if throttled != zone.throttled:
+            zone.throttled = throttled
+            self.throttled = any(each.throttled for each in self.zones)
             rate = self._pace()
             kind = "throttle" if throttled else "throttle_end"
             detail = f"inlet {inlet_c:.1f} C, GPUs at {rate:.0%} of their rate"
@@ -388,7 +418,7 @@ class Facility:
                 self.totals.throttle_after_s = min(
                     self.totals.throttle_after_s, now_s - self.voltage.lost_at_s
                 )
-            self.recorder.event(Event(now_s, kind, "hall", detail))
+            self.recorder.event(Event(now_s, kind, zone.where, detail))
 
     def _heed_limit(self) -> None:
         """Keep the servers below what the feed can carry."""
@@ -402,27 +432,26 @@ class Facility:
     def _pace(self) -> float:
         """Let the GPUs work as heat and power allow; return their rate over their own."""
         activity, rate = self.power_limit.pace() if self.power_limit.part < 1.0 else (1.0, 1.0)
-        if self.limits.throttled:
+        if self.throttled:
             hot_activity, hot_rate = self.cluster.server.throttle()
             activity, rate = min(activity, hot_activity), min(rate, hot_rate)
         self.dispatcher.throttle(activity, rate)
         return rate
 
-    def _trip(self, tripped: bool, inlet_c: float, now_s: float) -> None:
-        desk, voltage = self.dispatcher, self.voltage
-        servers = range(self.cluster.servers)
-        if tripped:
+    def _trip(self, zone: Zone, inlet_c: float, now_s: float) -> None:
+        desk, voltage, servers = self.dispatcher, self.voltage, zone.servers
+        if zone.tripped:
             jobs = desk.shut_down(servers)
             detail = f"inlet {inlet_c:.1f} C: servers shut down, {jobs} jobs stopped"
             detail += self._since(now_s)
             totals = self.totals
             totals.trip_after_s = min(totals.trip_after_s, now_s - voltage.lost_at_s)
-            self.recorder.event(Event(now_s, "thermal_trip", "hall", detail))
+            self.recorder.event(Event(now_s, "thermal_trip", zone.where, detail))
         else:
             desk.start_up(servers, voltage.restart_s)
             minutes = voltage.restart_s / SECONDS_PER_MINUTE
             detail = f"inlet {inlet_c:.1f} C: servers powered again, ready in {minutes:g} min"
-            self.recorder.event(Event(now_s, "thermal_restart", "hall", detail))
+            self.recorder.event(Event(now_s, "thermal_restart", zone.where, detail))
 
     def _since(self, now_s: float) -> str:
         """Say how long ago cooling or power was lost, where it was."""
@@ -430,3 +459,17 @@ class Facility:
         if passed_s == inf:
             return ""
         return f", {passed_s / SECONDS_PER_MINUTE:.1f} min after the last loss"
+
+
+def _zones(cluster: Cluster) -> tuple[list[Zone], NDArray[np.intp]]:
+    """Return the parts of a hall that draw the same air, and which of them each rack belongs to."""
+    if cluster.rack_fans is None:
+        whole = Zone("hall", range(cluster.servers))
+        return [whole], np.zeros(cluster.racks, dtype=np.intp)
+    rises_k, zone_of = np.unique(cluster.rack_fans.rise_k, return_inverse=True)
+    of_server = zone_of[cluster.rack_of]
+    zones = [
+        Zone(f"racks at +{rise_k:g} K", np.flatnonzero(of_server == number).tolist(), rise_k)
+        for number, rise_k in enumerate(rises_k.tolist())
+    ]
+    return zones, zone_of

@@ -278,7 +278,7 @@ def cost_record(design: Design, facility: Facility) -> dict[str, Any]:
 def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
     """Return the columns of ``racks.parquet``."""
     number = facility.cluster.racks
-    limits = facility.limits
+    zones = [facility.zones[zone] for zone in facility.zone_of]
     power: Mapping[str, Any] = facility.racks.table()
     width = len(str(number))
     kind = type(design.cooling).__name__
@@ -287,8 +287,8 @@ def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
         "hall": ["hall-1"] * number,
         "cooling": [kind] * number,
         **power,
-        "inlet_max_c": [limits.inlet_max_c] * number,
-        "throttled_s": [limits.throttled_s] * number,
+        "inlet_max_c": [zone.inlet_max_c for zone in zones],
+        "throttled_s": [zone.throttled_s for zone in zones],
     }
 
 

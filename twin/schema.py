@@ -779,6 +779,15 @@ SUMMARY = _keys(
         ENERGY,
         "lower",
     ),
+    Key(
+        "row_power_peak_kw",
+        "Row power, peak",
+        "kW",
+        "largest heartbeat mean of all racks of a row together; null where rows are not looked at",
+        LEDGER,
+        POWER,
+        after="rack_density_peak_kw",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 

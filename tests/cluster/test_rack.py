@@ -58,3 +58,16 @@ def test_a_row_whose_busway_carries_its_racks_is_accepted_and_one_more_is_not():
 def test_half_of_what_describes_a_row_is_refused():
     with pytest.raises(ConfigError, match="row_kw"):
         RackConfig(name="two", rated_kw=13.0, servers_per_rack=2, racks_per_row=4)
+
+
+def test_a_pattern_of_inlets_repeats_over_the_racks_and_without_a_rise_there_is_none():
+    keys = {"name": "one", "rated_kw": 6.5, "servers_per_rack": 1}
+    assert RackConfig(**keys, inlet_rise_k=[4, 0, 0]).rises_k(5) == [4, 0, 0, 4, 0]
+    assert RackConfig(**keys, inlet_rise_k=[0, 0]).rises_k(5) == []
+    assert RackConfig(**keys).rises_k(5) == []
+
+
+def test_air_cooler_than_the_hall_is_refused():
+    data = yaml.safe_load((CONF / "rack/13kw.yaml").read_text()) | {"inlet_rise_k": [0, -1]}
+    with pytest.raises(ConfigError, match=r"inlet_rise_k\[1\]=-1"):
+        parse(RackConfig, data, "rack")

@@ -144,6 +144,14 @@ def test_thermal_minds_the_neighbours():
     assert warm("power_headroom", [900.0, 300.0, 2000.0], 8).whole == [3]
 
 
+def test_thermal_leaves_racks_in_warm_air_for_the_last():
+    cluster = racks_of_three()
+    cluster.draw_warm([4.0, 2.0, 0.0])
+    choose = rule("thermal", cluster, LEAF_OF)
+    cluster.watched_w[:] = [100.0, 300.0, 900.0]
+    assert choose(FreeServers([8] * 9, 8), 32).whole == [3, 6, 7, 8]
+
+
 def test_part_of_a_server_goes_to_the_tightest_one_of_the_coolest_rack():
     cluster = racks_of_three()
     choose = rule("thermal", cluster, LEAF_OF)

@@ -8,13 +8,14 @@ beats at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.cluster.free import FreeServers
+from twin.cluster.inlets import RackFans
 from twin.gpu.base import GpuServer
 from twin.meter import Meter
 from twin.records import Job, Placement
@@ -51,6 +52,8 @@ class Cluster:
         """Which branch of the feed each rack hangs on."""
         self.watched_w: list[float] | None = None
         """Power of each rack now, kept only where somebody watches it. [W]"""
+        self.rack_fans: RackFans | None = None
+        """Fan power of each rack, kept only where racks differ in the air they draw."""
         self._barred: dict[int, int] = {}  # servers closed to new jobs, and GPUs held for that
         self._bars = [0] * self.servers
         self.servers_out = 0
@@ -72,6 +75,11 @@ class Cluster:
         self._wide: list[tuple[int, NDArray[np.float64], float]] = []
         """Beats since the last settlement, servers of each rack, and W or J for each server."""
         self._wide_late: list[tuple[int, NDArray[np.float64], float]] = []
+
+    def draw_warm(self, rise_k: Sequence[float]) -> None:
+        """Let each rack draw air so much warmer than the hall's inlet; before the first job."""
+        fan_w = self._servers_in_rack(self.rack_of) * self._idle_fan_w
+        self.rack_fans = RackFans(rise_k, fan_w)
 
     def watch_racks(self) -> list[float]:
         """Keep the power of each rack from now on, and return it [W]."""
@@ -267,6 +275,8 @@ class Cluster:
         if self.watched_w is not None:
             for rack in racks:
                 self.watched_w[rack] += step_w
+        if self.rack_fans is not None:
+            self.rack_fans.book(racks, step_fan_w, now_s - self._beat_at_s)
         self._where += racks
         self._step_w += [step_w] * number
         self._step_j += [step_w * (now_s - self._beat_at_s)] * number
@@ -282,6 +292,8 @@ class Cluster:
         """Book the same step for *number* servers, of which *in_rack* stand in each rack."""
         self.power_w += step_w * number
         self.fan_w += step_fan_w * number
+        if self.rack_fans is not None:
+            self.rack_fans.book_wide(in_rack, step_fan_w, now_s - self._beat_at_s)
         beat = len(self._lengths_s)
         self._wide.append((beat, in_rack, step_w))
         self._wide_late.append((beat, in_rack, step_w * (now_s - self._beat_at_s)))

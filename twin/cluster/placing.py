@@ -67,9 +67,10 @@ def most_headroom(cluster: Cluster, rack_w: Sequence[float], rack: int) -> tuple
 
 
 def coolest(cluster: Cluster, rack_w: Sequence[float], rack: int) -> tuple[float, ...]:
-    """Rank a rack by its heat and that of its neighbours, whose exhaust it breathes in part."""
+    """Rank a rack by the air it draws, then by its heat and its neighbours', breathed in part."""
     near = rack_w[max(0, rack - 1) : rack + 2]
-    return sum(near) / len(near), rack_w[rack]
+    rise_k = cluster.rack_fans.rise_k[rack] if cluster.rack_fans is not None else 0.0
+    return rise_k, sum(near) / len(near), rack_w[rack]
 
 
 def by_power(cluster: Cluster, warmth: Warmth, free: FreeServers, gpus: int) -> Placement | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from twin.config import Count, Positive
+from twin.config import Count, NonNegative, Positive
 from twin.errors import ConfigError, require
 
 CONTINUOUS = 0.8
@@ -26,10 +26,25 @@ class RackConfig:
     fit_to_cooling: bool = False
     """Whether a rack holds only as many servers as its cooling carries, where it carries fewer;
     otherwise such a rack is refused. What is left of the rating counts as stranded."""
+    inlet_rise_k: list[NonNegative] = field(default_factory=list)
+    """How much warmer than the hall's inlet a rack draws its air, because exhaust finds its way
+    round: rack after rack, and from the start again; empty: all draw it alike. [K]"""
 
     def __post_init__(self) -> None:
         both = (self.racks_per_row is None) == (self.row_kw is None)
         require(both, "row_kw", self.row_kw, "given together with racks_per_row")
+
+    def rises_k(self, racks: int) -> list[float]:
+        """Return ``inlet_rise_k`` of each of so many racks; empty where all draw alike.
+
+        Examples
+        --------
+        >>> rack = RackConfig(name="r", rated_kw=7, servers_per_rack=1, inlet_rise_k=[3, 0])
+        >>> rack.rises_k(3)
+        [3, 0, 3]
+        """
+        pattern = self.inlet_rise_k
+        return [pattern[rack % len(pattern)] for rack in range(racks)] if any(pattern) else []
 
     @property
     def rated_w(self) -> float:

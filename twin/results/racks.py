@@ -26,9 +26,11 @@ class RackPower:
         How many racks hold IT.
     rated_w : float or array_like, shape (racks,)
         What each rack may draw. [W]
+    per_row : int, optional
+        Racks of a row; rows are not looked at without.
     """
 
-    def __init__(self, racks: int, rated_w: ArrayLike) -> None:
+    def __init__(self, racks: int, rated_w: ArrayLike, per_row: int | None = None) -> None:
         self.rated_w: Floats = np.broadcast_to(np.asarray(rated_w, dtype=float), racks).copy()
         require(bool(np.all(self.rated_w > 0.0)), "rated_w", rated_w, "> 0 W")
         self._offset = np.arange(racks, dtype=np.intp) * (BINS + 1)
@@ -40,6 +42,8 @@ class RackPower:
         self._time_s = 0.0
         self._energy_j = np.zeros(racks)
         self._peak_w = np.zeros(racks)
+        self._rows = np.arange(0, racks, per_row) if per_row else None
+        self._row_peak_w = 0.0
         self._beats = np.zeros(racks * (BINS + 1), dtype=np.intp)
         self._histogram_s = np.zeros(racks * (BINS + 1))
 
@@ -69,6 +73,9 @@ class RackPower:
             self._settle()
             self._dt_s = dt_s
         self._energy_j += block.sum(axis=0) * dt_s
+        if self._rows is not None:
+            row_w = np.add.reduceat(block, self._rows, axis=1)
+            self._row_peak_w = max(self._row_peak_w, float(row_w.max()))
         np.maximum(self._peak_w, block.max(axis=0), out=self._peak_w)
         if self._scaled.shape != block.shape:
             self._scaled, self._cell = np.empty(block.shape), np.empty(block.shape, dtype=np.intp)
@@ -103,6 +110,10 @@ class RackPower:
         """Return each rack's largest heartbeat mean [W]."""
         self._settle()
         return self._peak_w.copy()
+
+    def row_peak_w(self) -> float | None:
+        """Return the largest heartbeat mean of any row [W]; None where there are no rows."""
+        return None if self._rows is None else self._row_peak_w
 
     def p95_w(self) -> Floats:
         """Return each rack's time-weighted 95th percentile [W], linear within a bin."""

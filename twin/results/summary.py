@@ -205,6 +205,7 @@ def _ratios(t: Totals) -> Summary:
 
 def _powers(t: Totals, facts: Facts, racks: RackPower) -> Summary:
     mean_kw, p95_kw, peak_kw = racks.density_kw()
+    row_peak_w = racks.row_peak_w()
     stranded_w = np.maximum(racks.rated_w - racks.peak_w(), 0.0).sum()
     return {
         "it_power_mean_mw": metrics.ratio(t.it_j / WATTS_PER_MEGAWATT, t.seconds),
@@ -214,6 +215,7 @@ def _powers(t: Totals, facts: Facts, racks: RackPower) -> Summary:
         "rack_density_mean_kw": mean_kw,
         "rack_density_p95_kw": p95_kw,
         "rack_density_peak_kw": peak_kw,
+        "row_power_peak_kw": None if row_peak_w is None else row_peak_w / 1e3,
         "stranded_power_kw": float(stranded_w) / 1e3,
         "floor_density_kw_per_m2": metrics.ratio(t.it_peak_w / 1e3, facts.floor_area_m2),
         "rack_occupancy_fraction": metrics.ratio(

@@ -1,0 +1,77 @@
+"""Racks that draw warmer air: their fans, their limits, their place in the order of placement."""
+
+import pytest
+import yaml
+
+from twin import compose, run
+from twin.results.run_folder import Run
+
+SMALL = [
+    "facility.gpus=128",
+    "rack=13kw",
+    "clock.duration_days=0.125",
+    "output=data_only",
+    "workload=full_load",
+]
+FILES = ["series.parquet", "jobs.parquet", "racks.parquet", "events.parquet", "summary.json"]
+ENDS = "rack.inlet_rise_k=[8,0,0,8]"
+
+
+def finished(tmp_path, *overrides: str, name: str = "run") -> Run:
+    config = compose.load([*SMALL, *overrides])
+    run.execute(yaml.safe_load(yaml.safe_dump(config)), tmp_path / name)
+    return Run.open(tmp_path / name)
+
+
+def test_racks_in_warm_air_pay_for_their_fans_and_the_others_do_not(tmp_path):
+    """At 24 degC fans follow the load alone; 8 K more is well within their range."""
+    air = "cooling=chilled_air", "cooling.supply_c=22"
+    alike = finished(tmp_path, *air, name="alike")
+    ends = finished(tmp_path, *air, ENDS, name="ends")
+    plain_kw, racks = alike.racks()["power_mean_kw"], ends.racks()
+    more_kw = racks["power_mean_kw"] - plain_kw
+    assert more_kw[[1, 2, 5, 6]] == pytest.approx(0.0, abs=1e-9)
+    assert more_kw[[0, 3, 4, 7]].min() > 0.3
+    rise_k = racks["inlet_max_c"] - alike.racks()["inlet_max_c"]
+    assert rise_k == pytest.approx([8, 0, 0, 8, 8, 0, 0, 8], abs=0.3)
+    hours = 24 * ends.summary["simulated_days"]
+    added_kwh = more_kw.sum() * hours
+    moved = ends.series(["server_power_w", "server_fan_power_w"])
+    plain = alike.series(["server_power_w", "server_fan_power_w"])
+    for column in ("server_power_w", "server_fan_power_w"):
+        got_kwh = (moved[column] - plain[column]).mean() * hours / 1e3
+        assert got_kwh == pytest.approx(added_kwh, rel=1e-9)
+    assert ends.series(["inlet_max_c"])["inlet_max_c"].max() == racks["inlet_max_c"].max()
+    assert ends.summary["energy_residual_fraction"] < 1e-9
+
+
+def test_a_pattern_without_a_rise_changes_no_byte(tmp_path):
+    finished(tmp_path, name="none")
+    finished(tmp_path, "rack.inlet_rise_k=[0,0,0]", name="zero")
+    for file in FILES:
+        assert (tmp_path / "none" / file).read_bytes() == (tmp_path / "zero" / file).read_bytes()
+
+
+def test_a_trip_without_cooling_takes_the_racks_in_warm_air_first(tmp_path):
+    trip = (
+        "faults=chiller_trip",
+        "faults.scheduled.afternoon_trip.at_hours=0.5",
+        "faults.scheduled.afternoon_trip.repair_hours=1.5",
+    )
+    done = finished(tmp_path, "cooling=chilled_air", ENDS, *trip)
+    events = done.events()
+    at = {
+        (kind, where): at_s
+        for kind, where, at_s in zip(events["kind"], events["where"], events["at_s"], strict=True)
+    }
+    assert at["thermal_trip", "racks at +8 K"] < at["thermal_trip", "racks at +0 K"]
+    throttled_s = done.racks()["throttled_s"]
+    assert throttled_s[0] > throttled_s[1] > 0.0
+    assert done.summary["energy_residual_fraction"] < 1e-9
+
+
+def test_rows_have_a_peak_where_they_are_looked_at(tmp_path):
+    assert finished(tmp_path, name="none").summary["row_power_peak_kw"] is None
+    done = finished(tmp_path, "rack.racks_per_row=4", "rack.row_kw=65", name="rows")
+    peak_kw = done.racks()["power_peak_kw"]
+    assert done.summary["row_power_peak_kw"] == pytest.approx(peak_kw[:4].sum(), rel=1e-9)
