@@ -30,7 +30,7 @@ from twin.errors import ConfigError, ParameterError, suggest
 from twin.facility import Facility, split
 from twin.faults import Faults, Group, Servers, Unit, Wiring, start
 from twin.gpu.base import GpuServer
-from twin.jobs import Dispatcher, arrivals, asking, service
+from twin.jobs import Dispatcher, arrivals, asking, filling, service
 from twin.network.base import Fabric
 from twin.phases import BuildOut, build_out
 from twin.power.base import FeedDesign, PowerFeed
@@ -462,4 +462,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
     dispatcher.follow = design.workload.chain()
     jobs: Iterator[Job] = design.workload.jobs(design.context)
     env.process(arrivals(env, jobs, dispatcher.submit))
+    inlet = design.workload.inlet()
+    if inlet is not None:
+        env.process(filling(env, dispatcher, inlet))
     return facility

@@ -30,7 +30,7 @@ from twin.cluster.placing import rule
 from twin.errors import RunError
 from twin.network.base import Fabric
 from twin.network.gangs import Gangs
-from twin.records import COMPLETED, KILLED, QUEUED, RUNNING, Job, Placement, Service
+from twin.records import COMPLETED, KILLED, QUEUED, RUNNING, Inlet, Job, Placement, Service
 from twin.scheduling.base import Capacity, Policy, Queue
 from twin.storage.base import Storage
 from twin.workload.base import ServiceProfile
@@ -180,6 +180,8 @@ class Dispatcher:
 
     follow: Callable[[Job], Iterable[Job]] | None = None
     """Says which work the end of a job sets free; None where none waits for another."""
+    inlet: Inlet | None = None
+    """What flows into the storage beside all jobs; None where nothing does."""
     _put_off: bool = False
     """Whether a pass waits for what else happens at this moment."""
 
@@ -462,10 +464,14 @@ class Dispatcher:
         self.tally.queued -= 1
         self.on_end(job)
         if self.follow is not None:
-            released = sorted(self.follow(job), key=lambda each: each.arrived_at_s)
-            if released:
-                self.env.process(arrivals(self.env, iter(released), self.submit))
+            self.release(self.follow(job))
         self.dispatch()
+
+    def release(self, jobs: Iterable[Job]) -> None:
+        """Let *jobs* that were set free now arrive, each at its time."""
+        released = sorted(jobs, key=lambda each: each.arrived_at_s)
+        if released:
+            self.env.process(arrivals(self.env, iter(released), self.submit))
 
     def end(self, job: Job) -> None:
         """Let a job of unending work end here, whether it has its GPUs or still waits."""
@@ -623,8 +629,14 @@ class Dispatcher:
             moved.bursting[job] = None
         elif job.burst_bytes_per_s:
             del moved.bursting[job]
+        self._share_storage(reading, writing)
+
+    def _share_storage(self, reading: float, writing: float) -> None:
+        """Let those who use the storage have what it leaves each at these demands."""
+        moved, storage = self.moved, self.storage
         shares = storage.shares(reading, writing)
         if shares != moved.shares:
+            self.settle_inlet()
             moved.shares = shares
             users = [job for job in self.running if job.read_bytes_per_s or job.write_bytes_per_s]
             self._pace(iter(users))
@@ -634,6 +646,30 @@ class Dispatcher:
             if room != moved.room:
                 moved.room = room
                 self._pace(iter(list(moved.bursting)))
+
+    def fill(self, wanted_bytes_per_s: float) -> None:
+        """Let the inlet write so much from now on; where storage is short, it slows down too."""
+        inlet, moved = self.inlet, self.moved
+        assert inlet is not None
+        self.settle_inlet()
+        more = wanted_bytes_per_s - inlet.wanted_bytes_per_s
+        inlet.wanted_bytes_per_s = wanted_bytes_per_s
+        if more:
+            moved.writing = max(0.0, moved.writing + more)
+            self.tally.advance(self.env.now)
+            self.tally.storage_w = self.storage.power_w(moved.reading, moved.writing)
+            self._share_storage(moved.reading, moved.writing)
+
+    def settle_inlet(self) -> None:
+        """Book what the inlet wrote since its pace last changed."""
+        inlet = self.inlet
+        if inlet is None:
+            return
+        passed_s = self.env.now - inlet.since_s
+        written = inlet.wanted_bytes_per_s * self.moved.shares[1] * passed_s
+        inlet.since_s = self.env.now
+        inlet.written_bytes += written
+        self.moved.written_bytes += written
 
     def throttle(self, activity_factor: float, rate_factor: float) -> None:
         """Let all GPUs work at these fractions of their own activity and rate from now on."""
@@ -791,6 +827,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """Book everything up to now and hand over the jobs that have not ended."""
+        self.settle_inlet()
         for job in [*self.running, *self.queue.jobs]:
             if job.placement is not None:
                 self.settle(job)
@@ -803,6 +840,17 @@ def arrivals(env: simpy.Environment, jobs: Iterator[Job], submit: Callable[[Job]
         if job.arrived_at_s > env.now:
             yield env.timeout(job.arrived_at_s - env.now)
         submit(job)
+
+
+def filling(env: simpy.Environment, dispatcher: Dispatcher, inlet: Inlet) -> Life:
+    """Write what flows in, step by step, and let the jobs arrive that it sets free."""
+    dispatcher.inlet = inlet
+    for k in count(1):
+        dispatcher.settle_inlet()
+        wanted_bytes_per_s, jobs = inlet.turn(env.now, inlet.written_bytes)
+        dispatcher.fill(wanted_bytes_per_s)
+        dispatcher.release(jobs)
+        yield env.timeout(k * inlet.step_s - env.now)
 
 
 def asking(env: simpy.Environment, dispatcher: Dispatcher, every_s: float) -> Life:

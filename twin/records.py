@@ -216,6 +216,36 @@ class Service:
 
 
 @dataclass(slots=True)
+class Inlet:
+    """Data that flows into the shared storage beside all jobs, at one demand in each step."""
+
+    step_s: float
+    turn: Callable[[float, float], tuple[float, list[Job]]]
+    """Told at each step's start the second and what was written so far in bytes; returns what
+    is to be written in this step, in B/s, and the jobs that what was written sets free."""
+
+    # ---- owned by jobs.py ----
+    wanted_bytes_per_s: float = 0.0
+    written_bytes: float = 0.0
+    """Up to ``since_s``, from the start of the run on."""
+    since_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a finished run had, and what all its jobs and services took of it."""
+
+    seconds: float
+    gpus: int
+    held_gpu_s: float
+    read_bytes: float
+    written_bytes: float
+    """To the shared storage, by jobs and by what flows in beside them."""
+    storage_load: Callable[[float, float], float]
+    """What is asked of the storage over what it has, at these B/s read and written."""
+
+
+@dataclass(slots=True)
 class FlowReport:
     """What came of a pipeline of batches: for the summary, for run.json, and over time."""
 

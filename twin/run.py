@@ -23,7 +23,7 @@ from twin.facility import Facility
 from twin.files import write_text
 from twin.identity import identity
 from twin.pool import spread
-from twin.records import FlowReport
+from twin.records import FlowReport, Used
 from twin.results.parquet import ParquetFile
 from twin.results.recorder import Recorder
 from twin.results.summary import Facts, Summary, summarize, write_summary
@@ -213,7 +213,14 @@ def _add_flow(design: Design, facility: Facility) -> None:
     """Carry over what came of a pipeline of batches, where the workload has one."""
     totals = facility.totals
     totals.flow = design.workload.flow_report(
-        totals.seconds, design.facility.gpus, totals.gpu_allocated_s
+        Used(
+            seconds=totals.seconds,
+            gpus=design.facility.gpus,
+            held_gpu_s=totals.gpu_allocated_s,
+            read_bytes=totals.storage_read_bytes,
+            written_bytes=totals.storage_written_bytes,
+            storage_load=design.storage.asked_fraction,
+        )
     )
 
 

@@ -662,7 +662,8 @@ SUMMARY = _keys(
         "storage_written_tb",
         "Written to storage",
         "TB",
-        "sum over jobs of checkpoint bytes per second of work * work done, lost work included",
+        "sum over jobs of bytes written per second of work * work done, lost work included; and "
+        "what was uploaded",
         LEDGER,
         STORED,
     ),
@@ -755,8 +756,8 @@ SUMMARY = _keys(
         "pipeline_load_max",
         "Highest load",
         "-",
-        "most that the pipeline and all other jobs ask of WAN, ingest, hand labelling or GPUs, "
-        "over what there is; above 1 the backlog grows without end",
+        "most that the pipeline and all other jobs ask of WAN, ingest, storage, hand labelling or "
+        "GPUs, over what there is; above 1 the backlog grows without end",
         PIPELINE_BOOKS,
         FLOW,
         "lower",

@@ -52,6 +52,17 @@ def test_readers_and_writers_share_the_time_of_the_nodes():
     assert storage.power_w(9e12, 9e12) == 90e3
 
 
+def test_what_is_asked_is_told_below_and_above_what_there_is():
+    storage = load()
+    assert storage.asked_fraction(0.0, 0.0) == 0.0
+    assert storage.asked_fraction(5e11, 2.5e11) == pytest.approx(0.5)
+    assert storage.asked_fraction(2e12, 0.0) == pytest.approx(1.0)
+    assert storage.asked_fraction(2e12, 1e12) == pytest.approx(2.0)
+    small_files = load(file_mb=0.1)  # 0.1 TB/s for readers
+    assert small_files.asked_fraction(9e10, 0.0) == pytest.approx(0.9)
+    assert small_files.asked_fraction(3e11, 0.0) == pytest.approx(3.0)
+
+
 @given(DEMAND, DEMAND)
 def test_what_is_moved_never_takes_more_time_than_there_is(read, write):
     storage = load(file_mb=0.5)

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.desk import desk, play
+from tests.support.desk import Disk, desk, play
 from tests.workload.conftest import resolve
 from twin.config import parse
 from twin.errors import ConfigError
+from twin.jobs import filling
+from twin.records import Used
 from twin.scheduling.easy import EasyBackfill
 from twin.workload.clip_work import GpuTask, People
 from twin.workload.driving_pipeline import DrivingPipeline
@@ -58,20 +60,33 @@ def small(**more):
     return parse(DrivingPipeline, data, "workload", resolve)
 
 
-def run(pipeline, context, days=7.0, servers=4, act=None):
-    """Run *pipeline* on *servers* of 8 GPUs; return its report."""
+def run(pipeline, context, days=7.0, servers=4, act=None, disk=None):
+    """Run *pipeline* on *servers* of 8 GPUs and a *disk*; return its report."""
     made = context(days=days, gpus=8 * servers, gpu_peak_flops=1e12)
     pipeline.check(made)
     ended = []
-    dispatcher = desk(EasyBackfill(), servers, on_end=ended.append)
+    dispatcher = desk(
+        EasyBackfill(), servers, disk=disk or Disk(bytes_per_s=1e15), on_end=ended.append
+    )
     dispatcher.follow = pipeline.chain()
     if act is not None:
         dispatcher.env.process(act(dispatcher))
-    play(dispatcher, pipeline.jobs(made), until_s=days * DAY)
+    jobs = pipeline.jobs(made)
+    dispatcher.env.process(filling(dispatcher.env, dispatcher, pipeline.inlet()))
+    play(dispatcher, jobs, until_s=days * DAY)
     dispatcher.tally.advance(days * DAY)
     dispatcher.close()
-    held = dispatcher.tally.allocated_s
-    return pipeline.flow_report(days * DAY, 8 * servers, held)
+    used = Used(
+        seconds=days * DAY,
+        gpus=8 * servers,
+        held_gpu_s=dispatcher.tally.allocated_s,
+        read_bytes=dispatcher.moved.read_bytes,
+        written_bytes=dispatcher.moved.written_bytes,
+        storage_load=dispatcher.storage.asked_fraction,
+    )
+    report = pipeline.flow_report(used)
+    report.details["moved"] = dispatcher.moved
+    return report
 
 
 def test_alone_a_batch_takes_the_sum_of_its_stages(context):
@@ -123,6 +138,67 @@ def test_servers_that_trip_delay_the_release(context):
     # Without checkpoints two hours of training are done again, and half an hour is lost.
     assert hot[0]["released_s"] - calm[0]["released_s"] == pytest.approx(2.5 * 3600)
     assert hot[1]["released_s"] == calm[1]["released_s"]
+
+
+def test_what_is_uploaded_and_what_stages_leave_is_written_to_the_storage(context):
+    labels = {"auto": {"gpu_s_per_clip": 64, **TASK, "write_mb_per_clip": 1}}
+    dense = {**SMALL["training"]["dense"], "checkpoint_minutes": 60, "checkpoint_gb_per_gpu": 2}
+    pipeline = small(labelling__tasks=labels, training__dense=dense)
+    report = run(pipeline, context, days=2)  # one batch, released on its second day
+    moved = report.details["moved"]
+    uploaded = report.series["recorded"][-1] * 100e6  # the line is wide: nothing lags at midnight
+    assert uploaded == pytest.approx(2e12)
+    assert moved.written_bytes == pytest.approx(uploaded + 900 * 1e6 + 4 * 8 * 2e9, rel=1e-9)
+    assert moved.read_bytes == 0.0
+
+
+def test_a_short_storage_takes_uploads_in_later_and_is_the_bottleneck(context):
+    """1 TB a day through 8 MB/s: 0.69 of the day's clips are written by midnight."""
+    report = run(small(), context, days=3, disk=Disk(bytes_per_s=8e6))
+    series, details = report.series, report.details
+    assert details["loads"]["storage"] == pytest.approx(1e12 / DAY / 8e6)
+    assert details["bottleneck"]["name"] == "storage"
+    assert "storage: asked for 1.45 times what there is" in details["bottleneck"]["why"]
+    assert series["ingest"][-1] == pytest.approx(30_000 - 3 * DAY * 8e6 / 100e6, rel=1e-3)
+    assert details["moved"].written_bytes == pytest.approx(3 * DAY * 8e6, rel=1e-3)
+    # The first batch is written 1e12 / 8e6 s after the start, seen at the next quarter of an hour.
+    entered = next(
+        at for at, clips in zip(series["at_s"], series["selection"], strict=True) if clips
+    )
+    assert 0 <= entered - 1e12 / 8e6 <= 2 * 900
+
+
+def test_uploads_and_jobs_share_a_short_storage(context):
+    """Reading 100 MB/s beside it, selection gets its share of the disk and takes longer."""
+    reads = {"mine": {"gpu_s_per_clip": 2.88, **TASK, "read_gb_per_s_per_gpu": 0.0125}}
+    wide = run(small(selection=reads), context, days=3)
+    tight = run(small(selection=reads), context, days=3, disk=Disk(bytes_per_s=60e6))
+    longer_s = (
+        tight.details["releases"][0]["released_s"] - wide.details["releases"][0]["released_s"]
+    )
+    # An hour of work at 60/(100 + 11.6) of its rate; nothing else waits for the disk, but people
+    # begin at 9 whatever the model did: only the labelling hides it.
+    assert longer_s == 0.0
+    selection = [
+        sum(clips > 0 for clips in each.series["selection"]) * 900 for each in (wide, tight)
+    ]
+    assert selection[0] < selection[1]
+    assert tight.details["moved"].read_bytes == pytest.approx(
+        wide.details["moved"].read_bytes, rel=1e-9
+    )
+
+
+def test_a_run_that_ends_within_a_step_books_what_is_written(context):
+    whole = run(small(), context, days=1.0, disk=Disk(bytes_per_s=8e6)).series
+    parted = run(small(), context, days=1.0 - 300 / DAY, disk=Disk(bytes_per_s=8e6)).series
+    lacking = parted["ingest"][-1] + parted["upload"][-1] - (whole["ingest"] + whole["upload"])[-1]
+    recorded = whole["recorded"][-1] - parted["recorded"][-1]
+    assert lacking == pytest.approx(300 * 8e6 / 100e6 - recorded, rel=1e-6)
+
+
+def test_a_checkpoint_that_is_never_written_is_refused():
+    with pytest.raises(ConfigError, match=r"checkpoint_gb_per_gpu=1.0: must be 0 where"):
+        small(training__dense={**SMALL["training"]["dense"], "checkpoint_gb_per_gpu": 1.0})
 
 
 def test_a_sparse_model_costs_its_active_share_over_its_efficiency():

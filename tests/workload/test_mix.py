@@ -8,7 +8,7 @@ import yaml
 from tests.workload.conftest import CONF, resolve
 from twin.config import parse
 from twin.errors import ConfigError, ParameterError
-from twin.records import LoadReport
+from twin.records import LoadReport, Used
 from twin.workload.mix import Mix, merged
 
 
@@ -29,16 +29,19 @@ def traits(jobs):
 
 
 def test_jobs_come_in_order_of_arrival_with_the_name_of_their_stream(driving, context):
-    jobs = list(driving().jobs(context(days=2)))
+    mix = driving()
+    jobs = list(mix.jobs(context(days=2)))
     assert all(a.arrived_at_s <= b.arrived_at_s for a, b in pairwise(jobs))
     assert {job.job_id.partition("-")[0] for job in jobs} == {
-        "mining",  # of the pipeline; what follows waits for it, but for batches under way
-        "dense",
+        "dense",  # of the pipeline's batches under way
         "sparse_moe",
         "fine_tuning",
         "development",
     }
     assert len({job.job_id for job in jobs}) == len(jobs)
+    _, written = mix.inlet().turn(0.0, 0.0)  # yesterday's clips, the last of them at midnight
+    assert {job.job_id.partition("-")[0] for job in written} == {"mining"}
+    assert driving(["development"]).inlet() is None
 
 
 def test_a_stream_is_the_same_whoever_else_is_there(driving, context):
@@ -74,10 +77,18 @@ def test_the_driving_centre_offers_most_of_itself(driving, context):
     others = driving(["fine_tuning", "development", "labelling_service"])
     gpu_s = sum(job.gpus * job.work_s for job in others.jobs(week))
     mix.jobs(week)
-    asked = mix.flow_report(week.duration_s, 2144, gpu_s + 256 * week.duration_s)
+    held_gpu_s = gpu_s + 256 * week.duration_s
+    asked = mix.flow_report(
+        Used(week.duration_s, 2144, held_gpu_s, 0.0, 0.0, lambda read, write: read + write)
+    )
     assert asked.details["loads"]["GPUs"] == pytest.approx(0.94, abs=0.03)
     pipeline = sum(stage["gpu_hours_asked_per_day"] for stage in asked.details["stages"])
     assert pipeline / 24 / (2144 - 256) == pytest.approx(0.744, abs=0.001)
+    # Read in PB a day: selection 1, labelling 4.05, scenes 0.6, new clips 0.6, training 26.61
+    # dense and 8.32 sparse, simulation 2.4. Written in TB a day: uploads 100, selection 0.1, labels
+    # 0.09, scenes 5, new clips 20, checkpoints 5.17 and 3.12, simulation 3.
+    moved_per_day = 43.577e15 + 136.48e12
+    assert asked.details["loads"]["storage"] == pytest.approx(moved_per_day / 86400, rel=1e-4)
 
 
 def test_a_job_that_does_not_fit_beside_the_services_is_refused(driving, context):

@@ -41,6 +41,19 @@ class Storage(Component):
     def room_bytes_per_s(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
         """Return what is left at these demands for one who writes as fast as he can [B/s]."""
 
+    def asked_fraction(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+        """Return what is asked over what there is, above 1 if it is too much [-].
+
+        It is the larger of the demand of readers over the most they can have and of the time
+        that readers and writers take together; beyond 1, how much longer readers take.
+        """
+        slowed = min(self.shares(read_bytes_per_s, write_bytes_per_s))
+        if slowed < 1.0:
+            return 1.0 / slowed
+        left = self.room_bytes_per_s(read_bytes_per_s, write_bytes_per_s)
+        taken = 1.0 - left / self.write_bandwidth_bytes_per_s
+        return max(taken, read_bytes_per_s / self.bandwidth_bytes_per_s)
+
     @abstractmethod
     def power_w(self, read_bytes_per_s: float, write_bytes_per_s: float = 0.0) -> float:
         """Return the power at these demands [W]."""

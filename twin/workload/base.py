@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.config import Component
-from twin.records import FlowReport, Job, LoadReport, Service, WorkloadContext
+from twin.records import FlowReport, Inlet, Job, LoadReport, Service, Used, WorkloadContext
 from twin.workload.latency import Latency
 
 Pace = tuple[float, float]
@@ -75,11 +75,12 @@ class Workload(Component):
         """Return what says which jobs the end of a job sets free; None where none waits."""
         return None
 
-    def flow_report(self, end_s: float, gpus: int, held_gpu_s: float) -> FlowReport | None:
-        """Return what came of a pipeline of batches; None where there is none.
+    def inlet(self) -> Inlet | None:
+        """Return what flows into the storage beside all jobs, once ``jobs`` was asked; or None."""
+        return None
 
-        *held_gpu_s* is what all jobs and services held of the *gpus* of the centre up to *end_s*.
-        """
+    def flow_report(self, used: Used) -> FlowReport | None:
+        """Return what came of a pipeline of batches in a run; None where there is none."""
         return None
 
     def name_as(self, key: str) -> None:

@@ -10,7 +10,13 @@ from typing import Annotated
 from twin.config import Count, Fraction, NonNegative, Positive, PositiveFraction, Range
 from twin.errors import require
 from twin.records import Job
-from twin.units import BYTES_PER_GIGABYTE, SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
+from twin.units import (
+    BYTES_PER_GIGABYTE,
+    BYTES_PER_MEGABYTE,
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+    SECONDS_PER_MINUTE,
+)
 
 DAYS_PER_WEEK = 7
 
@@ -36,7 +42,11 @@ class GpuTask:
     activity: Fraction
     comm_fraction: Fraction = 0.0
     read_gb_per_s_per_gpu: NonNegative = 0.0
+    write_mb_per_clip: NonNegative = 0.0
+    """What one pass of a clip leaves in the storage: labels, a scene, a new clip. [MB]"""
     checkpoint_minutes: Positive | None = None
+    checkpoint_gb_per_gpu: NonNegative = 0.0
+    """What one GPU adds to a checkpoint, written behind the steps. [GB]"""
     save_minutes: NonNegative | None = None
     """From the order to make way for others to a written checkpoint; null: it can write none."""
     restart_minutes: NonNegative = 0.0
@@ -44,10 +54,36 @@ class GpuTask:
     """Model FLOPs over peak FLOPs while a job runs; null: its FLOPs are not known."""
     priority: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse checkpoints of some size that are never written."""
+        written = self.checkpoint_gb_per_gpu == 0.0 or self.checkpoint_minutes is not None
+        allowed = "0 where checkpoint_minutes is null"
+        require(written, "checkpoint_gb_per_gpu", self.checkpoint_gb_per_gpu, allowed)
+
+    @property
+    def checkpoint_s(self) -> float:
+        """Return the work between two checkpoints, ``inf`` where none is kept [s]."""
+        minutes = self.checkpoint_minutes
+        return inf if minutes is None else minutes * SECONDS_PER_MINUTE
+
+    @property
+    def read_bytes_per_gpu_s(self) -> float:
+        """Return the data one GPU reads from the storage in a second of work [B/s]."""
+        return self.read_gb_per_s_per_gpu * BYTES_PER_GIGABYTE
+
+    @property
+    def write_bytes_per_gpu_s(self) -> float:
+        """Return the data one GPU writes to the storage in a second of work, in the mean [B/s]."""
+        made = self.write_mb_per_clip * BYTES_PER_MEGABYTE / self._gpu_s_per_pass
+        return made + self.checkpoint_gb_per_gpu * BYTES_PER_GIGABYTE / self.checkpoint_s
+
+    @property
+    def _gpu_s_per_pass(self) -> float:
+        return self.gpu_s_per_clip * self.active_fraction / self.relative_efficiency
+
     def gpu_s(self, clips: float) -> float:
         """Return the GPU time that *clips* of a batch take [GPU-s]."""
-        per_pass = self.gpu_s_per_clip * self.active_fraction / self.relative_efficiency
-        return clips * self.passes_per_clip * per_pass
+        return clips * self.passes_per_clip * self._gpu_s_per_pass
 
     def number(self, clips: float) -> int:
         """Return into how many jobs *clips* are cut."""
@@ -67,7 +103,7 @@ class GpuTask:
         """Return the jobs that do *clips*, arriving at *at_s*."""
         number = self.number(clips)
         work_s = self.gpu_s(clips) / (number * self.gpus_per_job)
-        minutes, saving = self.checkpoint_minutes, self.save_minutes
+        saving = self.save_minutes
         return [
             Job(
                 job_id=name if number == 1 else f"{name}-{k}",
@@ -80,10 +116,9 @@ class GpuTask:
                 account="pipeline",
                 priority=self.priority,
                 comm_fraction=self.comm_fraction,
-                read_bytes_per_s=self.read_gb_per_s_per_gpu
-                * BYTES_PER_GIGABYTE
-                * self.gpus_per_job,
-                checkpoint_s=inf if minutes is None else minutes * SECONDS_PER_MINUTE,
+                read_bytes_per_s=self.read_bytes_per_gpu_s * self.gpus_per_job,
+                write_bytes_per_s=self.write_bytes_per_gpu_s * self.gpus_per_job,
+                checkpoint_s=self.checkpoint_s,
                 flops=(self.mfu or 0.0) * peak_flops * self.gpus_per_job * work_s,
                 restart_s=self.restart_minutes * SECONDS_PER_MINUTE,
                 save_s=inf if saving is None else saving * SECONDS_PER_MINUTE,

@@ -1,14 +1,14 @@
 """From the vehicles of a fleet to a release: upload, labelling, training, simulation.
 
-A batch is what the fleet recorded in one cycle of a day or more. When all of it is written,
-it passes through the stages one after the other. A stage is done when all its jobs have
-ended, which heat, feed, faults and other jobs may delay, and, in labelling, when people have
-done their part. The next stage then sends its jobs.
+A batch is what the fleet recorded in one cycle of a day or more. The storage that takes it in
+is that of all jobs, and may be short. When all of it is written, which is looked at every
+quarter of an hour, it passes through the stages one after the other. A stage is done when all
+its jobs have ended, which heat, feed, faults and other jobs may delay, and, in labelling, when
+people have done their part. The next stage then sends its jobs.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,13 +19,14 @@ import numpy as np
 
 from twin.config import Fraction, Positive, PositiveFraction, Range
 from twin.errors import ConfigError, require
-from twin.records import FlowReport, Job, WorkloadContext
+from twin.records import FlowReport, Inlet, Job, Used, WorkloadContext
 from twin.units import SECONDS_PER_DAY
 from twin.workload.base import Workload
 from twin.workload.clip_work import GpuTask, People
 from twin.workload.pipeline_books import STAGES, Batch, Books, Capacity, write_report
 from twin.workload.rhythm import seconds_since_monday
 from twin.workload.upload import (
+    STEP_S,
     STEPS_PER_DAY,
     Fleet,
     Ingest,
@@ -83,6 +84,7 @@ class DrivingPipeline(Workload):
     books: Books = field(init=False, default_factory=Books, repr=False)
     """All that has happened; nothing else is remembered."""
     _context: WorkloadContext | None = field(init=False, default=None, repr=False)
+    _inlet: Inlet | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a way without work on GPUs between selection and release."""
@@ -123,43 +125,63 @@ class DrivingPipeline(Workload):
                     )
 
     def jobs(self, context: WorkloadContext) -> Iterator[Job]:
-        """Yield the jobs that no other job sets free: of batches under way, and of new ones."""
+        """Yield the jobs of batches under way; the inlet and the ends of jobs set others free."""
         self._context = context
         self.books = Books()
         early = self._before() if self.running_start else 0
         self._record(context, early)
         opening = self._opening(early) if self.running_start else []
-        opening.sort(key=_arrival)
-        return heapq.merge(opening, self._coming(), key=_arrival)
+        return iter(sorted(opening, key=lambda job: job.arrived_at_s))
 
     def chain(self) -> Callable[[Job], list[Job]] | None:
         """Return what says which jobs the end of a job sets free."""
         return self._next_jobs
 
-    def flow_report(self, end_s: float, gpus: int, held_gpu_s: float) -> FlowReport | None:
-        """Return what came of the pipeline in a run of *end_s* on a centre of *gpus*."""
+    def inlet(self) -> Inlet | None:
+        """Return what the fleet uploads, on its way into the storage."""
+        self._inlet = Inlet(STEP_S, self._write)
+        return self._inlet
+
+    def flow_report(self, used: Used) -> FlowReport | None:
+        """Return what came of the pipeline in a run."""
+        if self.books.flow is not None and self._inlet is not None:
+            self.books.flow.note_part(self._inlet.since_s, self._clips(self._inlet.written_bytes))
         fleet = self.fleet
         asked = fleet.clips_per_day
         clip_bytes = fleet.clip_bytes
         kept = asked * self.keep_fraction
+        gpu_s = {stage: self._gpu_s(stage, asked, kept) for stage in STAGES}
+        read, written = self._bytes_per_day(asked, kept)
         capacity = Capacity(
             clips_per_day=asked,
             kept_per_day=kept,
+            clip_bytes=clip_bytes,
             wan_per_day=wan_clips_per_s(self.wan_gbps, clip_bytes) * SECONDS_PER_DAY,
             ingest_per_day=self.ingest.clips_per_s(clip_bytes) * SECONDS_PER_DAY,
             by_hand_per_day=kept * self.labelling.by_hand_fraction,
             people_per_day=self.labelling.people.clips_per_day,
-            gpu_s_per_day={stage: self._gpu_s(stage, asked, kept) for stage in STAGES},
-            gpus=gpus,
-            held_gpu_s=held_gpu_s,
+            gpu_s_per_day=gpu_s,
+            read_bytes_per_day=read,
+            write_bytes_per_day=written,
+            used=used,
         )
-        return write_report(self.books, capacity, end_s)
+        return write_report(self.books, capacity)
 
     # ---- what is known before the first job ----
 
     def _gpu_s(self, stage: str, recorded: float, kept: float) -> float:
         clips = self._clips_of(stage, recorded if stage == "selection" else kept)
         return sum(task.gpu_s(clips) for task in self.tasks(stage).values())
+
+    def _bytes_per_day(self, recorded: float, kept: float) -> tuple[float, float]:
+        """Return what all stages read a day, and what they and the ingest write [B/d]."""
+        read, written = 0.0, recorded * self.fleet.clip_bytes
+        for stage in STAGES:
+            clips = self._clips_of(stage, recorded if stage == "selection" else kept)
+            for task in self.tasks(stage).values():
+                read += task.gpu_s(clips) * task.read_bytes_per_gpu_s
+                written += task.gpu_s(clips) * task.write_bytes_per_gpu_s
+        return read, written
 
     def _clips_of(self, stage: str, clips: float) -> float:
         """Return the clips of a batch that the GPUs of a stage work on."""
@@ -184,12 +206,15 @@ class DrivingPipeline(Workload):
         recorded = self.fleet.recorded(
             context.start, first_day, days, context.rng(f"{self.key}.fleet")
         )
+        clip_bytes = self.fleet.clip_bytes
+        storage = context.hardware.storage_bytes_per_s if context.hardware else inf
         self.books.flow = flow = inflow(
             recorded,
             first_day * SECONDS_PER_DAY,
-            wan_clips_per_s(self.wan_gbps, self.fleet.clip_bytes),
-            self.ingest.clips_per_s(self.fleet.clip_bytes),
+            wan_clips_per_s(self.wan_gbps, clip_bytes),
+            min(self.ingest.clips_per_s(clip_bytes), storage / clip_bytes),
         )
+        flow.forget()
         per_batch = self.cycle_days * STEPS_PER_DAY
         for number, end in enumerate(range(per_batch, len(recorded), per_batch), start=-early):
             clips = np.diff(recorded[end - per_batch : end + 1])
@@ -201,13 +226,31 @@ class DrivingPipeline(Workload):
             ready_s = max(
                 reached_s(flow.written, flow.at_s, float(recorded[end])), float(flow.at_s[end])
             )
-            self.books.batches.append(Batch(number, total, mean_s, ready_s))
+            if ready_s < 0.0:
+                self.books.ready += 1
+            else:
+                ready_s = inf
+            self.books.batches.append(Batch(number, total, mean_s, ready_s, end))
 
-    def _coming(self) -> Iterator[Job]:
-        """Yield the first jobs of each batch that is ready after the start."""
-        for batch in self.books.batches:
-            if batch.ready_s >= 0.0 and batch.ready_s < inf:
-                yield from self._enter(batch, "selection", batch.ready_s)
+    # ---- the storage takes clips in ----
+
+    def _clips(self, written_bytes: float) -> float:
+        return written_bytes / self.fleet.clip_bytes
+
+    def _write(self, now_s: float, written_bytes: float) -> tuple[float, list[Job]]:
+        """Book what is written; return the bytes a second wanted now, and jobs set free."""
+        flow = self.books.flow
+        assert flow is not None
+        step = flow.note(now_s, self._clips(written_bytes))
+        jobs: list[Job] = []
+        batches, books = self.books.batches, self.books
+        while books.ready < len(batches) and flow.has_written(batches[books.ready].end, step):
+            batches[books.ready].ready_s = now_s
+            jobs += self._enter(batches[books.ready], "selection", now_s)
+            books.ready += 1
+        clips_per_s = flow.waiting(step) / STEP_S
+        wanted = min(clips_per_s, self.ingest.clips_per_s(self.fleet.clip_bytes))
+        return wanted * self.fleet.clip_bytes, jobs
 
     # ---- batches under way at the start ----
 
@@ -299,7 +342,3 @@ class DrivingPipeline(Workload):
         if stage == STAGES[-1]:
             return []
         return self._enter(batch, STAGES[STAGES.index(stage) + 1], at_s)
-
-
-def _arrival(job: Job) -> float:
-    return job.arrived_at_s

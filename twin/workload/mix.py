@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from twin.errors import ConfigError, require
-from twin.records import FlowReport, Job, LoadReport, Service, WorkloadContext
+from twin.records import FlowReport, Inlet, Job, LoadReport, Service, Used, WorkloadContext
 from twin.workload.base import Pace, Workload
 from twin.workload.latency import Latency
 
@@ -97,9 +97,14 @@ class Mix(Workload):
             return chains[0] if chains else None
         return lambda ended: [job for chain in chains for job in chain(ended)]
 
-    def flow_report(self, end_s: float, gpus: int, held_gpu_s: float) -> FlowReport | None:
+    def inlet(self) -> Inlet | None:
         """Return that of the one pipeline among the streams, if there is one."""
-        reports = (stream.flow_report(end_s, gpus, held_gpu_s) for stream in self._in_order())
+        inlets = (stream.inlet() for stream in self._in_order())
+        return next((inlet for inlet in inlets if inlet is not None), None)
+
+    def flow_report(self, used: Used) -> FlowReport | None:
+        """Return that of the one pipeline among the streams, if there is one."""
+        reports = (stream.flow_report(used) for stream in self._in_order())
         return next((report for report in reports if report is not None), None)
 
     def held_gpus(self) -> int:

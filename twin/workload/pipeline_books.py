@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.records import FlowReport, Job
+from twin.records import FlowReport, Job, Used
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from twin.workload.upload import STEP_S, Inflow
 
@@ -43,7 +43,9 @@ class Batch:
     recorded_s: float
     """When its mean clip was recorded. [s]"""
     ready_s: float
-    """When all of it is written; inf: not within the run. [s]"""
+    """When all of it is written; inf: not yet. [s]"""
+    end: int = 0
+    """The step at which the fleet had recorded all of it."""
     kept: float = 0.0
     entered: dict[str, float] = field(default_factory=dict)
     left: dict[str, float] = field(default_factory=dict)
@@ -65,18 +67,36 @@ class Books:
 
     flow: Inflow | None = None
     batches: list[Batch] = field(default_factory=list)
+    ready: int = 0
+    """How many of them are written, those recorded first."""
     open: dict[Job, tuple[Batch | None, str]] = field(default_factory=dict)
     """Jobs that have not ended, and what they are for."""
     people_free_s: float = -inf
     """When people are done with all they have. [s]"""
     held_gpu_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     waited_gpu_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    read_bytes: float = 0.0
+    written_bytes: float = 0.0
+    """By jobs that have ended, lost work included."""
 
     def note(self, job: Job, stage: str) -> None:
-        """Book the GPU time that *job* held, and for which it was wanted but not held."""
+        """Book the GPU time that *job* held or waited for, and what it moved."""
         self.held_gpu_s[stage] += job.gpus * job.service_s
         away_s = job.finished_at_s - job.arrived_at_s - job.service_s
         self.waited_gpu_s[stage] += job.gpus * away_s
+        read, written = _moved(job)
+        self.read_bytes += read
+        self.written_bytes += written
+
+    def own(self) -> tuple[float, float, float]:
+        """Return the GPU time [GPU-s] of all jobs, ended or not, and the bytes read and written."""
+        gpu_s = sum(self.held_gpu_s.values()) + sum(job.gpus * job.service_s for job in self.open)
+        moved = [_moved(job) for job in self.open]
+        return (
+            gpu_s,
+            self.read_bytes + sum(read for read, _ in moved),
+            self.written_bytes + sum(written for _, written in moved),
+        )
 
     def backlogs(self, at_s: Floats) -> dict[str, Floats]:
         """Return the clips in each place at each of *at_s*, and what has left them so far.
@@ -116,41 +136,64 @@ class Books:
         return passed
 
 
+def _moved(job: Job) -> tuple[float, float]:
+    """Return the bytes that *job* read and wrote so far, lost work included."""
+    if not job.service_s:
+        return 0.0, 0.0
+    worked_s = job.work_s - job.remaining_s + job.lost_gpu_s / job.gpus
+    return job.read_bytes_per_s * worked_s, job.write_bytes_per_s * worked_s
+
+
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What is asked for and what there is, in clips a day and GPU time."""
+    """What is asked for and what there is, in clips a day, GPU time and bytes."""
 
     clips_per_day: float
     kept_per_day: float
+    clip_bytes: float
     wan_per_day: float
     ingest_per_day: float
     by_hand_per_day: float
     people_per_day: float
     gpu_s_per_day: dict[str, float]
     """By stage, if it keeps up with the fleet. [GPU-s/d]"""
-    gpus: int
-    held_gpu_s: float
-    """By all jobs and services of the run. [GPU-s]"""
+    read_bytes_per_day: float
+    write_bytes_per_day: float
+    """By the ingest and all stages, if they keep up. [B/d]"""
+    used: Used
 
     def per_day(self, stage: str) -> float:
         """Return the clips a day that a stage must take to keep up."""
         return self.clips_per_day if stage in (*BEFORE, "selection") else self.kept_per_day
 
-    def loads(self, own_gpu_s: float, days: float) -> dict[str, float]:
-        """Return what is asked of each resource over what it has."""
-        there_gpu_s = self.gpus * SECONDS_PER_DAY * days
-        others_gpu_s = max(0.0, self.held_gpu_s - own_gpu_s)
-        asked_gpu_s = sum(self.gpu_s_per_day.values()) * days
+    def loads(self, books: Books, ingested: float) -> dict[str, float]:
+        """Return what is asked of each resource over what it has.
+
+        What others took of GPUs and storage is what all took but the pipeline's jobs and the
+        clips *ingested* in the run.
+        """
+        used = self.used
+        gpu_s, read, written = books.own()
+        asked_gpu_s = sum(self.gpu_s_per_day.values()) / SECONDS_PER_DAY
+        others_gpu_s = max(0.0, used.held_gpu_s - gpu_s) / used.seconds
+        written += ingested * self.clip_bytes
+        others_read = max(0.0, used.read_bytes - read) / used.seconds
+        others_written = max(0.0, used.written_bytes - written) / used.seconds
         return {
             "WAN": self.clips_per_day / self.wan_per_day,
             "ingest": self.clips_per_day / self.ingest_per_day,
+            "storage": used.storage_load(
+                self.read_bytes_per_day / SECONDS_PER_DAY + others_read,
+                self.write_bytes_per_day / SECONDS_PER_DAY + others_written,
+            ),
             "hand labelling": self.by_hand_per_day / self.people_per_day,
-            "GPUs": (asked_gpu_s + others_gpu_s) / there_gpu_s,
+            "GPUs": (asked_gpu_s + others_gpu_s) / used.gpus,
         }
 
 
-def write_report(books: Books, capacity: Capacity, end_s: float) -> FlowReport | None:
-    """Return what came of the pipeline up to *end_s*; None where nothing ran."""
+def write_report(books: Books, capacity: Capacity) -> FlowReport | None:
+    """Return what came of the pipeline in a run; None where nothing ran."""
+    end_s = capacity.used.seconds
     if books.flow is None or end_s <= 0.0:
         return None
     days = end_s / SECONDS_PER_DAY
@@ -170,9 +213,7 @@ def write_report(books: Books, capacity: Capacity, end_s: float) -> FlowReport |
         if 0.0 <= batch.left.get(STAGES[-1], inf) <= end_s
     ]
     cycles = [release["cycle_days"] for release in releases]
-    own_gpu_s = sum(books.held_gpu_s.values())
-    own_gpu_s += sum(job.gpus * job.service_s for job in books.open)
-    loads = capacity.loads(own_gpu_s, days)
+    loads = capacity.loads(books, books.flow.written_between(0.0, end_s))
     end_days = sum(stage["backlog_end_days"] for stage in stages)
     return FlowReport(
         summary={

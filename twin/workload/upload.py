@@ -155,6 +155,49 @@ class Inflow:
     uploaded: Floats
     written: Floats
 
+    def forget(self) -> None:
+        """Take it that nothing is written from second 0 on: the storage will tell."""
+        now = self._step(0.0)
+        self.written[now:] = self.written[now]
+
+    def note(self, now_s: float, clips: float) -> int:
+        """Book that so many *clips* are written since second 0; return the step that begins."""
+        step = self._step(now_s)
+        written = float(self.written[self._step(0.0)]) + clips
+        uploaded = float(self.uploaded[step])
+        # Bytes of many steps leave a rounding rest.
+        self.written[step] = uploaded if written > uploaded * (1.0 - 1e-9) else written
+        return step
+
+    def note_part(self, end_s: float, clips: float) -> None:
+        """Book the *clips* of a run that may end within a step, on a straight line beyond it."""
+        step = int(np.searchsorted(self.at_s, end_s, side="right")) - 1
+        part = (end_s - float(self.at_s[step])) / STEP_S
+        if part == 0.0:
+            self.note(end_s, clips)
+            return
+        done = float(self.written[self._step(0.0)]) + clips - float(self.written[step])
+        self.written[step + 1] = self.written[step] + done / part
+
+    def has_written(self, end: int, step: int) -> bool:
+        """Return whether by *step* all is written that was recorded by an earlier step *end*."""
+        return end <= step and bool(self.written[step] >= self.recorded[end] * (1.0 - 1e-12))
+
+    def written_between(self, from_s: float, to_s: float) -> float:
+        """Return the clips written between two instants."""
+        return float(np.interp(to_s, self.at_s, self.written)) - float(
+            np.interp(from_s, self.at_s, self.written)
+        )
+
+    def waiting(self, step: int) -> float:
+        """Return the clips that lie there at *step*, or come until the next one."""
+        if step + 1 >= len(self.at_s):
+            return 0.0
+        return max(0.0, float(self.uploaded[step + 1] - self.written[step]))
+
+    def _step(self, at_s: float) -> int:
+        return round((at_s - float(self.at_s[0])) / STEP_S)
+
 
 def inflow(recorded: Floats, from_s: float, wan_per_s: float, ingest_per_s: float) -> Inflow:
     """Return what comes of *recorded* clips behind a line and an ingest, both in clips/s."""
