@@ -1,15 +1,19 @@
-"""How many more servers the power of a row of inference servers has room for."""
+"""What rows of inference servers draw at most, and how many more servers they have room for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin import build
-from twin.errors import require
+from twin import run as runs
+from twin.errors import ConfigError, require
+from twin.results.run_folder import Run
 from twin.workload.replica import activity_of
 from twin.workload.serving import Serving
 
@@ -55,3 +59,18 @@ def row_power_w(config: Mapping[str, Any]) -> Floats:
     levels, where = np.unique(activity.round(4), return_inverse=True)
     powers_w = np.array([server.power_w(server.drive(level))[0] for level in levels.tolist()])
     return powers_w[where] * serving.held_gpus() / server.gpus_per_server
+
+
+def peak_cut(config: Mapping[str, Any], run: Run, baseline: str) -> float:
+    """Return how much lower the fullest row peaks than it does under the placement *baseline*."""
+    peak_kw = run.summary["row_power_peak_kw"]
+    if not isinstance(peak_kw, float):
+        raise ConfigError("rack.racks_per_row=null: must be given for the peak of a row")
+    other = {
+        **config,
+        "scheduling": {**config["scheduling"], "placement": baseline},
+        "output": {**config["output"], "plots": False, "report": False},
+    }
+    with TemporaryDirectory() as folder:
+        before_kw = runs.execute(other, Path(folder))["row_power_peak_kw"]
+    return 1.0 - peak_kw / cast(float, before_kw)
