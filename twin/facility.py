@@ -57,7 +57,7 @@ def split(plant: PlantState, ups_parts: frozenset[str]) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Zone:
-    """Servers that draw the same air: what heat does to them now, and for how long it has."""
+    """Servers that draw the same air, and what heat does to them now."""
 
     where: str
     servers: Sequence[int]
@@ -68,7 +68,6 @@ class Zone:
     fan_factor: float = 1.0
     inlet_c: float = nan
     inlet_max_c: float = -273.15
-    throttled_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -115,6 +114,8 @@ class Facility:
 
     throttled: bool = False
     """Whether heat slows the GPUs down: all work at the pace of those in the warmest air."""
+    throttled_s: float = 0.0
+    """For how long heat or a power limit has slowed them. [s]"""
 
     block: int = field(init=False)
     """Beats between two settlements."""
@@ -297,9 +298,10 @@ class Facility:
         self.pending.append((from_s, dt_s, warm, row))
         if len(self.pending) >= self.block:
             self.settle()
+        if capped or self.throttled:
+            self.throttled_s += dt_s
         for zone in self.zones:
-            rise_k = zone.rise_k
-            self._limit(zone, plant.inlet_c + rise_k, plant.inlet_max_c + rise_k, to_s, dt_s)
+            self._limit(zone, plant.inlet_c + zone.rise_k, plant.inlet_max_c + zone.rise_k, to_s)
         self.follow_feed()
         self._heed_limit()
 
@@ -389,13 +391,9 @@ class Facility:
         facility_peak_w = float(column["facility_power_w"].max())
         totals.facility_peak_w = max(totals.facility_peak_w, facility_peak_w)
 
-    def _limit(
-        self, zone: Zone, inlet_c: float, inlet_max_c: float, now_s: float, dt_s: float
-    ) -> None:
+    def _limit(self, zone: Zone, inlet_c: float, inlet_max_c: float, now_s: float) -> None:
         """Let inlet temperature set fan speed, throttling and trip of the servers of a zone."""
         server = self.cluster.server
-        if zone.throttled or self.power_limit.part < 1.0:
-            zone.throttled_s += dt_s
         zone.inlet_max_c = max(zone.inlet_max_c, inlet_max_c)
         if inlet_c == zone.inlet_c:
             return

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from twin import compose
-from twin.errors import ParameterError
+from twin import compose, run
+from twin.errors import ConfigError, ParameterError
 from twin.probes.cluster_usage import gpu_time_share, utilization
-from twin.probes.row_power import room, row_power_w, servers_added
+from twin.probes.row_power import peak_cut, room, row_power_w, servers_added
+from twin.results.run_folder import Run
 
 JOBS = {
     "jobs_per_gpu_day": 1.0, "run_mean_s": 3600, "run_median_s": 1800,
@@ -37,6 +38,31 @@ def test_the_row_of_the_scenario_draws_between_idle_and_nameplate():
 def test_a_peak_beyond_what_is_provisioned_is_refused():
     with pytest.raises(ParameterError, match="peak_fraction"):
         servers_added({}, 1.2, 0.01)
+
+
+def short(*overrides: str) -> dict:
+    """Return the rows of TAPAS by the hour, cooled simply."""
+    lean = ["clock.duration_days=0.05", "output=data_only", "site.heat_wave=null"]
+    return compose.load(["scenario=tapas_rows", *lean, *overrides])
+
+
+def test_rows_peak_lower_where_instances_are_spread_over_them_and_alike_under_one_rule(tmp_path):
+    config = short()
+    run.execute(config, tmp_path)
+    placed = Run.open(tmp_path)
+    cut = peak_cut(config, placed, "pack")
+    racks_kw = placed.racks()["power_peak_kw"].reshape(4, 20)
+    fullest_kw = placed.summary["row_power_peak_kw"]
+    assert racks_kw.sum(axis=1).mean() <= fullest_kw <= racks_kw.sum(axis=1).max() * (1 + 1e-9)
+    assert 0.1 < cut < 0.3
+    assert peak_cut(config, placed, "thermal") == 0.0
+
+
+def test_the_peak_of_rows_needs_rows(tmp_path):
+    config = short("rack.racks_per_row=null", "rack.row_kw=null")
+    run.execute(config, tmp_path)
+    with pytest.raises(ConfigError, match="racks_per_row"):
+        peak_cut(config, Run.open(tmp_path), "pack")
 
 
 def test_unrelated_sizes_and_run_times_multiply():
