@@ -87,12 +87,9 @@ def test_unknown_currency_is_refused_with_the_known_ones():
 def test_owning_breaks_even_where_its_cost_at_that_use_is_the_rent():
     own = prices(rent_per_gpu_hour=2.0)
     costs = own.costs(own.capital(8, 6500.0), 8760.0, 3000.0, 0.0, "CNY")
-    at_full_use = costs.per_gpu_hour(8 * 8760.0)
-    used = own.break_even_fraction(at_full_use, "CNY")
-    assert costs.per_gpu_hour(used * 8 * 8760) == pytest.approx(2.0 * 7.0)
+    used = costs.per_gpu_hour(8 * 8760.0) / (2.0 * 7.0)
     assert costs.total == pytest.approx(own.rent(used * 8 * 8760, "CNY"))
     assert prices().rent(100.0, "CNY") is None
-    assert prices().break_even_fraction(at_full_use, "CNY") is None
 
 
 def test_impossible_arguments_are_refused():

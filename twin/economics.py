@@ -168,13 +168,3 @@ class Economics:
         if self.rent_per_gpu_hour is None:
             return None
         return gpu_hours * self.rent_per_gpu_hour * self.exchange(currency)
-
-    def break_even_fraction(self, cost_at_full_use: float, currency: str) -> float | None:
-        """Return the allocated fraction from which owning is cheaper than renting.
-
-        *cost_at_full_use* is per available GPU-hour in *currency*; None where no rent
-        is known. Above 1 renting is cheaper at any use.
-        """
-        if self.rent_per_gpu_hour is None:
-            return None
-        return cost_at_full_use / (self.rent_per_gpu_hour * self.exchange(currency))

@@ -113,7 +113,6 @@ def test_every_design_rides_through_a_ten_second_outage_or_says_it_does_not(read
         assert feed.fed_fraction("mechanical") == 0.0, name
         assert run.unserved_j == 0.0
     direct = ready("direct")
-    assert direct.backed_fraction("it") == 0.0
     direct.set_available("utility", 0)
     assert direct.fed_fraction("it") == 0.0
 

@@ -150,11 +150,11 @@ def _total(totals: Totals, columns: dict, n: int, beat_s: float) -> None:
 
     totals.seconds = n * beat_s
     totals.it_j, totals.server_j = joules("it_power_w"), joules("server_power_w")
-    totals.fan_j, totals.network_j = joules("server_fan_power_w"), joules("network_power_w")
+    totals.fan_j = joules("server_fan_power_w")
     totals.storage_j, totals.loss_j = joules("storage_power_w"), joules("loss_power_w")
     totals.it_loss_j, totals.cooling_j = 0.9 * totals.loss_j, joules("cooling_power_w")
     totals.aux_j, totals.facility_j = joules("aux_power_w"), joules("facility_power_w")
-    totals.utility_j, totals.water_kg = totals.facility_j, joules("water_kg_per_s")
+    totals.water_kg = joules("water_kg_per_s")
     totals.carbon_kg = joules("carbon_kg_per_s")
     totals.cost = float((columns["price_per_kwh"] * columns["facility_power_w"]).sum()) / 6e4
     totals.it_peak_w = float(columns["it_power_w"].max())

@@ -31,8 +31,6 @@ Floats = NDArray[np.float64]
 Row = dict[str, str]
 Numbered = Iterator[tuple[int, Row]]
 
-NAMED = 20
-"""Rows left out that are named one by one; all are counted."""
 EPOCH = datetime(1970, 1, 1)
 
 

@@ -48,7 +48,7 @@ def build(library: Library, launcher: Launcher, hosts: Sequence[str] = LOCAL) ->
     _table(app, library)
     _trade_off(app, library)
     _over_time(app, library)
-    _new_run(app, library, launcher)
+    _new_run(app, launcher)
     return app
 
 
@@ -295,7 +295,7 @@ def _view(view: dict[str, Any] | None, origin: datetime) -> tuple[float, float] 
     return (at[0] - origin).total_seconds(), (at[1] - origin).total_seconds()
 
 
-def _new_run(app: Dash, library: Library, launcher: Launcher) -> None:
+def _new_run(app: Dash, launcher: Launcher) -> None:
     @app.callback(Output("question", "children"), Input("scenario", "value"))
     def question(scenario: str | None) -> str:
         path = catalogue.scenario_files().get(scenario or "")

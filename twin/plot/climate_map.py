@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
     from matplotlib.figure import Figure
 
-MONTHS = "JFMAMJJASOND"
 STRIP = 0.36
 """Share of a cell that its twelve months take."""
 GAP, LINE = 0.07, 0.025

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,18 +35,22 @@ def draw(run: Run, folder: Path) -> Path | None:
     """Draw price, carbon, the meter and the battery; None where nothing of it ever changes."""
     series = run.series(COLUMNS)
     sunny = bool(np.nanmax(series["pv_power_w"], initial=0.0) > 0.0)
-    prices = [_price] if _varies(series["price_per_kwh"]) else []
-    others = [_carbon] if _varies(_carbon_kg_per_kwh(series)) else []
-    others += [_battery] if _varies(series["battery_j"]) else []
-    if not (prices or others or sunny):
+    panels: list[Callable[[Axes, style.Floats, Columns], None]] = [_meter]
+    if _varies(series["price_per_kwh"]):
+        currency = str(run.summary.get("currency") or "money")
+        panels.insert(0, partial(_price, currency=currency))
+    if _varies(_carbon_kg_per_kwh(series)):
+        panels.append(_carbon)
+    if _varies(series["battery_j"]):
+        panels.append(_battery)
+    if panels == [_meter] and not sunny:
         return None
-    panels = [*prices, _meter, *others]
     x = style.days(run, series["at_s"])
     height = 1.0 + HEIGHT * len(panels)
     figure = style.new_figure(11.0, height)
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for panel, draw_panel in zip(axes, panels, strict=True):
-        draw_panel(panel, x, series, str(run.summary.get("currency") or "money"))
+        draw_panel(panel, x, series)
     axes[0].set_title(_title(run), loc="left", fontsize=12, fontweight="bold", color=style.INK)
     style.time_axis(axes[-1], run, float(series["at_s"][0]), style.length_s(run))
     return style.save(figure, folder, "electricity")
@@ -76,7 +82,7 @@ def _price(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
     style.legend(axes)
 
 
-def _meter(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
+def _meter(axes: Axes, x: style.Floats, series: Columns) -> None:
     for name, colour, label in (
         ("facility_power_w", "server", "consumption"),
         ("utility_power_w", "facility", "at the meter"),
@@ -90,7 +96,7 @@ def _meter(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
     style.legend(axes)
 
 
-def _battery(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
+def _battery(axes: Axes, x: style.Floats, series: Columns) -> None:
     stored = series["battery_j"] / JOULES_PER_KWH
     style.line(axes, x, stored, style.COLOURS["cooling"], "in batteries")
     axes.set_ylim(bottom=0.0)
@@ -98,7 +104,7 @@ def _battery(axes: Axes, x: style.Floats, series: Columns, currency: str) -> Non
     style.legend(axes)
 
 
-def _carbon(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
+def _carbon(axes: Axes, x: style.Floats, series: Columns) -> None:
     style.line(axes, x, _carbon_kg_per_kwh(series), style.COLOURS["aux"], "grid carbon")
     axes.set_ylim(bottom=0.0)
     style.dress(axes, "kg/kWh")

@@ -302,11 +302,6 @@ class Feed(PowerFeed):
         """Return the part of a kind of load whose supply has voltage now, 0-1."""
         return sum((self._ordered[i].share for i, _ in self._routes.sinks[load]), 0.0)
 
-    def backed_fraction(self, load: Load) -> float:
-        """Return the part of a kind of load that a battery would carry if all else failed."""
-        backed = [i for i, _ in self._routes.sinks[load] if self._backed(i)]
-        return sum((self._ordered[i].share for i in backed), 0.0)
-
     def rack_groups(self) -> list[tuple[str, float, bool]]:
         """Return (name, share of the IT load, whether it has voltage) of each rack group."""
         return [
@@ -659,12 +654,6 @@ class Feed(PowerFeed):
             min(e.design_loading * needed[i] * self._unit_w[i], self._routes.rated_w[i])
             for i, e in enumerate(ordered)
         ]
-
-    def _backed(self, i: int) -> bool:
-        """Return whether element *i* or one it hangs on has a battery with charge."""
-        if not (self._supply.empty[i] or self._supply.bypassed[i]):
-            return True
-        return any(self._backed(j) for j, _ in self._supply.draws(i))
 
     def _find(self, element: str) -> int:
         known = element in self._index

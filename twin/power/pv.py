@@ -21,7 +21,6 @@ from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
 
-STANDARD_W_PER_M2 = 1000.0
 CALM_M_PER_S = 1.0
 """Wind where none is known: the value at which module temperature is usually quoted."""
 

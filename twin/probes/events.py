@@ -15,12 +15,3 @@ def seconds_between(run: Run, first: str, then: str) -> float:
             raise ConfigError(f"{kind}: no such event in this run; {suggest(kind, set(kinds))}")
     at_s = events["at_s"]
     return float(at_s[kinds.index(then)] - at_s[kinds.index(first)])
-
-
-def day_of_first(run: Run, kind: str) -> float:
-    """Return when an event of one kind first happened, since the start of the run [days]."""
-    events = run.events()
-    kinds = events["kind"].tolist()
-    if kind not in kinds:
-        raise ConfigError(f"{kind}: no such event in this run; {suggest(kind, set(kinds))}")
-    return float(events["at_s"][kinds.index(kind)]) / 86400.0

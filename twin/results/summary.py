@@ -44,9 +44,6 @@ class Totals:
     server_j: float = 0.0
     fan_j: float = 0.0
     """Fans inside servers, part of ``server_j``. [J]"""
-    psu_loss_j: float = 0.0
-    """Server power supply losses where the model tells them apart, part of ``server_j``. [J]"""
-    network_j: float = 0.0
     storage_j: float = 0.0
     storage_read_bytes: float = 0.0
     storage_written_bytes: float = 0.0
@@ -58,7 +55,6 @@ class Totals:
     """``cooling_j`` by component. [J]"""
     aux_j: float = 0.0
     facility_j: float = 0.0
-    utility_j: float = 0.0
     pv_j: float | None = None
     generator_j: float | None = None
     reused_j: float = 0.0
@@ -191,7 +187,7 @@ def _energies(t: Totals, facts: Facts) -> Summary:
 def _ratios(t: Totals) -> Summary:
     return {
         "pue": metrics.pue(t.facility_j, t.it_j),
-        "tue": metrics.tue(t.facility_j, t.it_j, t.fan_j, t.psu_loss_j),
+        "tue": metrics.tue(t.facility_j, t.it_j, t.fan_j),
         "ppue_cooling": metrics.ppue(t.cooling_j, t.it_j),
         "ppue_power": metrics.ppue(t.loss_j, t.it_j),
         "wue_l_per_kwh": metrics.wue_l_per_kwh(t.water_kg, t.it_j),
