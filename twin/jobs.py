@@ -1,8 +1,9 @@
 """The life of a job: it arrives, waits, runs at a rate that may change, ends or is stopped.
 
-One SimPy process brings the arrivals, one lives each running job, one drives each
-service. What they know lives in the :class:`~twin.records.Job` and in the
-:class:`Dispatcher`, never in a generator.
+One SimPy process brings the arrivals and one drives each service; a running job has one
+event ahead of it, its end, put off or brought forward whenever its rate changes. What they
+know lives in the :class:`~twin.records.Job` and in the :class:`Dispatcher`, never in a
+generator.
 """
 
 from __future__ import annotations
@@ -222,7 +223,6 @@ class Dispatcher:
         self._leaf_of = leaf_of.__getitem__
         self.gangs = Gangs(fabric)
         """Running jobs that communicate over the fabric."""
-        self._group_of = fabric.group_of()
         self._share_every_s = share_every_s
         self._shared_at_s = 0.0  # next, or last
         self._cut_off: set[int] = set()
@@ -369,7 +369,7 @@ class Dispatcher:
             self._transfer(job, 1.0)
         job.rate = self._rate(job)
         if finite:
-            job.process = self.env.process(self._life(job))
+            self._await(job)
         else:
             self._serving_counts(job, 1.0)
 
@@ -387,16 +387,7 @@ class Dispatcher:
         spans.gang_leaves += leaves
         if not job.comm_fraction or (leaves == 1 and self.fabric.servers_joined() > 1):
             return 1.0
-        by_group: dict[int, float] = {}
-        group_of = self._group_of
-        for server in placement.whole:
-            group = group_of[server]
-            by_group[group] = by_group.get(group, 0.0) + 1.0
-        if placement.part_gpus:
-            group = group_of[placement.part_server]
-            part = placement.part_gpus / placement.per_server_gpus
-            by_group[group] = by_group.get(group, 0.0) + part
-        factor = self.gangs.join(job, job.comm_fraction, leaves, by_group)
+        factor = self.gangs.join(job, job.comm_fraction, leaves, placement)
         self._share_soon()
         return factor
 
@@ -411,7 +402,8 @@ class Dispatcher:
         if self._watch is not None:
             self._watch(job, gpus, now_s)
         tally.allocated_gpus += gpus
-        tally.active_gpus += gpus * _mean_activity(job) * self._activity_factor
+        activity = job.activity if job.duty >= 1.0 else _mean_activity(job)
+        tally.active_gpus += gpus * activity * self._activity_factor
         if not tally.running:
             tally.active_gpus = 0.0  # sums of activities leave a rounding rest
         tally.busy_servers = self.cluster.busy_servers()
@@ -425,26 +417,30 @@ class Dispatcher:
         share = _high_share(job)
         return share * high + (1.0 - share) * drive(job.low_activity * factor)
 
-    def _life(self, job: Job) -> Life:
-        """Work falls at the present rate until none is left; a new rate starts the wait anew."""
-        while True:
-            try:
-                yield self.env.timeout(self._wait_s(job))
-            except simpy.Interrupt:
-                if job.process is not self.env.active_process:
-                    return  # stopped; another process may live it later
-                continue
-            if job.rate > 0.0:
-                break
-            self.settle(job)  # the restart is over, or the last checkpoint written
-            if job in self.leaving:
-                job.process = None
-                self._put_back(job, job.work_s - job.remaining_s)
-                self.dispatch()
-                return
-            job.rate = self._rate(job)
-        job.process = None
-        self._finish(job)
+    def _await(self, job: Job) -> None:
+        """Wait anew for what *job* does next by itself; whoever changes its rate says so here."""
+        if job.due is not None:
+            job.due.callbacks.clear()
+        wait_s = self._wait_s(job)
+        if wait_s == inf:
+            job.due = None
+            return
+        job.due = self.env.timeout(wait_s)
+        job.due.callbacks.append(partial(self._go_on, job))
+
+    def _go_on(self, job: Job, _: simpy.Event) -> None:
+        """Work falls at the present rate until none is left, or the job starts to work again."""
+        job.due = None
+        if job.rate > 0.0:
+            self._finish(job)
+            return
+        self.settle(job)  # the restart is over, or the last checkpoint written
+        if job in self.leaving:
+            self._put_back(job, job.work_s - job.remaining_s)
+            self.dispatch()
+            return
+        job.rate = self._rate(job)
+        self._await(job)
 
     def _wait_s(self, job: Job) -> float:
         """Return how long *job* goes on at its present rate."""
@@ -523,9 +519,11 @@ class Dispatcher:
         useful_gpu_s = gpu_s * job.rate
         self.useful_gpu_s += useful_gpu_s
         percent = 100.0 * self._activity_factor
-        high = _high_share(job)
-        self.activity_gpu_s[round(job.activity * percent)] += high * gpu_s
-        if high < 1.0:
+        if job.duty >= 1.0:
+            self.activity_gpu_s[round(job.activity * percent)] += gpu_s
+        else:
+            high = _high_share(job)
+            self.activity_gpu_s[round(job.activity * percent)] += high * gpu_s
             self.activity_gpu_s[round(job.low_activity * percent)] += (1.0 - high) * gpu_s
         if job.work_s < inf:
             job.remaining_s = max(0.0, job.remaining_s - job.rate * passed_s)
@@ -556,7 +554,7 @@ class Dispatcher:
         leaves = self.running[job] = (job.ready_at_s, entry[1], job)
         insort(self._ends, leaves)
         self.changes += 1
-        job.process.interrupt()
+        self._await(job)
 
     def stop(self, job: Job) -> None:
         """Take a running job off its GPUs; what it did since its last checkpoint is lost."""
@@ -567,11 +565,11 @@ class Dispatcher:
         self._put_back(job, job.saved_s + kept_s)
 
     def _halt(self, job: Job) -> None:
-        """Let nobody live *job* any longer."""
+        """Let *job* do nothing more by itself."""
         self.settle(job)
-        process, job.process = job.process, None
-        if process is not None:
-            process.interrupt()
+        if job.due is not None:
+            job.due.callbacks.clear()
+            job.due = None
 
     def _put_back(self, job: Job, kept_s: float) -> None:
         """Take *job* off its GPUs and let it queue again with *kept_s* of its work done."""
@@ -616,19 +614,23 @@ class Dispatcher:
             if rate != job.rate:
                 self.settle(job)
                 job.rate = rate
-                if job.process is not None:
-                    job.process.interrupt()
+                if job.work_s < inf:
+                    self._await(job)
 
     def _transfer(self, job: Job, sign: float) -> None:
         """Let *job* use the storage (+1) or no longer (-1); where it is short, users slow down."""
         moved, storage = self.moved, self.storage
-        reading = moved.reading = max(0.0, moved.reading + sign * job.read_bytes_per_s)
-        writing = moved.writing = max(0.0, moved.writing + sign * job.write_bytes_per_s)
+        reading = moved.reading + sign * job.read_bytes_per_s
+        writing = moved.writing + sign * job.write_bytes_per_s
+        if sign < 0.0:  # differences leave a rounding rest
+            reading, writing = max(0.0, reading), max(0.0, writing)
+        moved.reading, moved.writing = reading, writing
         self.tally.storage_w = storage.power_w(reading, writing)
-        if job.burst_bytes_per_s and sign > 0.0:
-            moved.bursting[job] = None
-        elif job.burst_bytes_per_s:
-            del moved.bursting[job]
+        if job.burst_bytes_per_s:
+            if sign > 0.0:
+                moved.bursting[job] = None
+            else:
+                del moved.bursting[job]
         self._share_storage(reading, writing)
 
     def _share_storage(self, reading: float, writing: float) -> None:

@@ -124,8 +124,8 @@ class Job:
     server_fan_w: float = 0.0
     network_factor: float = 1.0
     """Rate factor that its placement leaves, 0-1. [-]"""
-    process: Any = None
-    """The SimPy process that lives its time on GPUs."""
+    due: Any = None
+    """The SimPy event at which it ends, or works again, where nothing changes before."""
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """What a gang loses on a fabric: alone by closed form, beside others never above capacity."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from twin.network.gangs import Gangs
 from twin.network.nvl_domain import NvlDomain
 from twin.network.torus import Torus, torus_stretch
 from twin.physics.sharing import max_min_rates, spanning_rate
+from twin.records import Placement
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "network"
 KINDS = {
@@ -34,12 +36,14 @@ def load(name, servers, **changes):
 
 
 def seat(fabric, servers):
-    """Return (leaves, servers by group) of a job on these servers."""
-    leaf_of, group_of = fabric.leaf_of(), fabric.group_of()
-    groups = {}
-    for server in servers:
-        groups[group_of[server]] = groups.get(group_of[server], 0.0) + 1.0
-    return len({leaf_of[server] for server in servers}), groups
+    """Return (leaves, placement) of a job on these servers."""
+    leaf_of = fabric.leaf_of()
+    return len({leaf_of[server] for server in servers}), Placement(list(servers), 8)
+
+
+def by_group(fabric, servers):
+    """Return how many of these servers hang on each group."""
+    return Counter(map(fabric.group_of().__getitem__, servers))
 
 
 def alone(fabric, comm, servers):
@@ -147,9 +151,9 @@ def test_no_link_ever_carries_more_than_it_can_and_rates_are_max_min_fair(crowd,
     gangs, factors, there = Gangs(fabric), {}, {}
     for number, (servers, comm) in enumerate(members):
         one = job(str(number), 0, 8, 1)
-        leaves, groups = seat(fabric, servers)
-        factors[one] = gangs.join(one, comm, leaves, groups)
-        there[one] = (comm, leaves, groups)
+        leaves, placement = seat(fabric, servers)
+        factors[one] = gangs.join(one, comm, leaves, placement)
+        there[one] = (comm, leaves, placement)
         if chance.random() < 0.2:
             gone = chance.choice(list(there))
             gangs.leave(gone)
@@ -161,15 +165,15 @@ def test_no_link_ever_carries_more_than_it_can_and_rates_are_max_min_fair(crowd,
     factors |= gangs.rewire()
     capacity, used = fabric.capacity(), {}
     flows = []
-    for one, (comm, leaves, groups) in there.items():
+    for one, (comm, leaves, placement) in there.items():
         assert 0.0 <= factors[one] <= 1.0
         share = comm * (1.0 - 1.0 / leaves)
-        route = fabric.route(groups) if leaves > 1 else {}
+        route = fabric.route(by_group(fabric, placement.whole)) if leaves > 1 else {}
         for link, load in route.items():
             used[link] = used.get(link, 0.0) + share * load * factors[one]
         if how == "interleaved" and leaves > 1:
             single = Gangs(fabric)
-            single.join(one, comm, leaves, groups)
+            single.join(one, comm, leaves, placement)
             most = single.rewire()[one]
             assert factors[one] <= most * (1 + 1e-9)
             flows.append((one, {link: share * load for link, load in route.items()}, most))
@@ -184,7 +188,7 @@ def test_two_jobs_in_step_share_the_uplinks_of_a_leaf_by_hand():
     fabric = load("fat_tree_oversubscribed", 14, contention="in_step")
     gangs = Gangs(fabric)
     pair = [job("a", 0, 8, 1), job("b", 0, 8, 1)]
-    first = [gangs.join(each, 0.4, 2, {0: 2.0, 1: 2.0}) for each in pair]
+    first = [gangs.join(each, 0.4, *seat(fabric, [0, 1, 7, 8])) for each in pair]
     assert first == pytest.approx([1 / (1 + 0.2 * (2 / 0.8 - 1))] * 2)
     assert list(gangs.share().values()) == pytest.approx([1 / (1 + 0.2 * (4 / 0.8 - 1))] * 2)
     gangs.leave(pair[0])
@@ -196,7 +200,7 @@ def test_interleaved_jobs_share_only_what_their_mean_loads_exceed():
     fabric = load("fat_tree_oversubscribed", 14)
     gangs = Gangs(fabric)
     pair = [job("a", 0, 8, 1), job("b", 0, 8, 1)]
-    first = [gangs.join(each, 1.0, 2, {0: 3.0, 1: 3.0}) for each in pair]
+    first = [gangs.join(each, 1.0, *seat(fabric, [0, 1, 2, 7, 8, 9])) for each in pair]
     assert first == pytest.approx([1 / (1 + 0.5 * (3 / 0.8 - 1))] * 2)
     assert list(gangs.share().values()) == pytest.approx([6.4 / (2 * 24 * 0.5)] * 2)
 
@@ -328,6 +332,25 @@ def test_ample_links_need_no_account_of_who_is_on_them(servers, rows, gone, lost
         assert light.rewire() == pytest.approx(heavy.rewire())
 
 
+@pytest.mark.parametrize("servers", [200, 3000])  # two tiers, and three
+@pytest.mark.parametrize("oversubscription", [1.0, 3.0])
+@given(places=st.sets(st.integers(0, 199), min_size=2), comm=st.floats(0.01, 0.9))
+@settings(max_examples=60, deadline=None)
+def test_no_link_holds_a_gang_of_the_free_size(servers, oversubscription, places, comm):
+    """Wherever it sits, its route leaves it line share; so its factor needs no route."""
+    fabric = load("fat_tree", servers, oversubscription=oversubscription)
+    seats = sorted(place * servers // 200 for place in places)
+    size = int(min(fabric.free_size(), len(seats)))
+    assert size >= min(len(seats), 6)
+    for chosen in (seats[:size], seats[-size:]):
+        capacity, route = fabric.capacity(), fabric.route(by_group(fabric, chosen))
+        most = min([1.0, *(capacity[link] / load for link, load in route.items())])
+        assert most >= fabric.line_share * (1.0 - 1e-12)
+        leaves, placement = seat(fabric, chosen)
+        factor = Gangs(fabric).join(job("one", 0, 8, 1), comm, leaves, placement)
+        assert factor == spanning_rate(comm, leaves, 1.0 / fabric.line_share)
+
+
 # ---- what links carried ----
 
 
@@ -340,7 +363,7 @@ def test_links_tell_what_was_sent_over_them_by_hand():
     """16 of 32 ports cross at line rate for 0.4 / 2 of 500 s of work, in a run of 1,000 s."""
     fabric = load("fat_tree_oversubscribed", 14)
     gangs, one = Gangs(fabric), job("one", 0, 8, 1)
-    gangs.join(one, 0.4, 2, {0: 2.0, 1: 2.0})
+    gangs.join(one, 0.4, *seat(fabric, [0, 1, 7, 8]))
     work(gangs, one, 500.0)
     leaf = gangs.link_loads(1000.0)["leaf"]
     assert leaf["capacity_bytes_per_s"] == [8 * 50e9 * 0.8] * 2
@@ -353,7 +376,7 @@ def test_links_tell_what_was_sent_over_them_by_hand():
 def test_who_is_still_there_counts_too():
     fabric = load("fat_tree", 96)
     gangs, one = Gangs(fabric), job("one", 0, 8, 1)
-    gangs.join(one, 0.4, 2, {0: 2.0, 1: 2.0})
+    gangs.join(one, 0.4, *seat(fabric, [0, 1, 32, 33]))
     one.worked_s = 500.0
     running = gangs.link_loads(1000.0)
     gangs.leave(one)
@@ -374,7 +397,7 @@ def test_a_link_that_two_jobs_want_in_full_is_contended():
     fabric = load("fat_tree_oversubscribed", 21)
     gangs = Gangs(fabric)
     for name in "ab":
-        gangs.join(job(name, 0, 8, 1), 1.0, 2, {0: 3.0, 1: 3.0})
+        gangs.join(job(name, 0, 8, 1), 1.0, *seat(fabric, [0, 1, 2, 7, 8, 9]))
     leaf = gangs.link_loads(1.0)["leaf"]
     assert leaf["contended"] == [True, True, False]
     assert leaf["demand_peak_fraction"][0] > 1.0
@@ -384,8 +407,8 @@ def test_a_link_that_two_jobs_want_in_full_is_contended():
 def test_what_was_contended_before_a_repair_stays_told():
     fabric = load("fat_tree_oversubscribed", 14)
     gangs, one = Gangs(fabric), job("one", 0, 8, 1)
-    gangs.join(one, 1.0, 2, {0: 3.0, 1: 3.0})
-    gangs.join(job("two", 0, 8, 1), 1.0, 2, {0: 3.0, 1: 3.0})
+    gangs.join(one, 1.0, *seat(fabric, [0, 1, 2, 7, 8, 9]))
+    gangs.join(job("two", 0, 8, 1), 1.0, *seat(fabric, [3, 4, 5, 10, 11, 12]))
     before = gangs.link_loads(1.0)["leaf"]
     fabric.set_broken("link", [0])
     gangs.rewire()

@@ -89,6 +89,13 @@ class Fabric(Component):
         """
         return {}
 
+    def free_size(self) -> float:
+        """Return up to how many servers no link of a whole fabric holds a gang that is alone.
+
+        It gets :attr:`line_share` wherever it sits. 0 where nobody says.
+        """
+        return 0.0
+
     @abstractmethod
     def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
         """Return what a job puts on each link while it communicates at line rate [B/s].

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Annotated, Any, Literal
 
 import networkx as nx
@@ -299,6 +300,22 @@ class FatTree(Fabric):
                 if plane.cores:
                     found["pod", leaf // half] += line
         return found
+
+    def free_size(self) -> float:
+        r"""Return up to how many servers no link of a whole fabric holds a gang that is alone.
+
+        On a leaf of :math:`n` of its :math:`S` servers it puts :math:`n` line rates, on a pod
+        :math:`n (1 - n/S) / (1 - 1/L) \le 2 n (1 - n/S) \le S/2` of them.
+        """
+        share = self.line_share
+        line, behind = self.server_bytes_per_s() * share, self.behind()
+        sizes = [inf]
+        for link, capacity in self.capacity().items():
+            if link[0] == "pod":
+                sizes.append(2.0 * capacity / line)
+            elif capacity < behind[link] * share * (1.0 - 1e-12):
+                sizes.append(capacity / line)
+        return min(sizes)
 
     def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
         """Return what a job puts on each link while it communicates at line rate [B/s]."""

@@ -29,13 +29,13 @@ changes rates are exact.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from twin.network.base import Fabric, Link
 from twin.network.shared_links import SharedLinks
 from twin.physics.sharing import spanning_rate
-from twin.records import Job
+from twin.records import Job, Placement
 
 
 @dataclass(slots=True)
@@ -44,10 +44,9 @@ class Gang:
 
     comm_fraction: float
     leaves: int
-    servers: Mapping[int, float]
-    """Servers it has on each group of the fabric."""
-    route: Mapping[Link, float] = field(default_factory=dict)
-    """What it puts on each link while it communicates at line rate. [B/s]"""
+    placement: Placement
+    route: Mapping[Link, float] | None = None
+    """What it puts on each link while it communicates at line rate; None: nobody asked. [B/s]"""
     inside: float = 1.0
     """Rate of what stays on a leaf, over line rate. [-]"""
     factor: float = 1.0
@@ -77,6 +76,11 @@ class Gangs:
         """Unhidden part of a step up to which whole links carry all gangs there can be."""
         self._watched = self._ample == 0.0
         """Whether links are kept account of; where they are ample nobody needs to."""
+        self._unheld = fabric.free_size() - 1.0
+        """Whole servers up to which a gang gets line share on whole links, and part of one more."""
+        self._alone: dict[tuple[float, int], float] = {}
+        """Rate factors of such gangs, by communication and leaves."""
+        self._group_of = fabric.group_of()
 
     def __contains__(self, job: Job) -> bool:
         return job in self._gangs
@@ -86,27 +90,33 @@ class Gangs:
         """Whether rates may be others since a gang came or went."""
         return self._links.stale
 
-    def join(
-        self, job: Job, comm_fraction: float, leaves: int, servers: Mapping[int, float]
-    ) -> float:
+    def join(self, job: Job, comm_fraction: float, leaves: int, placement: Placement) -> float:
         """Let a gang communicate; return its rate factor 0-1, until the next :meth:`share`.
 
         It is at first taken to be alone.
         """
-        gang = self._gangs[job] = Gang(comm_fraction, leaves, servers)
-        if self._watched or comm_fraction <= self._ample:
+        gang = self._gangs[job] = Gang(comm_fraction, leaves, placement)
+        if self._watched:
             self._enter(job, gang)
-        else:
+        elif comm_fraction > self._ample:
             self._watched = True
             for each, other in self._gangs.items():
                 self._enter(each, other)
+        elif len(placement.whole) <= self._unheld:  # the usual case
+            factor = self._alone.get((comm_fraction, leaves))
+            if factor is None:
+                factor = self._factor(gang, self._line_share)
+                self._alone[comm_fraction, leaves] = factor
+            gang.factor = factor
+        else:
+            self._enter(job, gang)
         return gang.factor
 
     def leave(self, job: Job) -> None:
         """Let a gang communicate no more, if it did."""
         gang = self._gangs.pop(job, None)
         if gang is not None and gang.leaves > 1:
-            _send(self._sent, gang, job.worked_s)
+            self._send(self._sent, gang, job.worked_s)
             if self._watched:
                 self._links.leave(job)
 
@@ -143,7 +153,7 @@ class Gangs:
         """
         sent, links = dict(self._sent), self._links
         for job, gang in self._gangs.items():
-            _send(sent, gang, job.worked_s)
+            self._send(sent, gang, job.worked_s)
         known = self._watched or any(links.most.values())
         found: dict[str, dict[str, list[Any]]] = {}
         for link, whole in self._capacity.items():
@@ -158,18 +168,20 @@ class Gangs:
 
     def _enter(self, job: Job, gang: Gang) -> None:
         """Work out what a gang has alone, and put it on its links."""
+        servers = self._servers(gang.placement)
         ports = 1.0
         if not self._whole:
-            ports = min(map(self.fabric.port_share, gang.servers))
+            ports = min(map(self.fabric.port_share, servers))
         joined = self.fabric.servers_joined() > 1
         gang.inside = 1.0 if joined else ports
-        most = self._line_share * ports
+        alone = self._line_share * ports
         if gang.leaves == 1:
-            gang.factor = self._factor(gang, most)
+            gang.factor = self._factor(gang, alone)
             return
-        capacity = self._links.capacity
-        route = gang.route = self.fabric.route(gang.servers)
-        alone = min([most, *(capacity[link] / load for link, load in route.items())])
+        route = gang.route = self.fabric.route(servers)
+        if not self._whole or len(gang.placement.whole) > self._unheld:
+            capacity = self._links.capacity
+            alone = min([alone, *(capacity[link] / load for link, load in route.items())])
         gang.factor = self._factor(gang, alone)
         if not self._watched:
             return
@@ -178,6 +190,29 @@ class Gangs:
         else:
             share = gang.comm_fraction * (1.0 - 1.0 / gang.leaves)
             self._links.join(job, {link: load * share for link, load in route.items()}, gang.factor)
+
+    def _send(self, sent: dict[Link, float], gang: Gang, worked_s: float) -> None:
+        """Add what *gang* put on its links while it did so much work."""
+        if gang.leaves > 1:
+            route = gang.route
+            if route is None:
+                route = self.fabric.route(self._servers(gang.placement))
+            seconds = gang.comm_fraction * (1.0 - 1.0 / gang.leaves) * worked_s
+            for link, load in route.items():
+                sent[link] += load * seconds
+
+    def _servers(self, placement: Placement) -> dict[int, float]:
+        """Return the servers of a gang by group of the fabric; one held in part counts as much."""
+        group_of = self._group_of
+        servers: dict[int, float] = {}
+        for server in placement.whole:
+            group = group_of[server]
+            servers[group] = servers.get(group, 0.0) + 1.0
+        if placement.part_gpus:
+            group = group_of[placement.part_server]
+            part = placement.part_gpus / placement.per_server_gpus
+            servers[group] = servers.get(group, 0.0) + part
+        return servers
 
     def _factor(self, gang: Gang, line_share: float) -> float:
         """Return the rate of a gang whose traffic between leaves gets *line_share* of line rate."""
@@ -190,14 +225,6 @@ class Gangs:
             slowed = gang.comm_fraction / gang.leaves * (1.0 / gang.inside - 1.0)
             rate = 1.0 / (1.0 / rate + slowed)
         return rate
-
-
-def _send(sent: dict[Link, float], gang: Gang, worked_s: float) -> None:
-    """Add what *gang* put on its links while it did so much work."""
-    if gang.route:
-        seconds = gang.comm_fraction * (1.0 - 1.0 / gang.leaves) * worked_s
-        for link, load in gang.route.items():
-            sent[link] += load * seconds
 
 
 def _ample(fabric: Fabric) -> float:

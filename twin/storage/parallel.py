@@ -126,9 +126,9 @@ class ParallelStorage(Storage):
 
     def load(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
         """Return the time the nodes would need over the time there is, above 1 if too much [-]."""
-        read_bytes_per_s = min(read_bytes_per_s, self._bandwidth_bytes_per_s)
-        written = write_bytes_per_s / self.write_bytes_per_s
-        return read_bytes_per_s / self.stream_bytes_per_s + written
+        most = self._bandwidth_bytes_per_s
+        read = read_bytes_per_s if read_bytes_per_s < most else most
+        return read / self.stream_bytes_per_s + write_bytes_per_s / self.write_bytes_per_s
 
     def shares(self, read_bytes_per_s: float, write_bytes_per_s: float) -> tuple[float, float]:
         """Return the fractions 0-1 of their demand that readers and writers get."""
