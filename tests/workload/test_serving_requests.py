@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from twin.errors import ConfigError, InputFileError
+from twin.workload.lengths import read_length_windows
 from twin.workload.requests import (
     RateLayout,
     RequestColumns,
@@ -160,3 +161,31 @@ def test_rates_that_cannot_be_used_are_refused_by_line(tmp_path, context, rows, 
     path.write_text("t,rate\n" + rows, encoding="utf-8")
     with pytest.raises(InputFileError, match=why):
         read_rates(str(path), RateLayout("t", "rate", 600), context(days=1 / 48), "workload")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("nothing", "json: no JSON object"),
+        ("[]", "holds no windows"),
+        ('{"0": {"input_tokens": "{1: 1.0}"}}', "window 0: must hold input_tokens and output"),
+        ('{"noon": {"input_tokens": "{}", "output_tokens": "{}"}}', "window noon: must hold"),
+        ('{"0": {"input_tokens": "exit()", "output_tokens": "{}"}}', "window 0: must hold"),
+    ],
+)
+def test_lengths_that_are_none_are_refused_by_window(tmp_path, text, why):
+    path = tmp_path / "lengths.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputFileError, match=why):
+        read_length_windows(path)
+
+
+def test_windows_of_lengths_come_in_order_with_their_means(tmp_path):
+    path = tmp_path / "lengths.json"
+    window = {"input_tokens": "{10: 0.5, 30: 0.5}", "output_tokens": "{4: 1.0}"}
+    idle = {"input_tokens": "{}", "output_tokens": "{}"}
+    path.write_text(json.dumps({"21600": window, "0": idle}), encoding="utf-8")
+    assert [(each.at_s, *each.means()) for each in read_length_windows(path)] == [
+        (0.0, 0.0, 0.0),
+        (21600.0, 20.0, 4.0),
+    ]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.config import NonNegative, Range
+from twin.errors import InputFileError
+from twin.workload.table import open_text
 
 Floats = NDArray[np.float64]
 Tokens = NDArray[np.int64]
@@ -73,3 +78,55 @@ def _quantiles(ordered: Floats, shares: Floats) -> Floats:
     """Return quantiles of *ordered* values; sorted once, they are read in no time."""
     at = shares * len(ordered) - 0.5
     return np.asarray(np.interp(at, np.arange(len(ordered)), ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class LengthWindow:
+    """Measured lengths of prompts and answers in one window; shares add up to 1."""
+
+    at_s: float
+    """Start of the window, from the start of the trace. [s]"""
+    prompt: dict[int, float]
+    """Share of the requests by tokens; empty where none came."""
+    output: dict[int, float]
+
+    def means(self) -> tuple[float, float]:
+        """Return the mean prompt and answer [tokens]; 0 where no request came."""
+        prompt, output = (
+            sum(n * share for n, share in each.items()) for each in (self.prompt, self.output)
+        )
+        return prompt, output
+
+
+def read_length_windows(path: Path) -> list[LengthWindow]:
+    """Return the lengths that ServeGen publishes of a client, in order of their windows.
+
+    A JSON object, plain or gzipped: start of the window in seconds -> ``input_tokens`` and
+    ``output_tokens``, each a text ``{tokens: share, ...}``.
+
+    Raises
+    ------
+    InputFileError
+        If the file cannot be read or is written otherwise, naming the window.
+    """
+    with open_text(path) as file:
+        try:
+            content = json.load(file)
+        except json.JSONDecodeError as error:
+            raise InputFileError(f"{path}: no JSON object: {error}") from None
+    found = []
+    for start, window in content.items() if isinstance(content, dict) else []:
+        try:
+            prompt, output = (
+                {int(n): float(share) for n, share in ast.literal_eval(window[name]).items()}
+                for name in ("input_tokens", "output_tokens")
+            )
+            found.append(LengthWindow(float(start), prompt, output))
+        except (KeyError, TypeError, ValueError, SyntaxError, AttributeError):
+            raise InputFileError(
+                f"{path}: window {start}: must hold input_tokens and output_tokens, each a text "
+                "{tokens: share, ...}"
+            ) from None
+    if not found:
+        raise InputFileError(f"{path}: holds no windows: must be {{start: {{input_tokens: ...}}}}")
+    return sorted(found, key=lambda each: each.at_s)

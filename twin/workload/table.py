@@ -11,6 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.errors import InputFileError
 from twin.units import SECONDS_PER_DAY
 
@@ -81,6 +84,57 @@ def positions(header: Sequence[str], wanted: Mapping[str, str], path: Path) -> d
             f"{path}: {lacks}\ncolumns seen: {', '.join(names)}\nmapping wanted: {mapping}"
         )
     return {what: names.index(column) for what, column in wanted.items()}
+
+
+def read_columns(
+    path: Path, numbers: Sequence[str], words: Sequence[str] = (), delimiter: str = ","
+) -> tuple[NDArray[np.float64], list[list[str]]]:
+    """Return columns of a table that is neither a list of jobs nor of requests.
+
+    For what is published beside a trace: rates, queueing times, sizes over time.
+
+    Parameters
+    ----------
+    path : Path
+        A delimited text file that starts with its column names; plain or gzipped.
+    numbers : sequence of str
+        Names of columns of numbers; an empty field is NaN.
+    words : sequence of str
+        Names of columns to be taken as they are written, such as dates and names.
+    delimiter : str
+        One character, or ``whitespace``.
+
+    Returns
+    -------
+    ndarray of shape (len(numbers), rows), and list of as many lists as *words*
+
+    Raises
+    ------
+    InputFileError
+        If the file cannot be read, lacks a column (it lists those seen), or naming the first
+        line that lacks a field or holds something else than a number.
+    """
+    taken: list[list[float]] = [[] for _ in numbers]
+    said: list[list[str]] = [[] for _ in words]
+    with open_text(path) as file:
+        table = table_rows(file, path, delimiter)
+        wanted = {name: name for name in (*numbers, *words)}
+        at = positions(next(table, (0, []))[1], wanted, path)
+        for line, fields in table:
+            if len(fields) <= max(at.values()):
+                least = max(at.values()) + 1
+                raise InputFileError(f"{path}:{line}: {len(fields)} fields: must be >= {least}")
+            for column, name in zip(taken, numbers, strict=True):
+                text = fields[at[name]].strip()
+                try:
+                    column.append(float(text) if text else np.nan)
+                except ValueError:
+                    raise InputFileError(
+                        f"{path}:{line}: {name}={text!r}: must be a number"
+                    ) from None
+            for texts, name in zip(said, words, strict=True):
+                texts.append(fields[at[name]].strip())
+    return np.array(taken), said
 
 
 def duration_s(text: str, unit_s: float = 1.0) -> float:
