@@ -226,7 +226,8 @@ def test_every_hour_of_a_grid_is_read(shared_data, name):
     quantity, column, rows = GRID[name]
     clock = CLOCKS.get(Path(name).name.rsplit("_", 1)[0])
     file = read_hourly(
-        str(shared_data / name), quantity, column=column, clock=clock, utc_offset_h=1.0, shift_hours=0.0,
+        str(shared_data / name), quantity, column=column,
+        clock=clock, utc_offset_h=1.0, shift_hours=0.0,
     )  # fmt: skip
     assert file.rows == rows
 
