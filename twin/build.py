@@ -184,22 +184,8 @@ def size(design: Design, replication: int = 0) -> None:
         with too few ports, an input file that cannot be used.
     """
     _time(design)
-    facility, server, rack = design.facility, design.gpu, design.rack
-    design.rack_note = rack.fit(server.nameplate_w, design.cooling.rack_limit_w())
-    rack.check(server.nameplate_w)
-    server.place(design.site.altitude_m if design.cooling.liquid_fraction() < 1.0 else 0.0)
-    cluster = design.cluster = Cluster(server, facility.gpus, rack.servers_per_rack)
-    if facility.racks_built and facility.racks_built < cluster.racks:
-        raise ConfigError(
-            f"facility.racks_built={facility.racks_built}: must be 0 or at least the "
-            f"{cluster.racks} racks that {facility.gpus} GPUs fill"
-        )
-    rises_k = rack.rises_k(cluster.racks)
-    if rises_k:
-        cluster.draw_warm(rises_k)
-    design.build_out = build_out(facility.phases, design.start, cluster.racks)
-    with _named("network"):
-        design.network.size(cluster.servers, server.gpus_per_server)
+    _fill_racks(design)
+    facility, server, cluster = design.facility, design.gpu, design.cluster
     with _named("economics"):
         design.economics.exchange(design.site.currency)
     rng = rng_for(design.clock.seed, replication)
@@ -236,6 +222,26 @@ def size(design: Design, replication: int = 0) -> None:
         design.power.know_sun(design.site.sunshine(design.start, design.duration_s, design.weather))
     design.power.seed(rng)
     design.faults.check(machines(design))
+
+
+def _fill_racks(design: Design) -> None:
+    """Put the servers into racks, and the racks on the fabric."""
+    facility, server, rack = design.facility, design.gpu, design.rack
+    design.rack_note = rack.fit(server.nameplate_w, design.cooling.rack_limit_w())
+    rack.check(server.nameplate_w)
+    server.place(design.site.altitude_m if design.cooling.liquid_fraction() < 1.0 else 0.0)
+    cluster = design.cluster = Cluster(server, facility.gpus, rack.servers_per_rack)
+    if facility.racks_built and facility.racks_built < cluster.racks:
+        raise ConfigError(
+            f"facility.racks_built={facility.racks_built}: must be 0 or at least the "
+            f"{cluster.racks} racks that {facility.gpus} GPUs fill"
+        )
+    rises_k = rack.rises_k(cluster.racks)
+    if rises_k:
+        cluster.draw_warm(rises_k)
+    design.build_out = build_out(facility.phases, design.start, cluster.racks)
+    with _named("network"):
+        design.network.size(cluster.servers, server.gpus_per_server)
 
 
 def hardware(design: Design) -> Hardware:
@@ -397,37 +403,25 @@ def _feed_switch(facility: Facility, unit: str, count: int) -> Callable[[float],
 
 
 def assemble(design: Design, recorder: Recorder) -> Facility:
-    """Start the processes of a sized *design* in a new environment."""
+    """Return the facility of a sized *design* in a new environment, its processes started."""
     env = simpy.Environment()
-    dispatcher = Dispatcher(
-        env,
-        design.cluster,
-        design.scheduling,
-        design.network,
-        design.storage,
-        recorder.job,
-        design.clock.heartbeat_s,
-    )
-    plant, feed = design.cooling, design.power
+    dispatcher = _dispatcher(env, design, recorder)
+    feed, plant = design.power, design.cooling
     on_ups = movers_on_ups(design)
+    motors = Motors(
+        plant.set_available,
+        dict.fromkeys(plant.installed(), 1.0),
+        frozenset(mover.unit for mover in on_ups),
+    )
     voltage = Voltage(
         env=env,
         feed=feed,
         dispatcher=dispatcher,
-        motors=Motors(
-            plant.set_available,
-            dict.fromkeys(plant.installed(), 1.0),
-            frozenset(mover.unit for mover in on_ups),
-        ),
+        motors=motors,
         record=recorder.event,
         restart_s=design.facility.restart_minutes * SECONDS_PER_MINUTE,
         reset_s=design.faults.breaker_reset_minutes * SECONDS_PER_MINUTE,
     )
-    dispatcher.signals["price"] = design.grid.price_per_kwh.at
-    dispatcher.signals["carbon"] = design.grid.carbon_kg_per_kwh.at
-    if design.scheduling.asks_every_s < inf:
-        env.process(asking(env, dispatcher, design.scheduling.asks_every_s))
-    rated_w = design.rack.rated_kw * 1000.0
     facility = Facility(
         env=env,
         cluster=design.cluster,
@@ -442,8 +436,35 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         voltage=voltage,
         power_limit=PowerLimit(feed, dispatcher, recorder.event),
         recorder=recorder,
-        racks=RackPower(design.cluster.racks, rated_w, design.rack.racks_per_row),
+        racks=RackPower(
+            design.cluster.racks, design.rack.rated_kw * 1000.0, design.rack.racks_per_row
+        ),
     )
+    _start(design, facility)
+    return facility
+
+
+def _dispatcher(env: simpy.Environment, design: Design, recorder: Recorder) -> Dispatcher:
+    """Return where jobs meet servers, with what its policy must know and be asked."""
+    dispatcher = Dispatcher(
+        env,
+        design.cluster,
+        design.scheduling,
+        design.network,
+        design.storage,
+        recorder.job,
+        design.clock.heartbeat_s,
+    )
+    dispatcher.signals["price"] = design.grid.price_per_kwh.at
+    dispatcher.signals["carbon"] = design.grid.carbon_kg_per_kwh.at
+    if design.scheduling.asks_every_s < inf:
+        env.process(asking(env, dispatcher, design.scheduling.asks_every_s))
+    return dispatcher
+
+
+def _start(design: Design, facility: Facility) -> None:
+    """Start the processes of a facility: its feed, its growth, its faults, its work."""
+    env, dispatcher = facility.env, facility.dispatcher
     env.process(facility.watch_feed())
     if design.build_out is not None:
         env.process(design.build_out.run(env, facility))
@@ -451,12 +472,12 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         dice = design.context.rng("burst")
         env.process(facility.look_closely(design.clock.burst, dice))
     every = units(design, facility)
-    voltage.resets = {
+    facility.voltage.resets = {
         name.removeprefix("power."): unit.reset
         for name, unit in every.items()
         if isinstance(unit, Group) and name.startswith("power.")
     }
-    start(env, design.faults, every, recorder.event, design.context.rng)
+    start(env, design.faults, every, facility.recorder.event, design.context.rng)
     for offer in design.workload.services(design.context):
         env.process(service(env, dispatcher, offer))
     dispatcher.follow = design.workload.chain()
@@ -465,4 +486,3 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
     inlet = design.workload.inlet()
     if inlet is not None:
         env.process(filling(env, dispatcher, inlet))
-    return facility

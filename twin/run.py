@@ -299,6 +299,23 @@ def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
     }
 
 
+def _warnings(design: Design, facility: Facility) -> list[str]:
+    """Return what every part of the facility wants to be known about the run."""
+    report = design.workload.report
+    return [
+        *design.weather.warnings,
+        *design.grid.warnings,
+        *design.power.warnings,
+        *design.cooling.warnings,
+        *([design.rack_note] if design.rack_note else []),
+        *design.storage.warnings(),
+        *design.workload.warnings,
+        *(report.notes if report else []),
+        *burst_warnings(facility.bursts),
+        *design.faults.beyond(design.duration_s / SECONDS_PER_HOUR),
+    ]
+
+
 def run_record(
     design: Design,
     facility: Facility,
@@ -320,18 +337,7 @@ def run_record(
         "wall_s": round(time.perf_counter() - clocks[0], 3),
         "cpu_s": round(time.process_time() - clocks[1], 3),
         "events": events,
-        "warnings": [
-            *design.weather.warnings,
-            *design.grid.warnings,
-            *design.power.warnings,
-            *design.cooling.warnings,
-            *([design.rack_note] if design.rack_note else []),
-            *design.storage.warnings(),
-            *design.workload.warnings,
-            *(report.notes if report else []),
-            *burst_warnings(facility.bursts),
-            *design.faults.beyond(design.duration_s / SECONDS_PER_HOUR),
-        ],
+        "warnings": _warnings(design, facility),
         "weather": design.weather.source,
         "grid": design.grid.sources,
         "workload": asdict(report) if report else None,

@@ -57,8 +57,6 @@ def build(library: Library, launcher: Launcher, hosts: Sequence[str] = LOCAL) ->
 
 def _layout(library: Library) -> html.Div:
     """Return the page as it opens."""
-    figures = [{"label": library.label(name), "value": name} for name in library.figures()]
-    first = [name for name in FIRST if name in library.figures()] or library.figures()[:1]
     columns = [{"label": f"{n} [{key.unit}]", "value": n} for n, key in SERIES.items()][1:]
     return html.Div(
         style=PAGE,
@@ -78,42 +76,41 @@ def _layout(library: Library) -> html.Div:
             ),
             html.Div(id="reports", style=ROW),
             html.H3("Two figures against each other"),
-            html.Div(
-                style=ROW,
-                children=[
-                    _pick("across", figures, first[0] if first else None),
-                    _pick("up", figures, first[-1] if first else None),
-                    _pick("by", [{"label": k, "value": k} for k in library.settings()], None),
-                ],
-            ),
+            html.Div(style=ROW, children=_axes(library)),
             dcc.Graph(id="trade-off", config={"displayModeBar": False}),
             html.H3("Over time"),
             html.Div(style=ROW, children=[_pick("column", columns, "facility_power_w")]),
             dcc.Graph(id="over-time", config={"displayModeBar": False}),
             html.H3("A new run"),
-            html.Div(
-                style=ROW,
-                children=[
-                    _pick(
-                        "scenario",
-                        [{"label": name, "value": name} for name in catalogue.scenario_files()],
-                        "mana_oasis",
-                    ),
-                    dcc.Textarea(
-                        id="changes",
-                        placeholder="one change a line, such as\ncooling=rear_door\n"
-                        "clock.duration_days=2",
-                        style={"width": "360px", "height": "90px"},
-                    ),
-                    html.Button("Start", id="start"),
-                ],
-            ),
+            html.Div(style=ROW, children=_form()),
             html.P(id="question", style=SOFT),
             html.Pre(id="answer", style=WRAPPED),
             html.Div(id="going"),
             dcc.Interval(id="clock", interval=EVERY_MS),
         ],
     )
+
+
+def _axes(library: Library) -> list[html.Label]:
+    """Return the choices of what the trade-off shows."""
+    figures = [{"label": library.label(name), "value": name} for name in library.figures()]
+    first = [name for name in FIRST if name in library.figures()] or library.figures()[:1]
+    return [
+        _pick("across", figures, first[0] if first else None),
+        _pick("up", figures, first[-1] if first else None),
+        _pick("by", [{"label": k, "value": k} for k in library.settings()], None),
+    ]
+
+
+def _form() -> list[Any]:
+    """Return what a new run is started with."""
+    scenarios = [{"label": name, "value": name} for name in catalogue.scenario_files()]
+    changes = dcc.Textarea(
+        id="changes",
+        placeholder="one change a line, such as\ncooling=rear_door\nclock.duration_days=2",
+        style={"width": "360px", "height": "90px"},
+    )
+    return [_pick("scenario", scenarios, "mana_oasis"), changes, html.Button("Start", id="start")]
 
 
 def _pick(name: str, options: list[dict[str, str]], value: str | None) -> html.Label:
