@@ -340,19 +340,17 @@ class Facility:
         if not self.pending:
             return
         rack_w = self.cluster.take_racks()
-        warm = np.array([warm for _, _, warm, _ in self.pending])
+        starts, lengths, warm, values = zip(*self.pending, strict=True)
         if self.pending_warm_w:
             rack_w += np.array(self.pending_warm_w)
             self.pending_warm_w.clear()
-        elif np.any(warm != 1.0):
-            rack_w *= warm[:, None]
-        lengths_s = np.array([dt_s for _, dt_s, _, _ in self.pending])
+        elif any(factor != 1.0 for factor in warm):
+            rack_w *= np.array(warm)[:, None]
+        lengths_s, rows = np.array(lengths), np.array(values)
         self.racks.block(rack_w, lengths_s)
-        fullest_w = rack_w.max(axis=1).tolist()
-        for (at_s, dt_s, _, row), most_w in zip(self.pending, fullest_w, strict=True):
-            row[RACK_POWER_MAX] = most_w
-            self.recorder.beat(at_s, dt_s, row)
-        self._add(lengths_s, np.array([row for _, _, _, row in self.pending]))
+        rows[:, RACK_POWER_MAX] = rack_w.max(axis=1)
+        self.recorder.beats(starts, lengths, rows)
+        self._add(lengths_s, rows)
         self.pending.clear()
 
     def _add(self, lengths_s: NDArray[np.float64], rows: NDArray[np.float64]) -> None:

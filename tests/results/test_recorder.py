@@ -167,10 +167,29 @@ def test_the_row_is_copied(tmp_path):
 
 def test_a_row_of_the_wrong_length_is_refused(tmp_path):
     recorder = Recorder(tmp_path, 60.0)
-    recorder.beat(0.0, 60.0, [1.0, 2.0])
     with pytest.raises(RunError, match=f"{len(ROW)} values"):
-        recorder.close()
+        recorder.beat(0.0, 60.0, [1.0, 2.0])
     recorder.abort()
+
+
+def test_a_block_of_beats_is_recorded_as_its_beats_one_by_one(tmp_path):
+    beats = [(60.0 * k, 60.0, row(it_power_w=float(k * k))) for k in range(7)]
+    for name in ("single", "block"):
+        (tmp_path / name).mkdir()
+        recorder = Recorder(tmp_path / name, 120.0)
+        if name == "single":
+            for beat in beats:
+                recorder.beat(*beat)
+        else:
+            starts, lengths, rows = zip(*beats, strict=True)
+            recorder.beats(starts[:3], lengths[:3], np.array(rows[:3]))
+            recorder.beats(starts[3:], lengths[3:], np.array(rows[3:]))
+        recorder.close()
+    single, block = (
+        read_columns(tmp_path / name / "series.parquet") for name in ("single", "block")
+    )
+    assert block["it_power_w"].tolist() == [0.5, 6.5, 20.5, 36.0]
+    assert block["it_power_w"].tolist() == single["it_power_w"].tolist()
 
 
 def test_bad_interval_and_bad_rack_columns_are_refused(tmp_path):

@@ -1,7 +1,7 @@
 """Heartbeats, jobs and events in, the four Parquet files of a run folder out.
 
-A heartbeat costs one list append; every few thousand of them are turned into
-output intervals at once. Memory is that buffer, whatever the length of the run.
+Heartbeats come in blocks; every few thousand of them are turned into output
+intervals at once. Memory is that buffer, whatever the length of the run.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Recorder:
         self._racks_file = ParquetFile(folder, "racks", RACKS)
         self._starts: list[float] = []
         self._lengths: list[float] = []
-        self._values: list[float] = []
+        self._rows: list[Floats] = []
         self._jobs: list[tuple[Any, ...]] = []
         self._events: list[tuple[float, str, str, str]] = []
 
@@ -54,11 +54,24 @@ class Recorder:
         *row* holds the values of ``schema.ROW`` in order, NaN where a quantity is not
         modelled. It is copied, so the caller may use the list again.
         """
-        self._values.extend(row)
-        self._lengths.append(dt_s)
-        starts = self._starts
-        starts.append(at_s)
-        if len(starts) >= BEATS_PER_BLOCK:
+        self.beats([at_s], [dt_s], np.array([row], dtype=np.float64))
+
+    def beats(self, starts_s: Sequence[float], lengths_s: Sequence[float], rows: Floats) -> None:
+        """Take a block of heartbeats, one after another; *rows* is kept and not copied.
+
+        Parameters
+        ----------
+        starts_s, lengths_s : sequence of float
+            When each starts, and how long it lasts. [s]
+        rows : ndarray, shape (beats, columns)
+            Their means, each row as in :meth:`beat`.
+        """
+        if rows.shape != (len(starts_s), len(ROW)):
+            raise RunError(f"a heartbeat row must hold {len(ROW)} values: {', '.join(ROW)}")
+        self._rows.append(rows)
+        self._lengths.extend(lengths_s)
+        self._starts.extend(starts_s)
+        if len(self._starts) >= BEATS_PER_BLOCK:
             self._write_intervals(last=False)
 
     def job(self, job: Job) -> None:
@@ -131,10 +144,8 @@ class Recorder:
         count = len(self._starts)
         if count == 0:
             return
-        if len(self._values) != count * len(ROW):
-            raise RunError(f"a heartbeat row must hold {len(ROW)} values: {', '.join(ROW)}")
         starts = np.array(self._starts)
-        values = np.array(self._values, dtype=np.float64).reshape(count, len(ROW))
+        values = np.concatenate(self._rows)
         lengths = np.array(self._lengths)
         # Beats fall at k * beat, so an exact multiple may come out a hair below it.
         interval = np.floor(starts / self._interval_s + 1e-6)
@@ -145,7 +156,7 @@ class Recorder:
             self._series.write(reduce_intervals(at_s, first, lengths[:whole], values[:whole]))
         self._starts = self._starts[whole:]
         self._lengths = self._lengths[whole:]
-        self._values = self._values[whole * len(ROW) :]
+        self._rows = [values[whole:]] if whole < count else []
 
 
 def reduce_intervals(
