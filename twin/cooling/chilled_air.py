@@ -157,7 +157,8 @@ class ChilledAir(HallPlant):
         weather_c = (drybulb_c, wetbulb_c)
         while True:
             floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
-            step_s = self.chillers.until_restart_s(min(left_s, self._rejection.longest_step_s))
+            longest_s = self._rejection.longest_step_s
+            step_s = self.chillers.until_restart_s(left_s if left_s < longest_s else longest_s)
             state = None
             if floor_c <= self.chilled_water_c:
                 state = self._hold(heat_w, weather_c, step_s)

@@ -59,8 +59,11 @@ class ChilledWater:
         if self.flow <= 0.0:
             self.return_c, self.flow_w_per_k = self.water_c, 0.0
             return 0.0
-        wanted = heat_w / self._design_w
-        flow = self.flow if valves_open else min(max(wanted, self.min_flow), self.flow)
+        flow = heat_w / self._design_w
+        if valves_open or flow > self.flow:
+            flow = self.flow
+        elif flow < self.min_flow:
+            flow = self.min_flow if self.min_flow < self.flow else self.flow
         self.flow_w_per_k = flow * self._design_w / self.rise_k
         self.return_c = self.water_c + heat_w / self.flow_w_per_k
         return affinity_power_w(self._full_pump_w, flow, self.pump_exponent)

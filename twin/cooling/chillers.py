@@ -32,7 +32,10 @@ def running_units(load_w: float, unit_w: float, fill: float, available: int) -> 
     """
     if load_w <= 0.0 or available <= 0:
         return 0
-    return min(available, max(1, math.ceil(load_w / (fill * unit_w) - 1e-9)))
+    units = math.ceil(load_w / (fill * unit_w) - 1e-9)
+    if units < 1:
+        return 1
+    return units if units < available else available
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +117,7 @@ class Chillers:
 
     def until_restart_s(self, dt_s: float) -> float:
         """Return *dt_s*, or the time to the end of a restart if that comes first. [s]."""
-        return min(dt_s, self.starting_left_s) if self.starting else dt_s
+        return dt_s if not self.starting else min(dt_s, self.starting_left_s)
 
     def pass_time(self, dt_s: float) -> None:
         """Let *dt_s* of the restart time pass."""
@@ -143,10 +146,12 @@ class Chillers:
     def power_w(self, load_w: float, units: int, chilled_c: float, condenser_c: float) -> float:
         """Compressor power of *units* sharing *load_w* equally. [W]."""
         capacity_w, full_w = self.unit_w(chilled_c, condenser_c)
-        part_load = min(load_w / (units * capacity_w), self.curves.part_load_max)
-        if part_load < self.curves.doubtful_below and not self._doubted:
+        curves = self.curves
+        part_load, most = load_w / (units * capacity_w), curves.part_load_max
+        part_load = part_load if part_load < most else most
+        if part_load < curves.doubtful_below and not self._doubted:
             self._say_doubtful(part_load)
-        return units * full_w * part_load_power(self.curves, part_load)
+        return units * full_w * part_load_power(curves, part_load)
 
     @property
     def can_run(self) -> int:

@@ -50,7 +50,11 @@ class SupplyFans:
         most = self.full_flow_w_per_k * self.available
         if most <= 0.0:
             return 0.0, 0.0
-        speed = min(max(wanted_w_per_k / most, self.min_speed), 1.0)
+        speed = wanted_w_per_k / most
+        if speed < self.min_speed:
+            speed = self.min_speed
+        elif speed > 1.0:
+            speed = 1.0
         fan_w = affinity_power_w(self.full_fan_w * self.available, speed, self.fan_exponent)
         return most * speed, fan_w
 

@@ -71,7 +71,11 @@ class DistributionUnits:
 
     def pump_w(self, heat_w: float) -> float:
         """Power of pumps and controls, all of it into the coolant. [W]."""
-        flow = min(max(heat_w / self._design_w, self.min_flow), 1.0)
+        flow = heat_w / self._design_w
+        if flow < self.min_flow:
+            flow = self.min_flow
+        elif flow > 1.0:
+            flow = 1.0
         full_w = self.pump_kw_per_kw * self._design_w * self.available
         return affinity_power_w(full_w, flow, self.pump_exponent)
 
@@ -361,9 +365,12 @@ def _with_air(liquid: PlantState, air: PlantState, at_set_point_c: float) -> Pla
 
     The inlet is that of the air, raised by what the coolant misses: a chip sees both.
     """
+    parts_w = liquid.parts_w
+    for name, part_w in air.parts_w.items():
+        parts_w[AIR + name] = part_w
     return PlantState(
         power_w=liquid.power_w + air.power_w,
-        parts_w={**liquid.parts_w, **{f"{AIR}{name}": w for name, w in air.parts_w.items()}},
+        parts_w=parts_w,
         inlet_c=air.inlet_c + liquid.inlet_c - at_set_point_c,
         inlet_max_c=air.inlet_max_c + liquid.inlet_max_c - at_set_point_c,
         supply_c=liquid.supply_c,

@@ -59,8 +59,9 @@ def relative_conductance(water: float, air: float, air_resistance_share: float) 
     if not (water > 0.0 and air > 0.0):
         require(False, "water, air", (water, air), "> 0")
     share = air_resistance_share
-    resistance = (1.0 - share) / water**_WATER_EXPONENT + share / air**_AIR_EXPONENT
-    return float(1.0 / resistance)
+    return 1.0 / (
+        (1.0 - share) / math.pow(water, _WATER_EXPONENT) + share / math.pow(air, _AIR_EXPONENT)
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,9 +127,12 @@ class DryCooler:
 
     def exchange_w_per_k(self, water_w_per_k: float, air: float) -> float:
         """Heat per kelvin between entering water and outdoor air. [W/K]."""
-        water_share = max(water_w_per_k / self.water_w_per_k, 1e-6)
-        air_w_per_k = air * self.air_w_per_k
-        least, most = sorted((water_w_per_k, air_w_per_k))
+        water_share = water_w_per_k / self.water_w_per_k
+        water_share = water_share if water_share > 1e-6 else 1e-6
+        least = air * self.air_w_per_k
+        most = water_w_per_k
+        if least > most:
+            least, most = most, least
         conductance = self.conductance_w_per_k * relative_conductance(
             water_share, air, self.air_resistance_share
         )
@@ -151,7 +155,11 @@ class DryCooler:
         power = self._power
         error = math.log(self.exchange_w_per_k(water_w_per_k, air) / wanted_w_per_k)
         for _ in range(30):
-            tried = min(max(air * math.exp(-error / power), low), high)
+            tried = air * math.exp(-error / power)
+            if tried < low:
+                tried = low
+            elif tried > high:
+                tried = high
             if -1e-7 < error < 1e-7 or tried == air:
                 break
             before = error

@@ -158,17 +158,18 @@ class WetRejection:
         for _ in range(_MOST_ROUNDS):
             supply_c = found_c
             entering_c = basin_c + weight * (supply_c - basin_c)
-            lifted_w = load_w
-            if exchange:
-                lifted_w -= exchanged_w(load_w, chilled_c, entering_c, exchange)
             if units:
+                lifted_w = load_w
+                if exchange:
+                    lifted_w -= exchanged_w(load_w, chilled_c, entering_c, exchange)
                 chiller_w = self._compressor_w(lifted_w, units, chilled_c, entering_c)
             heat_w = load_w + chiller_w + pump_w
-            found_c, air = tower.supply_c(wetbulb_c, terms, heat_w / flow, water_fraction, wanted_c)
+            range_k = heat_w / flow
+            found_c, air = tower.supply_c(wetbulb_c, terms, range_k, water_fraction, wanted_c)
             if -_TOLERANCE_K < found_c - supply_c < _TOLERANCE_K:
                 break
         self._supply_c = supply_c
-        tower_w = flow * (entering_c + heat_w / flow - supply_c)
+        tower_w = flow * (entering_c + range_k - supply_c)
         change_k = steps * (supply_c - entering_c)
         condenser.water_c = basin_c + change_k
         fan_w = tower.fan_w(cells, air)
@@ -178,7 +179,7 @@ class WetRejection:
             fan_w,
             tower_w + fan_w,
             condenser.heat_j_per_k * change_k,
-            tower.water_kg_per_s(max(tower_w, 0.0), drybulb_c, flow),
+            tower.water_kg_per_s(tower_w if tower_w > 0.0 else 0.0, drybulb_c, flow),
             0.0 if units else 1.0,
         )
 
@@ -235,12 +236,16 @@ class HeatRejection(WetRejection):
         if load_w <= 0.0:
             return IDLE
         chillers = self.chillers
+        tower = self.tower
         unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
-        limit = min(chillers.can_run, self.tower.units_served())
+        can_run, served = chillers.can_run, tower.units_served()
+        limit = can_run if can_run < served else served
         if load_w > limit * unit_w * chillers.curves.part_load_max:
             return None
-        units = min(chillers.staged(load_w, unit_w), limit)
-        running = Running(units, min(units, self.tower.in_service), units)
+        staged = chillers.staged(load_w, unit_w)
+        units = staged if staged < limit else limit
+        cells = tower.in_service
+        running = Running(units, units if units < cells else cells, units)
         return self._run(load_w, running, chilled_c, weather_c, dt_s, None)
 
     def _compressor_w(self, load_w: float, units: int, chilled_c: float, water_c: float) -> float:

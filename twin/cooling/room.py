@@ -115,7 +115,8 @@ class Room:
 
     def server_flow_w_per_k(self, heat_w: float) -> float:
         """Air the servers draw, as a heat capacity rate. [W/K]."""
-        return max(heat_w, self._least_heat_w) / self.air_rise_k
+        least_w = self._least_heat_w
+        return (heat_w if heat_w > least_w else least_w) / self.air_rise_k
 
     def solve(
         self,
@@ -189,9 +190,11 @@ class Room:
     ) -> tuple[float, float, tuple[float, float, float]]:
         """Recirculated share, server air, and ``hot = c0 + c1 inlet + c2 mass``."""
         s0, s1 = supply
-        flow = max(heat_w, self._least_heat_w) / self.air_rise_k
+        least_w = self._least_heat_w
+        flow = (heat_w if heat_w > least_w else least_w) / self.air_rise_k
         ratio = cooler_flow_w_per_k / flow
-        recirculated = max(self.recirculation, 1.0 - ratio)
+        recirculated, missing = self.recirculation, 1.0 - ratio
+        recirculated = recirculated if recirculated > missing else missing
         bypassed = ratio - 1.0 + recirculated
         divisor = 1.0 + bypassed - bypassed * s1
         by_mass = self._coupling_w_per_k / flow / divisor

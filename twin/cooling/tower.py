@@ -20,6 +20,8 @@ RANGE_RANGE_K = (1.1, 22.2)
 APPROACH_RANGE_K = (1.1, 40.0)
 WATER_FRACTION_RANGE = (0.75, 1.25)
 MOST_LIQUID_TO_GAS = 8.0
+_LEAST_RANGE_K, _MOST_RANGE_K = RANGE_RANGE_K
+_LEAST_APPROACH_K = APPROACH_RANGE_K[0]
 
 # EnergyPlus/Modelica Buildings "York" tower correlation. Order: for each power of the
 # liquid-to-gas ratio, for each power of the range, for each power of the wet bulb.
@@ -74,7 +76,7 @@ def approach_quadratic(terms: WetbulbTerms, range_k: float) -> tuple[float, floa
     ParameterError
         If the range is outside that of the correlation.
     """
-    if not RANGE_RANGE_K[0] <= range_k <= RANGE_RANGE_K[1]:
+    if not _LEAST_RANGE_K <= range_k <= _MOST_RANGE_K:
         require(False, "range_k", range_k, "in 1.1..22.2 K")
     a, b, c, d, e, f, g, h, i = terms
     return (
@@ -146,7 +148,8 @@ def liquid_to_gas_for(quadratic: tuple[float, float, float], wanted_k: float) ->
     discriminant = p1 * p1 + 4.0 * p2 * above_k
     if discriminant <= 0.0:
         return MOST_LIQUID_TO_GAS
-    return min(MOST_LIQUID_TO_GAS, 2.0 * above_k / (p1 + math.sqrt(discriminant)))
+    liquid_to_gas = 2.0 * above_k / (p1 + math.sqrt(discriminant))
+    return liquid_to_gas if liquid_to_gas < MOST_LIQUID_TO_GAS else MOST_LIQUID_TO_GAS
 
 
 def evaporation_kg_per_s(heat_w: float, latent_fraction: float) -> float:
@@ -251,9 +254,11 @@ class CoolingTower:
         *terms* are those of the held wet bulb; *water_fraction* is the flow per cell;
         *wanted_c* is what the fans hold if the tower can, and full speed if not.
         """
-        quadratic = approach_quadratic(terms, self._held_range(range_k))
-        p0, p1, p2 = quadratic
-        best_k = max(p0 + water_fraction * (p1 + p2 * water_fraction), APPROACH_RANGE_K[0])
+        if not _LEAST_RANGE_K <= range_k <= _MOST_RANGE_K:
+            range_k = self._held_range(range_k)
+        p0, p1, p2 = quadratic = approach_quadratic(terms, range_k)
+        best_k = p0 + water_fraction * (p1 + p2 * water_fraction)
+        best_k = best_k if best_k > _LEAST_APPROACH_K else _LEAST_APPROACH_K
         wanted_k = wanted_c - wetbulb_c
         if wanted_k <= best_k:
             return wetbulb_c + best_k, 1.0
@@ -264,9 +269,11 @@ class CoolingTower:
         if wetbulb_c == self._terms_at_c:
             return self._terms
         low, high = WETBULB_RANGE_C
+        held_c = wetbulb_c
         if not low <= wetbulb_c <= high:
             self._say_left(f"wet bulb {wetbulb_c:.1f} degC (known for {low}..{high} degC)")
-        self._terms = wetbulb_terms(min(max(wetbulb_c, low), high))
+            held_c = min(max(wetbulb_c, low), high)
+        self._terms = wetbulb_terms(held_c)
         self._terms_at_c = wetbulb_c
         return self._terms
 
@@ -285,18 +292,21 @@ class CoolingTower:
 
         Drift carries salts away too, so it counts toward the blowdown needed.
         """
-        warm = min(max(drybulb_c / 30.0, 0.0), 1.0)
+        warm = drybulb_c / 30.0
+        if warm < 0.0:
+            warm = 0.0
+        elif warm > 1.0:
+            warm = 1.0
         share = self.latent_fraction_cold + warm * (
             self.latent_fraction_hot - self.latent_fraction_cold
         )
         evaporated = evaporation_kg_per_s(heat_w, share)
         drift = self.drift_fraction * flow_w_per_k / WATER_CP
-        return evaporated + max(drift, evaporated / (self.cycles_of_concentration - 1.0))
+        blowdown = evaporated / (self.cycles_of_concentration - 1.0)
+        return evaporated + (blowdown if blowdown > drift else drift)
 
     def _held_range(self, range_k: float) -> float:
         low, high = RANGE_RANGE_K
-        if low <= range_k <= high:
-            return range_k
         self._say_left(f"range {range_k:.2f} K (known for {low}..{high} K)")
         return min(max(range_k, low), high)
 

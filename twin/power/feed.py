@@ -105,6 +105,8 @@ class Feed(PowerFeed):
 
     # ---- of the present beat ----
     _load_w: list[float] = field(init=False, repr=False)
+    _nothing_w: list[float] = field(init=False, repr=False)
+    """A zero for each element."""
     _loss_w: list[float] = field(init=False, repr=False)
     _peak_w: list[float] = field(init=False, repr=False)
     _mark_w: list[float] = field(init=False, repr=False)
@@ -173,6 +175,7 @@ class Feed(PowerFeed):
         count = len(self._names)
         self.warnings.clear()
         self._load_w, self._loss_w = [0.0] * count, [0.0] * count
+        self._nothing_w = [0.0] * count
         self._peak_w = [0.0] * count
         self._overloaded, self._told, self._hot = [], set(), False
         self._held_j = 0.0
@@ -222,13 +225,12 @@ class Feed(PowerFeed):
 
     def serve_it(self, it_w: float, dt_s: float) -> float:
         """Carry *it_w* to the racks; return the heat released into cooled space [W]."""
-        load_w = self._load_w
-        for i in range(len(load_w)):
-            load_w[i] = 0.0
-        for i, part in self._routes.sinks["it"]:
+        load_w, routes = self._load_w, self._routes
+        load_w[:] = self._nothing_w
+        for i, part in routes.sinks["it"]:
             load_w[i] = part * it_w
-        heat_w, outdoors_w = self._stores.recharge(load_w, self._routes, self._supply, dt_s)
-        lost_w, ambient_w = self._walk_it(self._routes.it_rows)
+        heat_w, outdoors_w = self._stores.recharge(load_w, routes, self._supply, dt_s)
+        lost_w, ambient_w = self._walk_it(routes.it_rows)
         lost_w, ambient_w = lost_w + heat_w, ambient_w + outdoors_w
         self._asked_w = (it_w, 0.0, 0.0, 0.0)
         self._it_losses_w = (lost_w, ambient_w)
@@ -239,15 +241,16 @@ class Feed(PowerFeed):
         self, mechanical_w: float, aux_w: float, dt_s: float, movers_w: float = 0.0
     ) -> FeedState:
         """Carry cooling and auxiliaries too, let *dt_s* pass and close the beat."""
-        load_w = self._load_w
-        it_load_w = list(load_w)  # so far IT alone has arrived anywhere
-        for i, part in self._routes.sinks["mechanical"]:
+        load_w, routes = self._load_w, self._routes
+        sinks = routes.sinks
+        it_load_w = load_w.copy()  # so far IT alone has arrived anywhere
+        for i, part in sinks["mechanical"]:
             load_w[i] = part * mechanical_w
-        for i, part in self._routes.sinks["aux"]:
+        for i, part in sinks["aux"]:
             load_w[i] = part * aux_w
-        for i, part in self._routes.sinks["movers"]:
+        for i, part in sinks["movers"]:
             load_w[i] = part * movers_w
-        lost_w, ambient_w, it_lost_w = self._walk_shared(self._routes.other_rows, it_load_w)
+        lost_w, ambient_w, it_lost_w = self._walk_shared(routes.other_rows, it_load_w)
         it_w = self._asked_w[0]
         self._asked_w = (it_w, mechanical_w, aux_w, movers_w)
         self._held_j = (lost_w - ambient_w) * dt_s
@@ -267,7 +270,7 @@ class Feed(PowerFeed):
             stored_j=stored_j,
             pv_w=pv_w,
             battery_j=battery_j,
-            unserved_w=0.0 if self._routes.all_fed else self._unserved_w(),
+            unserved_w=0.0 if routes.all_fed else self._unserved_w(),
             generator_w=self._drawn_w(self._generators) if self._generators else None,
         )
         self._pass_time(dt_s)
@@ -281,16 +284,17 @@ class Feed(PowerFeed):
         A timer of a transfer or a start, an empty battery, a breaker that opens; ``inf``
         where nothing is under way.
         """
-        empty_s = self._stores.lasts_s(self._load_w, self._loss_w, self._routes, self._supply)
-        soonest_s = min(self._supply.until_change_s(), empty_s)
+        load_w, rated_w = self._load_w, self._routes.rated_w
+        soonest_s = self._supply.until_change_s()
+        if self._stores.batteries:
+            empty_s = self._stores.lasts_s(load_w, self._loss_w, self._routes, self._supply)
+            soonest_s = min(soonest_s, empty_s)
         if self._using_fuel:
             for i, tank in self._tanks:
-                dry_s = tank.until_change_s(self._load_w[i], self._routes.rated_w[i])
-                soonest_s = min(soonest_s, dry_s)
+                soonest_s = min(soonest_s, tank.until_change_s(load_w[i], rated_w[i]))
         for i, breaker in self._breakers.items():
-            if self._load_w[i] > self._routes.rated_w[i] > 0.0:
-                x = self._load_w[i] / self._routes.rated_w[i]
-                soonest_s = min(soonest_s, breaker.trips_in_s(x))
+            if load_w[i] > rated_w[i] > 0.0:
+                soonest_s = min(soonest_s, breaker.trips_in_s(load_w[i] / rated_w[i]))
         return soonest_s
 
     def take_changes(self) -> list[Change]:
@@ -535,9 +539,10 @@ class Feed(PowerFeed):
 
     def _drawn_w(self, sources: Sequence[int]) -> float:
         """Return what leaves *sources* and is lost in them [W]."""
+        load_w, loss_w = self._load_w, self._loss_w
         total_w = 0.0
         for i in sources:
-            total_w += self._load_w[i] + self._loss_w[i]
+            total_w += load_w[i] + loss_w[i]
         return total_w
 
     def _look(self, i: int, out_w: float) -> None:
