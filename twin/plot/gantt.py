@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.plot import style
 from twin.results.run_folder import Columns, Run
@@ -18,27 +19,30 @@ MOST_JOBS = 30
 KINDS = ("server", "loss", "cooling", "network", "fan", "storage", "aux")
 """Colours of the kinds of job, most GPU time first; further kinds share the last."""
 LONGEST_NAME = 26
+SHOWN = (
+    *("job_id", "kind", "arrived_at_s", "started_at_s", "finished_at_s"),
+    *("gpus", "restarts", "service_s"),
+)
+"""What is told of a job that is drawn."""
 
 
 def draw(run: Run, folder: Path) -> Path | None:
     """Draw waiting and running of the largest jobs; None where no job ever started."""
-    names = ("job_id", "kind", "arrived_at_s", "started_at_s", "finished_at_s", "gpus", "restarts")
-    jobs = run.jobs([*names, "service_s"])
-    jobs = {name: values[~np.isnan(jobs["started_at_s"])] for name, values in jobs.items()}
-    number = len(jobs["gpus"])
+    jobs = run.jobs(["kind", "started_at_s", "gpus", "service_s"])
+    ran = np.flatnonzero(~np.isnan(jobs["started_at_s"]))
+    number = len(ran)
     if not number:
         return None
-    gpu_s = jobs["gpus"] * jobs["service_s"]
+    gpu_s = (jobs["gpus"] * jobs["service_s"])[ran]
     largest = np.argsort(-gpu_s, kind="stable")[:MOST_JOBS]
-    shown = {name: values[largest] for name, values in jobs.items()}
-    order = np.argsort(shown["started_at_s"], kind="stable")
-    shown = {name: values[order] for name, values in shown.items()}
+    order = largest[np.argsort(jobs["started_at_s"][ran[largest]], kind="stable")]
+    shown = run.jobs(SHOWN, ran[order])
     share = float(gpu_s[largest].sum()) / max(float(gpu_s.sum()), 1e-300)
 
     count = len(order)
     figure = style.new_figure(10.0, 1.5 + 0.19 * count, left=2.5)
     axes = figure.subplots()
-    _bars(axes, run, shown, _colours(jobs, gpu_s))
+    _bars(axes, run, shown, _colours(jobs["kind"][ran], gpu_s))
     style.dress(axes, "", _title(count, number, share))
     axes.grid(axis="x", color=style.FAINT, linewidth=0.8)
     axes.set_yticks(np.arange(count), [_name(shown, k) for k in range(count)], fontsize=7.5)
@@ -54,13 +58,12 @@ def _title(shown: int, started: int, share: float) -> str:
     return f"The {shown} largest of {started:,} jobs: {100.0 * share:.0f} % of the GPU time"
 
 
-def _colours(jobs: Columns, gpu_s: style.Floats) -> dict[str, str]:
+def _colours(kind: NDArray[np.object_], gpu_s: style.Floats) -> dict[str, str]:
     """Return a colour for each kind of job, by the GPU time of the kind."""
-    kinds, of = np.unique(jobs["kind"].astype(str), return_inverse=True)
-    used = np.bincount(of, weights=gpu_s)
+    used = {each: float(gpu_s[kind == each].sum()) for each in sorted(set(kind))}
     return {
-        str(kinds[k]): style.COLOURS[KINDS[min(place, len(KINDS) - 1)]]
-        for place, k in enumerate(np.argsort(-used, kind="stable"))
+        each: style.COLOURS[KINDS[min(place, len(KINDS) - 1)]]
+        for place, each in enumerate(sorted(used, key=lambda each: -used[each]))
     }
 
 

@@ -15,10 +15,11 @@ from twin.units import SECONDS_PER_HOUR
 
 def draw(run: Run, folder: Path) -> Path | None:
     """Draw the GPUs held by services and by all other jobs; None where nothing is lent."""
-    jobs = run.jobs()
+    jobs = run.jobs(["kind", "status"])
     serves = jobs["kind"] == "inference"
     if not bool(np.any(serves & (jobs["status"] == "completed"))):
         return None
+    jobs = run.jobs(["arrived_at_s", "started_at_s", "finished_at_s", "gpus"])
     series = run.series(["at_s", "gpus_allocated", "jobs_queued"])
     at_s = series["at_s"]
     length_s = style.length_s(run)

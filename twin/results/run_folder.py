@@ -71,9 +71,11 @@ class Run:
         """Return columns of ``series.parquet``; all where *columns* is None."""
         return self._table("series", columns)
 
-    def jobs(self, columns: Sequence[str] | None = None) -> Columns:
-        """Return columns of ``jobs.parquet``."""
-        return self._table("jobs", columns)
+    def jobs(
+        self, columns: Sequence[str] | None = None, rows: NDArray[np.intp] | None = None
+    ) -> Columns:
+        """Return columns of ``jobs.parquet``; of all its jobs, or of those in *rows*."""
+        return self._table("jobs", columns, rows)
 
     def racks(self) -> Columns:
         """Return ``racks.parquet``."""
@@ -91,13 +93,15 @@ class Run:
         """Return ``pipeline.parquet``, which only runs with a driving pipeline have."""
         return self._table("pipeline", None)
 
-    def _table(self, name: str, columns: Sequence[str] | None) -> Columns:
+    def _table(
+        self, name: str, columns: Sequence[str] | None, rows: NDArray[np.intp] | None = None
+    ) -> Columns:
         for column in columns or ():
             if column not in FILES[name]:
                 raise InputFileError(
                     f"{column}: no column of {name}.parquet; {suggest(column, FILES[name])}"
                 )
-        return read_columns(self.path / f"{name}.parquet", columns)
+        return read_columns(self.path / f"{name}.parquet", columns, rows)
 
 
 def find_runs(folder: str | Path) -> Iterator[Path]:
@@ -120,8 +124,12 @@ def find_runs(folder: str | Path) -> Iterator[Path]:
             yield from find_runs(child)
 
 
-def read_columns(path: Path, columns: Sequence[str] | None = None) -> Columns:
+def read_columns(
+    path: Path, columns: Sequence[str] | None = None, rows: NDArray[np.intp] | None = None
+) -> Columns:
     """Return columns of a Parquet file as arrays: NaN for null, objects for text.
+
+    All of its rows, or those at the places *rows*: a million names are dear as objects.
 
     Raises
     ------
@@ -140,6 +148,7 @@ def read_columns(path: Path, columns: Sequence[str] | None = None) -> Columns:
                     known = suggest(column, file.schema_arrow.names)
                     raise InputFileError(f"{path}: has no column {column}; {known}")
             table = file.read(columns=None if columns is None else list(columns))
+            table = table if rows is None else table.take(rows)
     except (pa.ArrowException, OSError) as error:
         raise InputFileError(f"{path}: cannot be read as Parquet ({error})") from error
     return {name: _array(table[name]) for name in table.column_names}
@@ -177,7 +186,10 @@ def _array(column: Any) -> NDArray[Any]:
     import pyarrow as pa
 
     if pa.types.is_string(column.type):
-        return np.array(column.to_pylist(), dtype=object)
+        # Words that recur, as kinds and accounts do, are one object each.
+        coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        words = np.array(coded.dictionary.to_pylist(), dtype=object)
+        return np.asarray(words[coded.indices.to_numpy()])
     return np.asarray(column.to_numpy())
 
 
