@@ -166,3 +166,40 @@ def test_warm_water_plants_in_a_cool_dry_climate_cost_a_few_percent():
     state = steady(made, 0.7 * DENSE.heat_w, 10.7, 4.9)
     liquid_w = sum(w for name, w in state.parts_w.items() if not name.startswith("air_"))
     assert 0.01 < liquid_w / (0.8 * 0.7 * DENSE.heat_w) < 0.03
+
+
+def tower_pump_w(made, heat_w):
+    """Return the power of the tower pumps, from a settled step and the ledger of the loop."""
+    steady(made, heat_w, 20.0, 14.0)
+    rejection = made._rejection
+    done = rejection.step(heat_w, made._water_set_c, (20.0, 14.0), 60.0)
+    return done.pump_w
+
+
+def test_tower_pumps_follow_the_heat_down_to_the_least_flow_of_a_cell():
+    made = plant("direct_liquid_tower", DENSE)
+    water = made.tower_water
+    full_w = water.pump_w(3, 3.0)
+    assert full_w == pytest.approx(3 * water.unit_pump_w)
+    assert water.pump_w(3, 2.4) / full_w == pytest.approx(0.8**water.pump_exponent)
+    assert water.flow(2.8, 3, 3) == 2.8
+    assert water.flow(2.1, 3, 3) == 3 * water.min_flow  # wet fill
+    assert water.flow(3.4, 3, 3) == 3.0  # no more than the pumps move
+    assert water.flow(3.0, 2, 3) == 3.0  # two cells take the water of three pumps
+
+
+def test_the_next_tower_pump_starts_before_the_running_ones_are_full_but_no_spare_one():
+    water = plant("direct_liquid_tower", DENSE).tower_water
+    assert [water.pumps(flow, 3, 5) for flow in (0.79, 0.81, 1.59, 1.61, 3.0)] == [1, 2, 2, 3, 3]
+    assert water.pumps(3.1, 3, 5) == 4  # more than the design heat takes the spare
+    assert water.pumps(1.61, 3, 2) == 2  # as many as the cells in service take
+
+
+def test_tower_pumps_of_constant_speed_are_those_of_least_flow_one():
+    made = plant("direct_liquid_tower", DENSE)
+    made.tower_water.min_flow = 1.0
+    cell_w = made._rejection._cell_w
+    assert tower_pump_w(made, 2.1 * cell_w) == pytest.approx(3 * made.tower_water.unit_pump_w)
+    made.tower_water.min_flow = 0.75
+    slower_w = tower_pump_w(made, 2.1 * cell_w)
+    assert slower_w == pytest.approx(3 * made.tower_water.unit_pump_w * 0.75**2.5)

@@ -8,15 +8,14 @@ from typing import ClassVar
 
 from twin.config import Count, Positive
 from twin.cooling.chilled_water import ChilledWater
-from twin.cooling.chillers import running_units
 from twin.cooling.direct_liquid import DirectLiquid
 from twin.cooling.rejection import (
     IDLE,
-    CondenserWater,
     Exchange,
     Rejected,
     Rejection,
     Running,
+    TowerWater,
     WetRejection,
 )
 from twin.cooling.tower import CoolingTower
@@ -26,6 +25,7 @@ from twin.cooling.tower import CoolingTower
 class TowerRejection(WetRejection):
     """Towers that cool the facility water through an exchanger."""
 
+    condenser: TowerWater
     approach_k: float
     duty_cells: int
     _set_point_c: float = field(init=False, default=0.0)
@@ -70,12 +70,15 @@ class TowerRejection(WetRejection):
             return IDLE
         if load_w > self._most_w:
             return None
-        flows = running_units(load_w, self._cell_w, 1.0, self.tower.units_served())
-        running = Running(0, min(flows, self.tower.in_service), flows)
+        wanted = load_w / self._cell_w
+        pumps = self.condenser.pumps(wanted, self.duty_cells, self.tower.units_served())
+        cells = min(pumps, self.tower.in_service)
+        flow = self.condenser.flow(wanted, cells, pumps)
+        running = Running(0, cells, pumps, flow)
         wanted_c = max(self.tower.least_supply_c, self._set_point_c - self.approach_k)
         exchange = Exchange(self._return_c, self.approach_k, wanted_c)
         done = self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
-        self._range_k = (load_w + done.pump_w) / (flows * self.condenser.unit_flow_w_per_k)
+        self._range_k = (load_w + done.pump_w) / (flow * self.condenser.unit_flow_w_per_k)
         return done
 
     def pass_time(self, dt_s: float) -> None:
@@ -91,7 +94,7 @@ class DirectLiquidTower(DirectLiquid):
     exchanger_approach_k: Positive
     """Facility water above tower water. [K]"""
     duty_cells: Count
-    tower_water: CondenserWater
+    tower_water: TowerWater
     tower: CoolingTower
 
     def _water_cooling(self) -> Rejection:

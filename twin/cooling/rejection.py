@@ -13,11 +13,11 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
-from twin.config import Positive, Range
+from twin.config import Positive, PositiveFraction, Range
 from twin.cooling.chilled_water import ChilledWater
-from twin.cooling.chillers import Chillers
-from twin.cooling.tower import CoolingTower
-from twin.physics.flow import moving_power_w
+from twin.cooling.chillers import Chillers, running_units
+from twin.cooling.tower import WATER_FRACTION_RANGE, CoolingTower
+from twin.physics.flow import affinity_power_w, moving_power_w
 from twin.physics.thermal import WATER_CP, WATER_DENSITY, ramp_factor
 
 _TOLERANCE_K = 1e-5
@@ -49,6 +49,44 @@ class CondenserWater:
             self.pump_head_kpa * 1e3, volume_m3_per_s, self.pump_efficiency
         )
         self.heat_j_per_k = units * self.unit_flow_w_per_k * 60.0 * self.basin_minutes
+
+    def pump_w(self, pumps: int, flow: float) -> float:
+        """Power of *pumps* that move *flow* pumps' design flow: always all of theirs. [W]."""
+        return pumps * self.unit_pump_w
+
+
+@dataclass(slots=True, kw_only=True)
+class TowerWater(CondenserWater):
+    """Variable-speed pumps between towers and an exchanger: the flow follows the heat.
+
+    No chiller's condenser asks for a constant flow there. The least flow is what a cell
+    needs to wet its fill.
+
+    References
+    ----------
+    .. [1] Modelica Buildings Library, ``CoolingTowerLoop`` of ``DHC.Plants.Combined.Controls``:
+       tower pumps keep the temperature difference of the exchanger's two sides alike, down to
+       the least speed that maintains minimum tower flow; the next one starts at 80 % speed.
+    """
+
+    pump_exponent: Annotated[float, Range(2.0, 3.0)]
+    min_flow: Annotated[float, Range(WATER_FRACTION_RANGE[0], 1.0)]
+    """Least flow through a cell over its design flow; 1 is a pump of constant speed. [-]"""
+    stage_up_flow: PositiveFraction
+    """Flow of the running pumps at which one more of the duty ones runs, with its cell. [-]"""
+
+    def pumps(self, wanted: float, duty: int, served: int) -> int:
+        """Pumps that run for *wanted* design flows; spare cells only where it takes them."""
+        staged = running_units(wanted, 1.0, self.stage_up_flow, min(duty, served))
+        return max(staged, running_units(wanted, 1.0, 1.0, served))
+
+    def flow(self, wanted: float, cells: int, pumps: int) -> float:
+        """Flow through *cells*, as design flows of a pump, where the heat asks for *wanted*."""
+        return min(max(wanted, self.min_flow * cells), float(pumps))
+
+    def pump_w(self, pumps: int, flow: float) -> float:
+        """Power of *pumps* that share *flow* pumps' design flow. [W]."""
+        return affinity_power_w(pumps * self.unit_pump_w, flow / pumps, self.pump_exponent)
 
 
 @dataclass(slots=True)
@@ -88,8 +126,10 @@ class Running:
     """Chillers."""
     cells: int
     """Tower cells, each with its condenser pump's design flow or its share of it."""
-    flows: int
+    pumps: int
     """Condenser pumps."""
+    flow: float
+    """What they move together, as design flows of one."""
 
 
 class Rejection(Protocol):
@@ -144,10 +184,10 @@ class WetRejection:
         """Close the ring between compressor, condenser water and tower."""
         condenser, tower = self.condenser, self.tower
         drybulb_c, wetbulb_c = weather_c
-        flow = running.flows * condenser.unit_flow_w_per_k
-        pump_w = running.flows * condenser.unit_pump_w
+        flow = running.flow * condenser.unit_flow_w_per_k
+        pump_w = condenser.pump_w(running.pumps, running.flow)
         cells, units = running.cells, running.units
-        water_fraction = running.flows / cells
+        water_fraction = running.flow / cells
         terms = tower.terms(wetbulb_c)
         wanted_c = exchange.wanted_c if exchange else tower.set_point_c(wetbulb_c)
         steps = dt_s * flow / condenser.heat_j_per_k
@@ -245,7 +285,7 @@ class HeatRejection(WetRejection):
         staged = chillers.staged(load_w, unit_w)
         units = staged if staged < limit else limit
         cells = tower.in_service
-        running = Running(units, units if units < cells else cells, units)
+        running = Running(units, units if units < cells else cells, units, units)
         return self._run(load_w, running, chilled_c, weather_c, dt_s, None)
 
     def _compressor_w(self, load_w: float, units: int, chilled_c: float, water_c: float) -> float:

@@ -220,7 +220,7 @@ class EconomizedRejection(HeatRejection):
         exchange = Exchange(
             self._return_c, economizer.approach_k, self._set_point_c - economizer.approach_k
         )
-        running = Running(units, min(flows, tower.in_service), flows)
+        running = Running(units, min(flows, tower.in_service), flows, flows)
         return self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
 
 
