@@ -5,7 +5,7 @@ import shutil
 import pytest
 from omegaconf.basecontainer import BaseContainer
 
-from twin import catalogue, compose
+from twin import catalogue, compose, refusals
 from twin.errors import ConfigError
 
 
@@ -102,7 +102,7 @@ def test_references_between_keys_are_resolved():
 def test_what_may_be_called_in_a_file_is_what_is_listed():
     compose.load()
     known = BaseContainer._resolvers
-    assert set(compose.RESOLVERS) == set(known) - {"oc.env"}
+    assert set(refusals.RESOLVERS) == set(known) - {"oc.env"}
 
 
 @pytest.mark.parametrize("reading", ["${oc.env:PATH}", "${oc.${scenario.part}:PATH}"])
@@ -161,10 +161,26 @@ def test_every_part_of_the_table_of_contents_is_explained():
     assert parts == [*catalogue.GROUPS, "scenario"]
 
 
-def test_a_file_that_builds_on_itself_is_refused(own_folder):
-    write(own_folder / "scenarios/loop.yaml", "defaults: [loop]\n")
-    with pytest.raises(ConfigError, match="builds on itself"):
-        compose.load(["scenario=loop"])
+@pytest.mark.parametrize(
+    ("files", "circle"),
+    [
+        ({"a": "[a]"}, "scenario/a -> scenario/a"),
+        ({"a": "[b]", "b": "[mana_oasis, a]"}, "scenario/a -> scenario/b -> scenario/a"),
+        ({"a": "[deep/b]", "deep/b": "[/scenario/a]"}, "/a -> scenario/deep/b -> scenario/a"),
+    ],
+)
+def test_files_that_build_on_each_other_are_named(own_folder, files, circle):
+    for name, defaults in files.items():
+        write(own_folder / f"scenarios/{name}.yaml", f"defaults: {defaults}\n")
+    with pytest.raises(ConfigError, match=rf"scenarios/a\.yaml: builds on itself: .*{circle}$"):
+        compose.load(["scenario=a"])
+
+
+def test_what_builds_on_a_circle_names_the_circle_alone(own_folder):
+    for name, base in {"begin": "a", "a": "b", "b": "a"}.items():
+        write(own_folder / f"scenarios/{name}.yaml", f"defaults: [{base}]\n")
+    with pytest.raises(ConfigError, match=r"itself: scenario/a -> scenario/b -> scenario/a$"):
+        compose.load(["scenario=begin"])
 
 
 def test_a_scenario_that_is_not_text_is_named(own_folder):
@@ -176,7 +192,7 @@ def test_a_scenario_that_is_not_text_is_named(own_folder):
 
 def test_a_folder_that_cannot_be_made_is_named():
     error = FileNotFoundError(2, "No such file or directory", "outputs")
-    assert compose.explain(error) == "outputs: No such file or directory"
+    assert refusals.explain(error) == "outputs: No such file or directory"
 
 
 def test_in_a_checkout_of_the_twin_its_own_choices_are_not_taken_for_the_users(

@@ -13,6 +13,17 @@ from twin.errors import ConfigError
     ("key", "value", "choices"),
     [
         ("clock.duration_days", 36526, []),
+        ("clock.replications", 1e9, []),
+        ("clock.heartbeat_s", 1e-9, []),
+        ("rack.rated_kw", 1e300, []),
+        ("rack.rated_kw", -1e300, []),
+        ("rack.rated_kw", 1e-300, []),
+        ("cooling.tower.approach_k", 1e300, []),
+        ("clock.seed", 1e30, []),
+        ("workload.count", 1e9, ["workload=training_mix"]),
+        ("faults.random.servers.mttf_hours", 1e-9, ["faults=node_failures"]),
+        ("power.bess.ahead_hours", 1e9, ["power=n_plus_1_arbitrage"]),
+        ("scheduling.ahead_hours", 1e9, ["scheduling=deadline"]),
         ("facility.gpus", 1e30, []),
         ("facility.racks_built", 1e30, []),
         ("workload.streams.fine_tuning.offered_load", 1e6, []),
@@ -71,6 +82,14 @@ def test_an_absurd_value_is_refused_by_its_key(key, value, choices):
     place[last] = value
     with pytest.raises(ConfigError, match=rf"^{re.escape(key)}(\[\d\])?=.*: must be "):
         build.read(config)
+
+
+def test_so_many_requests_are_not_followed_one_by_one():
+    config = compose.load(
+        ["workload=serving_8b", "workload.mode=requests", "workload.requests_per_s=1e6"]
+    )
+    with pytest.raises(ConfigError, match=r"^workload\.requests_per_s=.*must be <= 165\.344 over "):
+        run.check(config)
 
 
 def test_what_a_model_refuses_while_it_is_sized_carries_its_group():

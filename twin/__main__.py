@@ -117,6 +117,7 @@ def _simulate(words: list[str]) -> int:
             composed.sweep(launch.DesignTask(str(Path.cwd())))
         elif options.cfg or options.info:
             compose.plain(composed.config)
+            compose.require_package(options.package, composed.config)
             compose.hand_over(words)
         else:
             _run_once(words, composed)

@@ -77,6 +77,16 @@ def scenario_files() -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
+def choice_file(name: str) -> Path | None:
+    """Return the file of the choice or scenario ``group/name``; None if there is none."""
+    group, _, rest = name.partition("/")
+    if group == "scenario":
+        return scenario_files().get(rest)
+    folders = [folder for folder in (data_dir("conf"), own_conf()) if folder is not None]
+    found = (folder / group / f"{rest}.yaml" for folder in folders)
+    return next((path for path in found if path.is_file()), None)
+
+
 def question(path: Path) -> str:
     """Return the question a scenario file answers, or what keeps us from reading it."""
     import yaml  # type: ignore[import-untyped]
@@ -86,7 +96,7 @@ def question(path: Path) -> str:
         return str(content["scenario"]["question"])
     except (KeyError, TypeError):
         return "(asks no question)"
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, RecursionError):
         return f"(cannot be read: {path})"
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SHOWN = ("it_power_w", "facility_power_w", "pue")
 """What ``twin-plot --from`` draws where no series is named."""
 
+GLOSSARY = "docs/glossary.md"
+"""Where all columns and figures are explained."""
+
 _SECONDS = {"s": 1.0, "min": SECONDS_PER_MINUTE, "h": SECONDS_PER_HOUR, "d": SECONDS_PER_DAY}
 _ELAPSED = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d)$")
 
@@ -98,11 +101,12 @@ def _columns(text: str) -> list[str]:
     if unknown:
         raise ConfigError(
             "\n".join(
-                f"--series {name}: no such column; {suggest(name, drawable)}" for name in unknown
+                f"--series {name}: no such column; {suggest(name, drawable, GLOSSARY)}"
+                for name in unknown
             )
         )
     if not names:
-        raise ConfigError(f"--series: names no column; {suggest('', drawable)}")
+        raise ConfigError(f"--series: names no column; {suggest('', drawable, GLOSSARY)}")
     return names
 
 
@@ -183,7 +187,9 @@ def _metrics(text: str) -> list[str]:
     figures = [name for name, key in SUMMARY.items() if key.unit != "text"]
     for name in names:
         if name not in figures:
-            raise ConfigError(f"--metric {name}: no such figure; {suggest(name, figures)}")
+            raise ConfigError(
+                f"--metric {name}: no such figure; {suggest(name, figures, GLOSSARY)}"
+            )
     return names
 
 

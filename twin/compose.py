@@ -15,10 +15,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
-import yaml  # type: ignore[import-untyped]
 from hydra import __version__ as hydra_version
 from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
@@ -29,51 +28,22 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.core.utils import run_job
-from hydra.errors import (
-    ConfigCompositionException,
-    HydraException,
-    InstantiationException,
-    MissingConfigException,
-    OverrideParseException,
-)
+from hydra.errors import InstantiationException
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
+from yaml.reader import ReaderError  # type: ignore[import-untyped]
 
 from twin.catalogue import (
     GROUPS,
-    choices,
     data_dir,
     own_conf,
-    scenario_files,
     scenario_folders,
 )
-from twin.errors import ConfigError, TwinError, suggest
-
-RESOLVERS = (
-    "now",
-    "hydra",
-    "python_version",
-    "oc.create",
-    "oc.decode",
-    "oc.deprecated",
-    "oc.dict.keys",
-    "oc.dict.values",
-    "oc.select",
-)
-"""What ``${name:...}`` may call in a file: nothing that reads the environment or runs code."""
-
-REFUSALS = (
-    HydraException,
-    OmegaConfBaseException,
-    yaml.YAMLError,
-    ValueError,
-    OSError,
-    RecursionError,
-)
-"""What reading and composing raise where a file or an override is wrong; see :func:`explain`."""
+from twin.errors import ConfigError, suggest
+from twin.refusals import REFUSALS, check_words, explain
 
 _TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 _TRUSTED_HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
@@ -103,10 +73,14 @@ class ScenarioSource(ConfigSource):
         try:
             with path.open(encoding="utf-8") as file:
                 content = OmegaConf.load(file)
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: must be text in UTF-8: {error}") from error
+        except (UnicodeDecodeError, ReaderError) as error:
+            said = str(error).splitlines()[0]
+            raise ConfigError(f"{path}: must be text in UTF-8: {said}") from error
+        except RecursionError as error:
+            raise ConfigError(f"{path}: is nested too deeply") from error
         if not isinstance(content, DictConfig) or _bare_text(content):
             raise ConfigError(f"{path}:1: must be a mapping of keys, as 'scenario: {{...}}'")
+        _require_names(path, content)
         content.setdefault("scenario", {})
         about = content["scenario"]
         if isinstance(about, DictConfig):  # what it does not say, it does not inherit
@@ -147,7 +121,8 @@ class ScenarioSource(ConfigSource):
 
     def _inside(self, config_path: str) -> Path | None:
         head, _, rest = config_path.strip("/").partition("/")
-        return Path(self.path) / rest if head == "scenario" else None
+        outside = rest.startswith("/") or ".." in rest.split("/")
+        return Path(self.path) / rest if head == "scenario" and not outside else None
 
     def _file(self, config_path: str) -> Path | None:
         folder = self._inside(config_path)
@@ -191,15 +166,32 @@ def version_base() -> dict[str, str]:
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Return Hydra's reading of the command line; ``multirun`` covers ``hydra.mode`` too."""
-    options = get_args_parser().parse_args(list(words))
+    parser = get_args_parser()
+    parser.error = _refuse_option  # type: ignore[method-assign]
+    options = parser.parse_args(list(words))
     for name in ("config_path", "config_name", "config_dir", "experimental_rerun"):
         if getattr(options, name, None) is not None:
             raise ConfigError(
                 f"--{name.replace('_', '-')}: not available; put scenarios of your own into "
                 "./scenarios or a folder of $TWIN_SCENARIOS"
             )
+    for name in ("resolve", "package"):
+        if getattr(options, name) and not (options.cfg or options.info):
+            raise ConfigError(f"--{name}: goes with --cfg job; to run, leave it out")
     options.multirun = options.multirun or "hydra.mode=MULTIRUN" in options.overrides
     return options
+
+
+def _refuse_option(message: str) -> NoReturn:
+    raise ConfigError(f"{message.removeprefix('argument ')}; `twin --help` shows what there is")
+
+
+def require_package(package: str | None, config: DictConfig) -> None:
+    """Refuse a part to show that the configuration does not have."""
+    if package and OmegaConf.select(config, package) is None:
+        raise ConfigError(
+            f"--package {package}: no such part; {suggest(package, ('scenario', *GROUPS))}"
+        )
 
 
 def hand_over(words: Sequence[str]) -> None:
@@ -264,6 +256,21 @@ class Composed:
         return sweeper.sweep(arguments=list(self.config.hydra.overrides.task))
 
 
+def _require_names(path: Path, content: DictConfig) -> None:
+    """Refuse a scenario whose ``defaults`` are not names of what it builds on and chooses."""
+    entries = OmegaConf.to_container(content).get("defaults")  # type: ignore[union-attr]
+    for entry in entries if isinstance(entries, list) else [entries] if entries else []:
+        where = f"{path}: defaults: {entry}"
+        named = entry if isinstance(entry, dict) else {"": entry}
+        key, value = next(iter(named.items()), ("", None))
+        if len(named) != 1 or isinstance(value, (bool, int, float, dict)) or entry is None:
+            raise ConfigError(f"{where}: must be NAME, or 'override /GROUP: NAME'")
+        if str(key).lstrip("/") in GROUPS:
+            raise ConfigError(f"{where}: write 'override /{str(key).lstrip('/')}: {value}'")
+        if ".." in f"{key}/{value}".split("/"):
+            raise ConfigError(f"{where}: must be a name, not a path")
+
+
 def _bare_text(content: DictConfig) -> bool:
     """Return whether a file held nothing but a text, which is read as a key without a value."""
     keys = list(content)
@@ -302,6 +309,7 @@ def compose(overrides: Sequence[str], *, sweep: bool = False) -> Composed:
     """
     register()
     try:
+        check_words(open_keys(overrides))
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(data_dir("conf")), job_name="twin", **version_base()):
             composer = GlobalHydra.instance().hydra
@@ -314,7 +322,7 @@ def compose(overrides: Sequence[str], *, sweep: bool = False) -> Composed:
             )
             return Composed(config, composer.config_loader)
     except REFUSALS as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError(explain(error, overrides)) from error
 
 
 def load(overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -415,95 +423,3 @@ def walk(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from walk(value, f"{path}[{i}]")
     else:
         yield path, data
-
-
-# ---- explaining ------------------------------------------------------------
-
-
-def explain(error: BaseException) -> str:
-    """Return what is wrong, where, and what would be right, in the user's words."""
-    if isinstance(error.__cause__, UnsupportedInterpolationType):
-        error = error.__cause__
-    for kind, words in _EXPLANATIONS:
-        if isinstance(error, kind):
-            return words(error)
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
-def _explain_composition(error: ConfigCompositionException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    lines = [line for line in lines if "append to your" not in line] or [type(error).__name__]
-    if lines[0].startswith("Could not override '"):
-        return _explain_unknown(lines[0].split("'")[1])
-    if lines[0].startswith("Ambiguous value for argument '"):
-        argument = lines[0].split("'", 1)[1].rstrip("'").lstrip("+")
-        return (
-            f"{argument}: several values; add --multirun to run each, "
-            "write key=[a,b] for a list, or quote the text"
-        )
-    if error.__cause__ is not None:
-        lines.append(explain(error.__cause__))
-    return "; ".join(lines[:3])
-
-
-def _explain_override(error: OverrideParseException) -> str:
-    said = error.override.lstrip("+")
-    return f"'{said}': cannot be read; write key=value, quoting special characters"
-
-
-def _explain_interpolation(error: UnsupportedInterpolationType) -> str:
-    name = str(error).splitlines()[0].rpartition(" ")[2]
-    return f"{error.full_key}=${{{name}:...}}: not available; {suggest(name, RESOLVERS)}"
-
-
-def _explain_value(error: OmegaConfBaseException) -> str:
-    said = str(error).splitlines()[0]
-    return f"{error.full_key}: {said}" if error.full_key else said
-
-
-def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    what = error.problem or error.context or "malformed"
-    if mark is None:
-        return f"malformed YAML: {what}"
-    return f"{mark.name}:{mark.line + 1}:{mark.column + 1}: malformed YAML: {what}"
-
-
-def _explain_file(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-
-
-def _explain_loop(error: RecursionError) -> str:
-    return "defaults: a file builds on itself, directly or through another"
-
-
-def _explain_missing(error: MissingConfigException) -> str:
-    group, _, name = str(error.missing_cfg_file).rpartition("/")
-    said = str(error).splitlines()[0]
-    where = f"{said.split(': ')[0]}: " if said.startswith("In 'scenario/") else ""
-    options = list(scenario_files()) if group == "scenario" else choices(group)
-    if not options:
-        return said
-    return f"{where}{group}={name}: there is no such choice; {suggest(name, options)}"
-
-
-def _explain_unknown(key: str) -> str:
-    head = key.partition(".")[0]
-    if head == "hydra":
-        return f"{key}: unknown key of Hydra; `twin --cfg hydra` shows them"
-    return f"{key}: unknown key; {suggest(key, ('scenario', *GROUPS))}"
-
-
-_EXPLANATIONS: tuple[tuple[type[BaseException], Callable[[Any], str]], ...] = (
-    (TwinError, str),
-    (yaml.MarkedYAMLError, _explain_yaml),
-    (MissingConfigException, _explain_missing),
-    (OverrideParseException, _explain_override),
-    (ConfigCompositionException, _explain_composition),
-    (UnsupportedInterpolationType, _explain_interpolation),
-    (OmegaConfBaseException, _explain_value),
-    (OSError, _explain_file),
-    (RecursionError, _explain_loop),
-)
-"""From the particular to the general; the first that fits explains."""

@@ -24,6 +24,10 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from twin.errors import ConfigError, ParameterError, suggest
 
 T = TypeVar("T")
+LARGEST = 1e15
+"""Beyond any quantity in the unit of its key; its square and its cube are still numbers."""
+LEAST = 1e-12
+"""Below any quantity that must not be zero; what is divided by it is still a number."""
 Resolve = Callable[[str, str, str], type]
 """``(family, kind, path) -> class``: how a ``kind:`` becomes a class; see build.py."""
 
@@ -65,6 +69,8 @@ AtLeastOne = Annotated[float, Range(1.0)]
 Units = Annotated[int, Range(1, 10_000)]
 """Machines of one kind; more is a typing error, and would take long to count one by one."""
 UnitsOrZero = Annotated[int, Range(0, 10_000)]
+HoursAhead = Annotated[float, Range(0.0, 8784.0, open_low=True)]
+"""Hours looked ahead: at most a year, as they are gone through one by one."""
 DeviceWatts = Annotated[float, Range(0.0, 1e6)]
 """Power of one device of the network; more than a megawatt is a typing error."""
 
@@ -96,7 +102,7 @@ class ClockConfig:
     """At most a century: calendars end, and no building lasts longer. [d]"""
     heartbeat_s: Annotated[float, Range(1.0, 3600.0)] = 60.0
     seed: CountOrZero = 0
-    replications: Count = 1
+    replications: Annotated[int, Range(1, 100_000)] = 1
     burst: BurstConfig | None = None
     """Instants to look at in close-up; the run itself stays the same."""
 
@@ -185,7 +191,9 @@ class _Reader:
             if key == "kind":
                 continue
             if key not in allowed:
-                self.problems.append(f"{where}={raw!r}: unknown key; {suggest(str(key), allowed)}")
+                shown = f"twin --cfg job --package {path.partition('.')[0]}"
+                near = suggest(str(key), allowed, shown)
+                self.problems.append(f"{where}={raw!r}: unknown key; {near}")
             else:
                 values[key] = self.value(allowed[key], raw, where)
         for f in dataclasses.fields(cls):
@@ -219,8 +227,11 @@ class _Reader:
         before = len(self.problems)
         value = self.value(base, raw, path)
         for note in notes:
-            if isinstance(note, Range) and len(self.problems) == before and not note.holds(value):
-                self._refuse(path, raw, note.describe())
+            if isinstance(note, Range) and len(self.problems) == before:
+                if not note.holds(value):
+                    self._refuse(path, raw, note.describe())
+                elif note.open_low and note.low == 0.0 and value < LEAST:
+                    self._refuse(path, raw, f">= {LEAST:g}")
         return value
 
     def _literal(self, kind: Any, raw: Any, path: str) -> Any:
@@ -276,6 +287,10 @@ class _Reader:
         return self.dataclass(chosen, raw, path)
 
     def _scalar(self, kind: Any, raw: Any, path: str) -> Any:
+        if type(raw) in (int, float) and not abs(raw) <= LARGEST:
+            finite = "a finite number"
+            between = f"between {-LARGEST:g} and {LARGEST:g}"
+            return self._refuse(path, raw, between if abs(raw) < math.inf else finite)
         if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
             return float(raw)
         if kind is int and isinstance(raw, float) and raw.is_integer():
@@ -283,8 +298,6 @@ class _Reader:
         if kind is not Any and type(raw) is not kind:
             names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
             return self._refuse(path, raw, names.get(kind, str(kind)))
-        if isinstance(raw, float) and not math.isfinite(raw):
-            return self._refuse(path, raw, "a finite number")
         return raw
 
     _BY_ORIGIN: typing.ClassVar[dict[Any, Callable[[_Reader, Any, Any, str], Any]]] = {

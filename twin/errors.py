@@ -10,6 +10,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LISTED, NEAREST = 16, 8
+"""Names that a message lists in full, and how many it lists of more than those."""
+
 
 class TwinError(Exception):
     """Anything the twin raises on purpose."""
@@ -41,9 +44,24 @@ def require(ok: bool, name: str, value: object, allowed: str) -> None:
         raise ParameterError(f"{name}={value}: must be {allowed}")
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``"did you mean 'x'? Allowed: ..."`` for a *name* that is not *known*."""
+def suggest(name: str, known: Iterable[str], more: str = "") -> str:
+    """Return ``"did you mean 'x'? Allowed: ..."`` for a *name* that is not *known*.
+
+    Of many names only the nearest are listed, and how many others there are; *more* says
+    where they can be read.
+
+    Examples
+    --------
+    >>> suggest("esy", ["fcfs", "easy"])
+    "did you mean 'easy'? Allowed: easy, fcfs"
+    >>> suggest("k9", [f"key_{i}" for i in range(40)], "the glossary")
+    'Allowed: key_9, key_19, key_29, key_39, key_0, key_1, key_2, key_3 and 32 others: the glossary'
+    """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"{hint}Allowed: {', '.join(names)}"
+    if len(names) <= LISTED:
+        return f"{hint}Allowed: {', '.join(names)}"
+    nearest = sorted(names, key=lambda each: -difflib.SequenceMatcher(None, each, name).ratio())
+    rest = f"{len(names) - NEAREST} others" + (f": {more}" if more else "")
+    return f"{hint}Allowed: {', '.join(nearest[:NEAREST])} and {rest}"

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 import simpy
 
-from twin.config import NonNegative, Positive, PositiveFraction
+from twin.config import NonNegative, Positive, PositiveFraction, Range
 from twin.errors import ConfigError, suggest
 from twin.jobs import Dispatcher
 from twin.records import Event
@@ -48,8 +48,9 @@ class RandomFault:
 
     unit: str
     """What breaks, as ``family.unit``, e.g. ``it.node``."""
-    mttf_hours: Positive
-    """Mean time of one machine from its repair to its next failure. [h]"""
+    mttf_hours: Annotated[float, Range(0.1)]
+    """Mean time of one machine from its repair to its next failure; one that fails more often
+    never works, and its failures would be counted one by one. [h]"""
     repair_hours: Positive
     """Mean time to repair. [h]"""
     repair: Literal["exponential", "fixed"]

@@ -106,7 +106,8 @@ def find_cases(names: Sequence[str] = (), *, slow: bool = False) -> list[Case]:
             cases.append(Case(scenario, overrides, rows))
     for name in names:
         if name not in known:
-            raise ConfigError(f"{name}: no such scenario or row; {suggest(name, known)}")
+            near = suggest(name, known, "twin --help")
+            raise ConfigError(f"{name}: no such scenario or row; {near}")
     if not cases:
         which = ", ".join(names) or "no scenario"
         more = "" if slow else "; slow ones are checked with --slow"
@@ -118,12 +119,12 @@ def _about(scenario: str, path: Path) -> ScenarioConfig:
     """Return what the file itself says; published outcomes are never inherited."""
     from omegaconf import OmegaConf
 
-    from twin import compose
+    from twin import refusals
 
     try:
         content = OmegaConf.to_container(OmegaConf.load(path))
-    except compose.REFUSALS as error:
-        raise ConfigError(compose.explain(error)) from error
+    except refusals.REFUSALS as error:
+        raise ConfigError(refusals.explain(error)) from error
     about = content.get("scenario") if isinstance(content, dict) else None
     about = about if isinstance(about, dict) else {}
     return parse(ScenarioConfig, {"name": scenario, **about}, f"{path}: scenario")

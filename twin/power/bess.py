@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from twin.config import Fraction, NonNegative, Positive, PositiveFraction
+from twin.config import Fraction, HoursAhead, NonNegative, Positive, PositiveFraction
 from twin.errors import require
 from twin.physics.steps import StepSeries
 from twin.power.arbitrage import levels_j
@@ -79,7 +79,7 @@ class Bess:
     """Price per kWh at or below which it fills up, in the currency of the tariff."""
     discharge_above_price: NonNegative | None
     """Price per kWh at or above which it gives."""
-    ahead_hours: Positive | None = None
+    ahead_hours: HoursAhead | None = None
     """How far ahead prices are published, and used to plan; None: thresholds, if any. [h]"""
 
     stored_j: float = field(init=False, default=0.0)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from twin.config import Fraction, NonNegative, Positive
+from twin.config import Fraction, HoursAhead, NonNegative
 from twin.records import Job
 from twin.scheduling.backfill import Backfill
 from twin.scheduling.base import Policy, View
@@ -37,7 +37,7 @@ class DeadlineDeferral(Policy):
 
     wait_for: Literal["price", "carbon"]
     quantile: Fraction
-    ahead_hours: Positive
+    ahead_hours: HoursAhead
     """How far ahead the hours are compared. [h]"""
     slack_hours: dict[str, NonNegative]
     """By kind of job, how long it may be put off; 0 for kinds not named. [h]"""

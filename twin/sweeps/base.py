@@ -14,7 +14,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from twin import compose, show
+from twin import compose, refusals, show
 from twin.errors import ConfigError, TwinError
 from twin.pool import usable_cores
 
@@ -102,8 +102,8 @@ def chosen_launcher(
         raise ConfigError(
             f"hydra/launcher={chosen}: needs the extra '{extra}': pip install 'twin[{extra}]'"
         ) from error
-    except compose.REFUSALS as error:
-        raise ConfigError(f"hydra/launcher={chosen}: {compose.explain(error)}") from error
+    except refusals.REFUSALS as error:
+        raise ConfigError(f"hydra/launcher={chosen}: {refusals.explain(error)}") from error
 
 
 def _axis(values: Any) -> str:

@@ -14,7 +14,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig, open_dict
 
-from twin import compose
+from twin import compose, refusals
 from twin.errors import ConfigError, RunError
 from twin.pool import Tell, run_forked, usable_cores
 
@@ -165,7 +165,7 @@ def _examine_one(
     except ConfigError as error:
         return Refused(number, tuple(overrides), str(error), composed)
     except Exception as error:
-        return Refused(number, tuple(overrides), compose.explain(error), composed)
+        return Refused(number, tuple(overrides), refusals.explain(error, overrides), composed)
 
 
 def compose_design(

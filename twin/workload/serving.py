@@ -41,6 +41,8 @@ Floats = NDArray[np.float64]
 GRID_S = 60.0
 """Everything is worked out once a minute, whatever the step of the profile and the
 heartbeat, so that the energy of a service depends on neither."""
+MOST_REQUESTS = 1e8
+"""Requests of a run that are followed one by one; more take hours, and gigabytes."""
 SAMPLES = 20_000
 """Requests drawn to stand for all lengths."""
 BURSTY = 1.5
@@ -377,6 +379,17 @@ class GeneratedServing(Serving):
     rhythm: Rhythm = field(default_factory=Rhythm)
     noise_fraction: Fraction = 0.0
     """Standard deviation of hourly demand around its rhythm, over that demand."""
+
+    def check(self, context: WorkloadContext) -> None:
+        """Refuse more requests than can be followed one by one."""
+        if self.mode == "requests":
+            most = MOST_REQUESTS / context.duration_s
+            if self.requests_per_s > most:
+                raise ConfigError(
+                    f"{self.key}.requests_per_s={self.requests_per_s:g}: must be <= {most:.6g} "
+                    f"over this time to follow each, or choose {self.key}.mode=fluid"
+                )
+        super().check(context)
 
     def lengths(self, context: WorkloadContext) -> Lengths:
         """Return drawn lengths."""

@@ -38,7 +38,7 @@ class TrainingJobs(BatchJobs):
     run: RunTimes
     jobs_per_day: Annotated[float, Range(0.0, 1e6, open_low=True)] | None = None
     offered_load: Annotated[float, Range(0.0, 100.0, open_low=True)] | None = None
-    count: Count | None = None
+    count: Annotated[int, Range(1, 10_000_000)] | None = None
     gpu_mix: list[tuple[Count, Positive]] | None = None
     """``[GPUs, weight]`` of each size that occurs; or else ``servers``."""
     servers: ServerSizes | None = None
