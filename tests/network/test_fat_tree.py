@@ -1,22 +1,17 @@
 """Switch counts in closed form, the graph by counting, and what a spread job loses."""
 
 from collections import Counter
-from pathlib import Path
 
 import networkx as nx
 import pytest
-import yaml
 
-from twin.config import parse
+from tests.support import fabrics
 from twin.errors import ConfigError, ParameterError, RunError
 from twin.network.fat_tree import FatTree, clos_plane, leaf_ports
 
-CONF = Path(__file__).resolve().parents[2] / "conf" / "network"
-
 
 def load(name: str = "fat_tree", **changes: object) -> FatTree:
-    data = yaml.safe_load((CONF / f"{name}.yaml").read_text())
-    return parse(FatTree, {**data, **changes}, "network")
+    return fabrics.load(name, **changes)
 
 
 @pytest.mark.parametrize(

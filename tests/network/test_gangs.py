@@ -1,36 +1,22 @@
 """What a gang loses on a fabric: alone by closed form, beside others never above capacity."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import fabrics
 from tests.support.desk import job
-from twin.config import parse
 from twin.network.dragonfly import Dragonfly
-from twin.network.fat_tree import FatTree
 from twin.network.gangs import Gangs
-from twin.network.nvl_domain import NvlDomain
 from twin.network.torus import Torus, torus_stretch
 from twin.physics.sharing import max_min_rates, spanning_rate
 from twin.records import Placement
 
-CONF = Path(__file__).resolve().parents[2] / "conf" / "network"
-KINDS = {
-    "dragonfly.Dragonfly": Dragonfly,
-    "fat_tree.FatTree": FatTree,
-    "nvl_domain.NvlDomain": NvlDomain,
-    "torus.Torus": Torus,
-}
-ALL = sorted(path.stem for path in CONF.glob("*.yaml"))
-
 
 def load(name, servers, **changes):
-    data = yaml.safe_load((CONF / f"{name}.yaml").read_text())
-    fabric = parse(KINDS[data["kind"]], {**data, **changes}, "network")
+    fabric = fabrics.load(name, **changes)
     fabric.size(servers, 8)
     return fabric
 
@@ -66,7 +52,7 @@ def test_a_job_with_one_server_a_leaf_has_the_uplinks_to_itself():
 
 
 @pytest.mark.parametrize("contention", ["interleaved", "in_step"])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", fabrics.ALL)
 def test_full_leaves_lose_what_the_closed_form_says(name, contention):
     fabric = load(name, 2000, contention=contention)
     size = fabric.leaf_of().count(0)
@@ -85,7 +71,7 @@ def test_full_leaves_lose_what_the_closed_form_says(name, contention):
             assert alone(fabric, 0.3, servers) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", fabrics.ALL)
 def test_spreading_over_more_full_leaves_never_helps(name):
     fabric = load(name, 2000)
     size = fabric.leaf_of().count(0)
@@ -118,7 +104,7 @@ def test_a_dragonfly_with_few_global_links_loses_more():
 @st.composite
 def crowds(draw):
     """Return a fabric's name and gangs that hold different servers: (servers, communication)."""
-    name = draw(st.sampled_from(ALL))
+    name = draw(st.sampled_from(fabrics.ALL))
     servers = draw(st.permutations(range(100)))
     comm = st.floats(0.01, 0.9)
     sizes = draw(st.lists(st.tuples(st.integers(2, 30), comm), min_size=1, max_size=20))
@@ -418,7 +404,7 @@ def test_what_was_contended_before_a_repair_stays_told():
     assert after["demand_peak_fraction"] == pytest.approx(before["demand_peak_fraction"])
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", fabrics.ALL)
 def test_every_link_of_a_fabric_has_its_place_in_the_plan(name):
     fabric = load(name, 3000)
     plan = fabric.plan()

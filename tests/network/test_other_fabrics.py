@@ -1,36 +1,16 @@
 """Dragonfly, torus and NVLink domains: closed forms, the graph by counting, locality."""
 
 from collections import Counter
-from pathlib import Path
 
 import networkx as nx
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.config import parse
+from tests.support.fabrics import ALL, load
 from twin.errors import ConfigError, RunError
-from twin.network.dragonfly import Dragonfly, dragonfly_groups
-from twin.network.fat_tree import FatTree
-from twin.network.nvl_domain import NvlDomain
-from twin.network.torus import Torus, box, torus_stretch
-
-CONF = Path(__file__).resolve().parents[2] / "conf" / "network"
-KINDS = {
-    "dragonfly.Dragonfly": Dragonfly,
-    "fat_tree.FatTree": FatTree,
-    "nvl_domain.NvlDomain": NvlDomain,
-    "torus.Torus": Torus,
-}
-
-
-def load(name: str, **changes: object):
-    data = yaml.safe_load((CONF / f"{name}.yaml").read_text())
-    return parse(KINDS[data["kind"]], {**data, **changes}, "network")
-
-
-ALL = sorted(path.stem for path in CONF.glob("*.yaml"))
+from twin.network.dragonfly import dragonfly_groups
+from twin.network.torus import box, torus_stretch
 
 
 def links_of(graph: nx.Graph) -> int:

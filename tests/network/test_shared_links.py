@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.calls import calls_of
 from twin.network.shared_links import SharedLinks
 from twin.physics.sharing import max_min_rates
 
@@ -70,23 +71,10 @@ def test_who_was_held_has_its_demand_again_when_the_other_leaves():
 
 def calls_to_share(flows):
     """Return how many functions are called to share one full link among so many flows."""
-    import sys
-
     links = SharedLinks({("leaf", i): 1.0 for i in range(50)})
     for i in range(flows):
         links.join(i, {("leaf", i % 50): 1.0, ("leaf", (7 * i + 1) % 50): 0.5}, 1.0 + i)
-    calls = 0
-
-    def count(frame, event, arg):
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        links.share()
-    finally:
-        sys.setprofile(None)
-    return calls
+    return calls_of(links.share)
 
 
 def test_sharing_takes_steps_in_proportion_to_the_flows():

@@ -8,18 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.desk import desk, job, play
+from tests.support.desk import desk, job, play, starts
 from twin.cluster.free import FreeServers
 from twin.records import COMPLETED, KILLED
 from twin.scheduling.easy import EasyBackfill
 from twin.scheduling.fcfs import FirstComeFirstServed
 
 POLICIES = [FirstComeFirstServed, EasyBackfill]
-
-
-def starts(policy, jobs, servers, gpus_per_server=1):
-    play(desk(policy, servers, gpus_per_server), jobs)
-    return {each.job_id: each.started_at_s for each in jobs}
 
 
 def hand_jobs():

@@ -1,13 +1,12 @@
 """SJF, conservative backfill, preemption, fair share, deferral: by hand and by promise."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.desk import desk, job, play
+from tests.support.calls import calls_of
+from tests.support.desk import desk, job, play, starts
 from twin.errors import RunError
 from twin.jobs import asking
 from twin.records import COMPLETED
@@ -37,11 +36,6 @@ POLICIES = {
     "fair share": lambda **more: FairShare(half_life_days=0.001, shares={}, **more),
     "deadline": deadline,
 }
-
-
-def starts(policy, jobs, servers, gpus_per_server=1):
-    play(desk(policy, servers, gpus_per_server), jobs)
-    return {each.job_id: each.started_at_s for each in jobs}
 
 
 def test_sjf_starts_the_shortest_and_lets_nobody_overtake_it():
@@ -370,17 +364,7 @@ def calls_of_one_pass(make_policy, waiting):
     queue = [job(str(i), 1, 1 + i % 8, 50 + i % 997) for i in range(waiting)]
     play(dispatcher, [*wide, *queue], until_s=99)
     assert len(dispatcher.queue) == waiting
-    calls = 0
-
-    def count(frame, event, arg):
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        dispatcher.env.run(until=100.5)
-    finally:
-        sys.setprofile(None)
+    calls = calls_of(lambda: dispatcher.env.run(until=100.5))
     assert dispatcher.running
     return calls
 

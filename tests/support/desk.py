@@ -146,3 +146,11 @@ def play(dispatcher: Dispatcher, jobs: Iterable[Job], until_s: float | None = No
     env = dispatcher.env
     env.process(arrivals(env, iter(jobs), dispatcher.submit))
     env.run(until=until_s)
+
+
+def starts(
+    policy: Policy, jobs: list[Job], servers: int, gpus_per_server: int = 1
+) -> dict[str, float]:
+    """Return when each of *jobs* starts under *policy*."""
+    play(desk(policy, servers, gpus_per_server), jobs)
+    return {each.job_id: each.started_at_s for each in jobs}

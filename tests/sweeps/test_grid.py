@@ -13,28 +13,19 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from tests.support.commands import FAKE, HERE, called
 from twin.errors import ConfigError
 from twin.sweeps.grid import combinations
 from twin.sweeps.launch import PoolLauncher
 
-FAKE = Path(__file__).parent.with_name("with_fake_run.py")
 SITE = FAKE.with_name("fake_site")
 COMMAND = [sys.executable, str(FAKE)]
-HERE = {**os.environ, "PYTHONPATH": str(FAKE.parent.parent)}
 
 
 @pytest.fixture
 def sweep(tmp_path):
     def run(*words):
-        return subprocess.run(
-            [*COMMAND, "--multirun", "hydra.sweep.dir=sweep", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env=HERE,
-        )
+        return called(FAKE, "--multirun", "hydra.sweep.dir=sweep", *words, folder=tmp_path)
 
     return run
 
@@ -236,13 +227,10 @@ def test_no_launcher_loses_designs_to_one_that_dies(launcher, tmp_path):
         pytest.skip(f"{package} is not installed")
     path = os.pathsep.join(map(str, (FAKE.parent.parent, FAKE.parent, SITE)))
     words = ["-m", "hydra.sweep.dir=sweep", f"hydra/launcher={launcher}", *settings]
-    done = subprocess.run(
-        [sys.executable, "-m", "twin", *words, "clock.seed=0,11,12,13,1,2"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    done = called(
+        *("-m", "twin", *words, "clock.seed=0,11,12,13,1,2"),
+        folder=tmp_path,
+        timeout_s=300,
         env={**HERE, "PYTHONPATH": path},
     )
     assert done.returncode == 1, done.stderr
@@ -396,18 +384,11 @@ def test_results_do_not_depend_on_the_launcher(launcher, tmp_path):
     package, settings = FOREIGN[launcher]
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
-    real = [sys.executable, "-m", "twin", "-m", "output=data_only", "clock.duration_days=0.02"]
+    real = ["-m", "twin", "-m", "output=data_only", "clock.duration_days=0.02"]
     axes = ["cooling=chilled_air,immersion", "rack=13kw,20kw"]
-    for folder, words in (("pool", []), ("other", [f"hydra/launcher={launcher}", *settings])):
-        done = subprocess.run(
-            [*real, f"hydra.sweep.dir={folder}", *axes, *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-            env=HERE,
-        )
+    for into, words in (("pool", []), ("other", [f"hydra/launcher={launcher}", *settings])):
+        axes_and_more = (f"hydra.sweep.dir={into}", *axes, *words)
+        done = called(*real, *axes_and_more, folder=tmp_path, timeout_s=400)
         assert done.returncode == 0, done.stderr
     for path in sorted((tmp_path / "pool").glob("*/*")):
         if path.suffix == ".parquet" or path.name == "summary.json":
@@ -422,14 +403,9 @@ def test_designs_meet_the_same_jobs(tmp_path):
     import pyarrow.parquet as pq
 
     words = ["-m", "hydra.sweep.dir=sweep", "cooling=chilled_air,immersion", "output=data_only"]
-    subprocess.run(
-        [sys.executable, "-m", "twin", *words, "clock.duration_days=0.05"],
-        cwd=tmp_path,
-        env=HERE,
-        check=True,
-        capture_output=True,
-        timeout=200,
-    )
+    words = ["-m", "twin", *words, "clock.duration_days=0.05"]
+    done = called(*words, folder=tmp_path, timeout_s=200)
+    assert done.returncode == 0, done.stderr
     came = [
         pq.read_table(tmp_path / f"sweep/{k}/jobs.parquet", columns=["job_id", "arrived_at_s"])
         for k in (0, 1)

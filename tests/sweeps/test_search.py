@@ -3,20 +3,15 @@
 import csv
 import importlib.util
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from tests.support.commands import FAKE, called
 from twin.errors import ConfigError
 from twin.sweeps.search import Axis, OptunaSweeper, search_space
 
-FAKE = Path(__file__).parent.with_name("with_fake_run.py")
-HERE = {**os.environ, "PYTHONPATH": str(FAKE.parent.parent)}
 AIMS = [
     "+hydra.sweeper.objectives.carbon_t=minimize",
     "+hydra.sweeper.objectives.cost_per_gpu_hour=minimize",
@@ -28,18 +23,9 @@ needs_optuna = pytest.mark.skipif(
 
 @pytest.fixture
 def study(tmp_path):
-    start = [sys.executable, FAKE, "-m", "hydra/sweeper=optuna"]
-
     def run(*words, folder="study"):
-        return subprocess.run(
-            [*start, f"hydra.sweep.dir={folder}", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env=HERE,
-        )
+        start = (FAKE, "-m", "hydra/sweeper=optuna", f"hydra.sweep.dir={folder}")
+        return called(*start, *words, folder=tmp_path)
 
     return run
 
@@ -171,9 +157,7 @@ def test_a_study_is_the_same_on_any_number_of_cores_and_taken_up_again(study, tm
     ran = (tmp_path / "finished.log").read_text().split()
     for number in (2, 7, 9):
         (tmp_path / "two" / str(number) / "summary.json").unlink(missing_ok=True)
-    done = subprocess.run(
-        [sys.executable, FAKE, "resume=two"], cwd=tmp_path, env=HERE, check=False, timeout=120
-    )
+    done = called(FAKE, "resume=two", folder=tmp_path)
     assert done.returncode == 0
     assert settings("one") == settings("two")
     assert len((tmp_path / "finished.log").read_text().split()) == len(ran) + 3
@@ -205,14 +189,7 @@ def test_a_scenario_can_carry_a_study(study, tmp_path):
         "defaults: [mana_oasis, _self_]\n"
         "hydra: {sweeper: {trials: 3, objectives: {pue: minimize}, params: {clock.seed: '4,5'}}}\n"
     )
-    done = subprocess.run(
-        [sys.executable, FAKE, "-m", "scenario=mine"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=HERE,
-    )
+    done = called(FAKE, "-m", "scenario=mine", folder=tmp_path)
     assert done.returncode == 2
     assert "trials, objectives: unknown to hydra/sweeper=grid" in done.stderr
     pytest.importorskip("optuna")
