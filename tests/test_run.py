@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from twin import build, compose, run
-from twin.errors import ConfigError
+from twin.errors import ConfigError, InputFileError
 from twin.results.recorder import Recorder
 from twin.results.run_folder import Run
 
@@ -34,6 +34,32 @@ def facility_of(tmp_path: Path, *overrides: str):
     design = build.read(load(*overrides))
     build.size(design)
     return design, build.assemble(design, Recorder(tmp_path, 300.0))
+
+
+def test_demand_no_fleet_can_serve_runs_to_its_end_and_says_what_was_dropped(tmp_path):
+    done = finished(
+        tmp_path, "gpu=h100", "rack.servers_per_rack=1", "workload=serving_70b",
+        "workload.requests_per_s=5000", "clock.duration_days=0.03125",
+    )  # fmt: skip
+    (warning,) = [said for said in done.info["warnings"] if "were not served" in said]
+    number = int(warning.split()[1])
+    served = done.summary["requests_served"]
+    assert warning.startswith(f"workload: {number} requests (")
+    assert served > 0.0
+    percent = float(warning.partition("(")[2].split()[0])  # the last minute still waits
+    assert percent == pytest.approx(100 * number / (number + served), abs=1.5)
+    assert done.summary["slo_attainment_fraction"] < 0.5
+
+
+def test_a_trace_of_another_layout_is_refused_before_the_run_with_what_it_saw_and_wanted(tmp_path):
+    path = tmp_path / "jobs.csv"
+    path.write_text("when,how_long,cards\n0,1,1\n", encoding="utf-8")
+    with pytest.raises(InputFileError) as error:
+        run.check(load("workload=philly", f"workload.path={path}"))
+    said = str(error.value)
+    assert f"{path}: no column " in said
+    assert "columns seen: when, how_long, cards" in said
+    assert "submit: timestamp" in said
 
 
 def test_the_ledger_closes_on_every_heartbeat(tmp_path):

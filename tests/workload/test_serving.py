@@ -154,13 +154,17 @@ def test_generated_requests_are_the_same_for_the_same_seed(configured, on_h100):
     assert made[0] == made[1]
 
 
-def test_demand_no_fleet_can_serve_runs_and_says_what_was_not_served(configured, on_h100):
-    serving = chat(configured, requests_per_s=5000)
-    (service,) = serving.services(on_h100(days=0.1))
+@pytest.mark.parametrize(("mode", "replicas", "days"), [("fluid", 64, 0.1), ("requests", 8, 0.003)])
+def test_demand_no_fleet_can_serve_runs_and_says_what_was_not_served(
+    configured, on_h100, mode, replicas, days
+):
+    serving = chat(configured, requests_per_s=80 * replicas, replicas=replicas, mode=mode)
+    (service,) = serving.services(on_h100(days=days))
     (warning,) = serving.warnings
     unserved = service.profile.unserved_requests_per_s.sum() * service.step_s
-    assert f"{unserved:.0f} requests" in warning
-    assert "64 replicas" in warning
+    assert unserved > 0.0
+    assert warning.startswith(f"workload: {unserved:.0f} requests (")
+    assert f"% of demand) were not served: {replicas} replicas cannot take them" in warning
 
 
 # ---- refusals ----
