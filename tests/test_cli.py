@@ -346,6 +346,30 @@ def a_run(folder):
     return name
 
 
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--metric", "puee"], "--metric puee: no such figure; did you mean 'pue'?"),
+        (["--metric", "pue,carbon"], "--metric carbon: no such figure; did you mean 'carbon_t'"),
+        (["--metric", "currency"], "--metric currency: no such figure"),
+        (["--series", "it_power"], "--series it_power: no such column; did you mean 'it_power_w'"),
+    ],
+)
+def test_compare_names_the_nearest_figure_and_column(capsys, own_folder, words, message):
+    assert message in refused(capsys, cli.compare, a_run(own_folder), *words)
+    assert not (own_folder / "run/compare.csv").exists()
+
+
+def test_compare_says_what_it_could_not_use(capsys, own_folder):
+    for name in ("empty", "foreign"):
+        (own_folder / name).mkdir()
+    (own_folder / "foreign/thesis.txt").write_text("not a run")
+    for name in ("empty", "foreign"):
+        assert f"{name}: has no summary.json: it is not a run folder" in refused(
+            capsys, cli.compare, name
+        )
+
+
 @pytest.mark.parametrize("command", [cli.plot, cli.compare])
 def test_a_folder_without_a_finished_run_is_refused(capsys, own_folder, command):
     assert "nope" in refused(capsys, command, "nope")

@@ -28,6 +28,14 @@ def test_it_builds_without_a_warning(builder, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "twin.library.simulate" in (tmp_path / "library.html").read_text(encoding="utf-8")
+    for page in DOCS.glob("*.md"):
+        heading = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        built = tmp_path / f"{page.stem}.html"
+        if page.stem == "search":  # the site's own page of that name; optimum shows ours
+            built = tmp_path / "optimum.html"
+        elif page.stem == "optimum":
+            continue
+        assert f"<h1>{heading}<" in built.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.stem)

@@ -103,6 +103,39 @@ def test_nothing_to_compare_is_said_with_the_reasons(sweep, tmp_path):
         compare([tmp_path / "nowhere"])
 
 
+def test_runs_that_are_all_alike_have_no_best_and_no_word_about_one(sweep, tmp_path):
+    for name in "ab":
+        shutil.copytree(sweep / "0", tmp_path / name)
+    text = printed(compare([tmp_path]))
+    assert "*" not in text
+    assert "best" not in text
+
+
+def test_an_empty_a_foreign_and_a_half_written_folder_are_told_apart(sweep, tmp_path):
+    empty, foreign = tmp_path / "empty", tmp_path / "foreign"
+    empty.mkdir(), foreign.mkdir()
+    (foreign / "thesis.pdf").write_bytes(b"%PDF")
+    for folder in (empty, foreign):
+        with pytest.raises(InputFileError, match=f"{folder.name}.*not a run folder"):
+            compare([folder])
+    half = shutil.copytree(sweep / "0", tmp_path / "half")
+    (half / "summary.json").unlink()
+    with pytest.raises(InputFileError, match=r"half.*summary\.json"):
+        compare([half])
+    found = compare([sweep / "0", sweep / "1", half])
+    assert len(found.entries) == 2
+    assert [path for path, _ in found.failures] == [half]
+    assert "half" in printed(found, 300)
+
+
+def test_a_scorecard_that_is_cut_off_is_named(sweep, tmp_path):
+    run = shutil.copytree(sweep / "0", tmp_path / "run")
+    text = (run / "summary.json").read_text()
+    (run / "summary.json").write_text(text[: len(text) // 2])
+    with pytest.raises(InputFileError, match=r"summary\.json"):
+        compare([run])
+
+
 def test_many_runs_are_drawn_as_dots(sweep, tmp_path):
     found = compare([sweep])
     found.entries = found.entries * 12

@@ -135,6 +135,12 @@ class Comparison:
         money = SUMMARY[metric].unit.startswith("currency")
         return not money or len({e.summary.get("currency") for e in self.entries}) == 1
 
+    def _fitting(self, width: int) -> list[str]:
+        """Return the figures for which a table of *width* characters has columns."""
+        settings = SETTING_WIDTH * len(self.telling[:MOST_VARIED])
+        room = width - max(len(entry.name) for entry in self.entries) - settings
+        return self.metrics()[: max(2, room // METRIC_WIDTH)]
+
     def table(self, width: int = 200) -> Table:
         """Return the comparison as a table of at most *width* characters.
 
@@ -145,8 +151,7 @@ class Comparison:
         from rich.table import Table
 
         shown = self.telling[:MOST_VARIED]
-        room = width - max(len(entry.name) for entry in self.entries) - SETTING_WIDTH * len(shown)
-        metrics = self.metrics()[: max(2, room // METRIC_WIDTH)]
+        metrics = self._fitting(width)
         table = Table(box=None, pad_edge=False, header_style="bold cyan")
         table.add_column("run", no_wrap=True)
         for key in shown:
@@ -173,7 +178,8 @@ class Comparison:
         from rich.text import Text
 
         yield self.table(options.max_width)
-        if len(self.entries) > 1:
+        shown = range(min(len(self.entries), MOST_ROWS))
+        if any(self.best(name).intersection(shown) for name in self._fitting(options.max_width)):
             yield Text("* the best of its column")
         if len(self.entries) > MOST_ROWS:
             yield Text(f"The first {MOST_ROWS} of {len(self.entries):,} runs.")
