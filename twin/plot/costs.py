@@ -42,15 +42,7 @@ def draw(comparison: Comparison, folder: Path) -> Path | None:
         ink = style.COLOURS["facility"]
         axes.plot(rent, at, "d", color=ink, markersize=5, label="rented instead")
     for place, total, end in zip(at, left, np.fmax(left, rent), strict=True):
-        axes.annotate(
-            f"{total:.3g}",
-            (end, place),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=style.INK,
-        )
+        style.label(axes, f"{total:.3g}", (end, place), (6, 0), va="center")
     style.dress(axes, "", f"Cost of a GPU-hour that jobs held [{currencies.pop()}]")
     axes.grid(axis="x", color=style.FAINT, linewidth=0.8)
     axes.set_yticks(at, [name_of(comparison, k) for k in known])

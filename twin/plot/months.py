@@ -47,15 +47,7 @@ def draw(run: Run, folder: Path) -> Path | None:
         base += gwh
     for place, pue in zip(at, pues(series, lengths_s, month), strict=True):
         if not np.isnan(pue):
-            top.annotate(
-                f"PUE {pue:.3f}",
-                (place, base[place]),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8,
-                color=style.INK,
-            )
+            style.label(top, f"PUE {pue:.3f}", (place, base[place]), (0, 3), ha="center")
     style.dress(top, "energy [GWh]", f"Energy and carbon by month: {base.sum():.3g} GWh")
     top.set_ylim(0.0, 1.12 * base.max() or 1.0)
     style.legend(top, stacked=True)

@@ -43,14 +43,12 @@ def draw(comparison: Comparison, folder: Path) -> Path | None:
     for place, (_, _, ticks) in enumerate(lines):
         axes.axvline(place, color=style.INK, linewidth=0.8)
         for where, text in ticks:
-            axes.annotate(
+            style.label(
+                axes,
                 text,
                 (place, where),
-                xytext=(4, 0),
-                textcoords="offset points",
-                fontsize=8,
+                (4, 0),
                 va="center",
-                color=style.INK,
                 bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 1},
             )
     axes.set_xticks(at, [axis[0] for axis in lines], fontsize=9, color=style.INK)

@@ -64,12 +64,10 @@ def _names(
     middle = 0.5 * (np.nanmin(x) + np.nanmax(x))
     for k in order[::step]:
         right = bool(x[k] > middle)
-        axes.annotate(
+        style.label(
+            axes,
             comparison.label(comparison.entries[int(k)]),
             (x[k], y[k]),
-            xytext=(-6 if right else 6, 6),
-            textcoords="offset points",
+            (-6 if right else 6, 6),
             ha="right" if right else "left",
-            fontsize=8,
-            color=style.INK,
         )

@@ -55,15 +55,7 @@ def _releases(axes: Any, run: Run, releases: list[dict[str, Any]]) -> None:
     axes.set_ylim(0.0, 1.25 * float(cycle.max()) if len(cycle) else 1.0)
     few = len(releases) <= 21
     for at, days in zip(x, cycle, strict=True) if few else ():
-        axes.annotate(
-            f"{days:.1f}",
-            (at, days),
-            xytext=(0, 5),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color=style.INK,
-        )
+        style.label(axes, f"{days:.1f}", (at, days), (0, 5), ha="center")
     title = "" if len(releases) else "no release within the run"
     style.dress(axes, "release: cycle [days]")
     axes.text(0.01, 0.9, title, transform=axes.transAxes, va="top", color=style.INK, fontsize=9)

@@ -87,13 +87,8 @@ def _draw_best(
     step = -(-len(best) // MOST_NAMED)
     for one, point in list(zip(best, points, strict=True))[::step]:
         text = ", ".join(_spoken(name, one.settings[name]) for name in others[:3])
-        axes.annotate(
-            f"{one.number}: {text}" if text else str(one.number),
-            point,
-            xytext=(7, 6),
-            textcoords="offset points",
-            fontsize=7.5,
-            color=style.INK,
+        style.label(
+            axes, f"{one.number}: {text}" if text else str(one.number), point, (7, 6), fontsize=7.5
         )
 
 

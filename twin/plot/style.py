@@ -194,6 +194,14 @@ def line(axes: Axes, x: Floats, values: Floats, colour: str, label: str, **style
     axes.plot(at, mean, color=colour, label=label, **{"linewidth": 1.5, **style})
 
 
+def label(
+    axes: Axes, text: str, at: tuple[Any, Any], by: tuple[float, float], **style: Any
+) -> None:
+    """Write *text* beside a point: *by* so many points to the right and up."""
+    look = {"fontsize": 8, "color": INK, **style}
+    axes.annotate(text, at, xytext=by, textcoords="offset points", **look)
+
+
 VECTOR = ("svg", "pdf")
 _also: ContextVar[tuple[str, ...]] = ContextVar("also", default=())
 

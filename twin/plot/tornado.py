@@ -33,15 +33,13 @@ def draw(comparison: Comparison, folder: Path, metric: str = USUAL) -> Path | No
         axes.barh(place, high - mean, 0.55, mean, color=style.COLOURS["loss"])
         for name, value in ((_name(values, low), low), (_name(values, high), high)):
             left = value == low
-            axes.annotate(
+            style.label(
+                axes,
                 f"{name} {digits(value)}",
                 (value, place),
-                xytext=(-4 if left else 4, 0),
-                textcoords="offset points",
+                (-4 if left else 4, 0),
                 ha="right" if left else "left",
                 va="center",
-                fontsize=8,
-                color=style.INK,
             )
     axes.axvline(mean, color=style.COLOURS["facility"], linewidth=1.0)
     style.dress(axes, "", f"{axis_title(metric, unit)}: mean over each value of a setting")

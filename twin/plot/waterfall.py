@@ -35,27 +35,13 @@ def draw(first: Run, second: Run, names: Sequence[str], folder: Path) -> Path:
     for place, (_, kw) in enumerate(shown, start=1):
         colour = style.COLOURS["hot" if kw > 0.0 else "cooling"]
         axes.barh(place, kw, 0.62, level, color=colour)
-        axes.annotate(
-            f"{kw:+,.1f}",
-            (max(level, level + kw), place),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            color=style.INK,
+        style.label(
+            axes, f"{kw:+,.1f}", (max(level, level + kw), place), (4, 0), va="center", fontsize=9
         )
         level += kw
     axes.barh(len(labels) - 1, end_kw, 0.62, color=style.COLOURS["facility"], alpha=0.85)
     for place, kw in ((0, start_kw), (len(labels) - 1, end_kw)):
-        axes.annotate(
-            f"{kw:,.0f} kW",
-            (kw, place),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            color=style.INK,
-        )
+        style.label(axes, f"{kw:,.0f} kW", (kw, place), (4, 0), va="center", fontsize=9)
     change = 100.0 * (end_kw / start_kw - 1.0)
     style.dress(axes, "", f"Facility power: {change:+.1f} % from the first design to the second")
     axes.grid(axis="x", color=style.FAINT, linewidth=0.8)
