@@ -110,6 +110,8 @@ REFUSED = {
     "a view there is not": (["--cfg", "x"], r"^--cfg/-c: invalid choice: 'x'.*twin --help"),
     "a call that fails": (["clock.seed=${now:}"], r"^clock\.seed: what it refers to cannot be"),
     "a value still to come": (["clock.seed=???"], r"^clock\.seed: is required\n$"),
+    "a device as trace": (["scenario=philly_replay", "workload.path=/dev/zero"], r"is a device"),
+    "overrides around -m": (["site=../x", "-m", "rack=13kw"], r"^site=\.\./x: must be a name"),
     "several problems": (
         ["clock.seed=abc", "facility.gpsu=3"],
         r"(?s)facility\.gpsu.*clock\.seed|clock\.seed.*facility\.gpsu",

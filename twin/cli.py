@@ -293,6 +293,8 @@ def dash(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--port", type=int, default=8050, help="port on this machine (8050)")
     options = parser.parse_args(arguments)
+    if not 0 < options.port < 65536:
+        parser.error(f"--port {options.port}: must be 1 to 65535")
     return guarded(lambda: _dash(options.folder, options.port))
 
 

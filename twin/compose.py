@@ -168,7 +168,7 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Return Hydra's reading of the command line; ``multirun`` covers ``hydra.mode`` too."""
     parser = get_args_parser()
     parser.error = _refuse_option  # type: ignore[method-assign]
-    options = parser.parse_args(list(words))
+    options = parser.parse_intermixed_args(list(words))  # overrides on both sides of -m
     for name in ("config_path", "config_name", "config_dir", "experimental_rerun"):
         if getattr(options, name, None) is not None:
             raise ConfigError(

@@ -27,6 +27,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
     InputFileError
         If it is missing, unreadable, no text, or a broken gzip file.
     """
+    if path.is_char_device() or path.is_block_device():  # it might never end
+        raise InputFileError(f"{path}: is a device, not a file")
     try:
         if path.suffix == ".gz":
             with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
