@@ -70,26 +70,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def guarded(command: Callable[[], int]) -> int:
     """Return the status of *command*, telling what the user must know of how it ended."""
-    from twin.show import complain
-
     try:
         status = command()
         sys.stdout.flush()
         return status
     except TwinError as error:
-        complain(str(error))
+        _complain(str(error))
         return error.exit_status
     except KeyboardInterrupt as error:
-        complain(f"Stopped. {error}".rstrip())
+        _complain(f"Stopped. {error}".rstrip())
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, e.g. `twin --help | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:  # a full disk, a folder that was taken away
-        complain(
+        _complain(
             f"{error.filename or 'writing'}: {error.strerror or error}; what was begun is kept"
         )
         return 1
+
+
+def _complain(text: str) -> None:
+    from twin.show import complain  # loaded late: Ctrl-C while it loads is answered, too
+
+    complain(text)
 
 
 def _simulate(words: list[str]) -> int:
