@@ -274,7 +274,7 @@ def _done(name: str, series: dict[str, Floats]) -> float:
     change += float(series["released"][-1] - series["released"][0])
     if places.index(name) <= places.index("selection"):
         change += float(series["discarded"][-1] - series["discarded"][0])
-    return change
+    return max(0.0, change)  # differences of large counts leave a rounding rest
 
 
 def bottleneck(
