@@ -94,6 +94,7 @@ def test_a_year_stays_light_and_comes_quickly(browser, tmp_path):
     assert path.stat().st_size < 10e6
     browser.get(path.as_uri())
     until(lambda: ready(browser))
+    assert asked_for(browser) == {path.as_uri()}
     assert complaints(browser) == []
 
 
