@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tests.network.test_gangs import ALL, load, seat
+from tests.support import fabrics
 from tests.support.desk import job
 from twin.network.gangs import Gangs
 from twin.plot import fabric, style
+from twin.records import Placement
 
 
 @pytest.fixture
@@ -25,11 +26,15 @@ def drawn(monkeypatch, tmp_path):
     monkeypatch.setattr(style, "save", save)
 
     def draw(name, servers, worked_s=100.0, gangs=2, **changes):
-        net = load(name, servers, **changes)
+        net = fabrics.load(name, **changes)
+        net.size(servers, 8)
+        leaf_of = net.leaf_of()
         running = Gangs(net)
         for i in range(gangs):
             one = job(str(i), 0, 8, 1)
-            running.join(one, 0.9, *seat(net, range(i, servers, 2)))
+            mine = range(i, servers, 2)
+            leaves = len({leaf_of[server] for server in mine})
+            running.join(one, 0.9, leaves, Placement(list(mine), 8))
             one.worked_s = worked_s
         loads = running.link_loads(1000.0)
         record = {"plan": net.plan(), "links": loads}
@@ -44,7 +49,7 @@ def words(figure: Figure) -> str:
     return " ".join([*axes, *(text.get_text() for text in figure.texts)])
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", fabrics.ALL)
 def test_every_fabric_is_drawn_with_what_its_links_carried(drawn, name):
     path, figure, loads = drawn(name, 1000)
     assert path.name == "fabric.png"
