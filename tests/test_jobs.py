@@ -137,6 +137,18 @@ def test_readers_share_storage_and_slow_down_together():
     assert desk.tally.take(desk.env.now)[4] == pytest.approx(10 * 100 + 40 * 150 + 60 * 100)
 
 
+def test_where_storage_stays_short_it_is_shared_anew_each_full_minute():
+    """Two get 0.5 from 10 on; the third, at 20, takes what they have until 60, then all 1/3."""
+    jobs = [job(name, at, 4, 90, read_bytes_per_s=100.0) for name, at in (("a", 0), ("b", 10))]
+    third = job("c", 20, 4, 30, read_bytes_per_s=100.0)
+    desk = bench(disk=Disk(bytes_per_s=100.0))
+    play(desk, [*jobs, third])
+    assert third.finished_at_s == pytest.approx(60 + (30 - 40 * 0.5) * 3)
+    # a has 90 - 10 - 25 - 10 = 45 left when c ends, b 55; both at 1/3 until 120, then at 1/2.
+    assert jobs[0].finished_at_s == pytest.approx(120 + (45 - 30 / 3) * 2)
+    assert jobs[1].finished_at_s == pytest.approx(jobs[0].finished_at_s + 55 - 30 / 3 - 35)
+
+
 def test_who_reads_nothing_is_not_slowed_by_storage():
     a = job("a", 0, 8, 100, read_bytes_per_s=100.0)
     b = job("b", 0, 8, 100)

@@ -239,6 +239,7 @@ class Dispatcher:
         """A copy of what is free, to plan on."""
         self._activity_factor = self._rate_factor = 1.0
         self.moved = Transfers()
+        self._storage_stale = False
         self._serving: dict[Job, Served] = {}
         """What each job of a service makes while it holds its GPUs."""
         self._offers: dict[str, tuple[Service, int]] = {}
@@ -634,20 +635,33 @@ class Dispatcher:
         self._share_storage(reading, writing)
 
     def _share_storage(self, reading: float, writing: float) -> None:
-        """Let those who use the storage have what it leaves each at these demands."""
+        """Let those who use the storage have what it leaves each at these demands.
+
+        At once where it gets short or is no longer; while it stays short, at the next full
+        minute, so that it may be promised a little too much or too little for that long.
+        """
         moved, storage = self.moved, self.storage
         shares = storage.shares(reading, writing)
         if shares != moved.shares:
-            self.settle_inlet()
-            moved.shares = shares
-            users = [job for job in self.running if job.read_bytes_per_s or job.write_bytes_per_s]
-            self._pace(iter(users))
+            if min(shares) < 1.0 and min(moved.shares) < 1.0:
+                self._storage_stale = True
+                self._share_soon()
+            else:
+                self._grant(shares)
         if moved.bursting:
             step = storage.write_bandwidth_bytes_per_s / ROOM_STEPS
             room = floor(storage.room_bytes_per_s(reading, writing) / step) * step
             if room != moved.room:
                 moved.room = room
                 self._pace(iter(list(moved.bursting)))
+
+    def _grant(self, shares: tuple[float, float]) -> None:
+        """Let readers and writers have these shares of their demands."""
+        self.settle_inlet()
+        self.moved.shares = shares
+        self._storage_stale = False
+        users = [job for job in self.running if job.read_bytes_per_s or job.write_bytes_per_s]
+        self._pace(iter(users))
 
     def fill(self, wanted_bytes_per_s: float) -> None:
         """Let the inlet write so much from now on; where storage is short, it slows down too."""
@@ -693,13 +707,18 @@ class Dispatcher:
     # ---- links that are shared, or lost ----
 
     def _share_soon(self) -> None:
-        """Have the links shared anew at the next heartbeat, if that changes anything."""
+        """Have links and storage shared anew at the next full minute, if that changes anything."""
         now_s = self.env.now
-        if self.gangs.stale and self._shared_at_s <= now_s:
+        if (self.gangs.stale or self._storage_stale) and self._shared_at_s <= now_s:
             every_s = self._share_every_s
             self._shared_at_s = (floor(now_s / every_s) + 1) * every_s
             due = self.env.timeout(self._shared_at_s - now_s)
-            due.callbacks.append(lambda _: self._slow(self.gangs.share()))
+            due.callbacks.append(self._share_anew)
+
+    def _share_anew(self, _: simpy.Event) -> None:
+        self._slow(self.gangs.share())
+        if self._storage_stale:
+            self._grant(self.storage.shares(self.moved.reading, self.moved.writing))
 
     def _slow(self, factors: Mapping[Job, float]) -> None:
         """Let jobs work at what the fabric leaves them."""

@@ -19,11 +19,11 @@ max-min fair, in one of two ways between which the truth lies:
 ``in_step``
     All communicate at the same time, and :math:`x` is shared.
 
-Links are shared anew at the first heartbeat after a gang came or went that meets others
+Links are shared anew at the first full minute after a gang came or went that meets others
 where they are short of room, at once after a fault. Until then who came counts as alone, and
-who stays as if nothing had changed: each arrival or end is felt late by a heartbeat at most
-(half of one on the mean), and a link may be promised too much for that long. Between two
-changes rates are exact.
+who stays as if nothing had changed: each arrival or end is felt late by a minute at most
+(half of one on the mean), whatever the heartbeat, and a link may be promised too much for
+that long. Between two changes rates are exact.
 """
 
 from __future__ import annotations
