@@ -88,6 +88,19 @@ class Costs:
         """
         return None if gpu_hours == 0.0 else self.total / gpu_hours
 
+    def break_even(self, rent: float | None) -> float | None:
+        """Return the use from which owning is cheaper, where *rent* is that of all GPU-hours.
+
+        Above 1 renting is cheaper at any use. Electricity counts as it was paid, so it is exact
+        where the run itself is at that use.
+
+        Examples
+        --------
+        >>> Costs(60.0, 30.0, 10.0, 45.0, 5.0).break_even(200.0)
+        0.75
+        """
+        return self.total / rent if rent else None
+
 
 @dataclass(kw_only=True)
 class Economics:

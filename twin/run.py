@@ -229,16 +229,20 @@ def facts(design: Design, facility: Facility) -> Facts:
     totals, config = facility.totals, design.facility
     racks_built = config.racks_built or facility.cluster.racks
     gpu_hours = totals.gpu_allocated_s / SECONDS_PER_HOUR
+    missing, paid = missing_fraction(design), costs(design, facility)
+    there_were = config.gpus * (1.0 - missing) * totals.seconds / SECONDS_PER_HOUR
+    rent = design.economics.rent(there_were, design.site.currency)
     return Facts(
         gpus=config.gpus,
         racks_built=racks_built,
         floor_area_m2=racks_built * config.floor_area_m2_per_rack,
         nameplate_it_w=standing_w(design),
-        missing_fraction=missing_fraction(design),
+        missing_fraction=missing,
         currency=design.site.currency,
         has_services=bool(design.workload.services(design.context)),
         peak_flops=design.gpu.peak_flops,
-        cost_per_gpu_hour=costs(design, facility).per_gpu_hour(gpu_hours),
+        cost_per_gpu_hour=paid.per_gpu_hour(gpu_hours),
+        break_even_fraction=paid.break_even(rent),
     )
 
 

@@ -789,6 +789,17 @@ SUMMARY = _keys(
         POWER,
         after="rack_density_peak_kw",
     ),
+    Key(
+        "break_even_fraction",
+        "Break-even use",
+        "-",
+        "cost of the run over the rent of all GPU-hours there were: jobs must hold so much of them "
+        "for owning to be cheaper, above 1 renting always is; null where no rent is known",
+        "economics of the scenario",
+        COST,
+        "lower",
+        after="cost_per_gpu_hour",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 

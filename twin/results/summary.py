@@ -124,6 +124,8 @@ class Facts:
     peak_flops: float = 0.0
     """Dense peak of one GPU; 0 where unknown. [FLOP/s]"""
     cost_per_gpu_hour: float | None = None
+    break_even_fraction: float | None = None
+    """Use from which owning is cheaper than renting."""
     missing_fraction: float = 0.0
     """Part of all rack-time in which a rack of a build-out did not stand yet."""
 
@@ -299,5 +301,6 @@ def _money(t: Totals, facts: Facts) -> Summary:
         "carbon_market_t": None if market_kg is None else market_kg / KILOGRAMS_PER_TONNE,
         "electricity_cost": t.cost,
         "cost_per_gpu_hour": facts.cost_per_gpu_hour,
+        "break_even_fraction": facts.break_even_fraction,
         "currency": facts.currency,
     }
