@@ -674,7 +674,8 @@ class Dispatcher:
             moved.writing = max(0.0, moved.writing + more)
             self.tally.advance(self.env.now)
             self.tally.storage_w = self.storage.power_w(moved.reading, moved.writing)
-            self._share_storage(moved.reading, moved.writing)
+            self._grant(self.storage.shares(moved.reading, moved.writing))
+            self._share_storage(moved.reading, moved.writing)  # and those that stop to write
 
     def settle_inlet(self) -> None:
         """Book what the inlet wrote since its pace last changed."""
