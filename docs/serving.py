@@ -112,7 +112,7 @@ def name(config: dict[str, Any]) -> str:
     """Return e.g. ``70B BF16, 4 x H100``."""
     workload = config["workload"]
     model = workload["model"]
-    precision = "FP8" if model["weight_bytes"] == 1 else "BF16"
+    precision = "BF16" if model["weight_bytes"] == 2 else "FP8"
     gpu = str(config["gpu"]["name"]).split()[-1]
     return f"{int(model['parameters_b'])}B {precision}, {workload['gpus_per_replica']} x {gpu}"
 
