@@ -85,7 +85,12 @@ def _draw_best(
     )
     others = [name for name in best[0].settings if name != key]
     step = -(-len(best) // MOST_NAMED)
+    span, named = np.ptp(points, axis=0), set()
     for one, point in list(zip(best, points, strict=True))[::step]:
+        place = tuple(np.round(point / np.where(span > 0.0, span, 1.0), 2).tolist())
+        if place in named:  # two names on one another cannot be read
+            continue
+        named.add(place)
         text = ", ".join(_spoken(name, one.settings[name]) for name in others[:3])
         style.label(
             axes, f"{one.number}: {text}" if text else str(one.number), point, (7, 6), fontsize=7.5
