@@ -640,8 +640,8 @@ class Dispatcher:
         At once where it gets short or is no longer; while it stays short, at the next full
         minute, so that it may be promised a little too much or too little for that long.
         """
-        moved, storage = self.moved, self.storage
-        shares = storage.shares(reading, writing)
+        moved = self.moved
+        shares = self.storage.shares(reading, writing)
         if shares != moved.shares:
             if min(shares) < 1.0 and min(moved.shares) < 1.0:
                 self._storage_stale = True
@@ -649,11 +649,16 @@ class Dispatcher:
             else:
                 self._grant(shares)
         if moved.bursting:
-            step = storage.write_bandwidth_bytes_per_s / ROOM_STEPS
-            room = floor(storage.room_bytes_per_s(reading, writing) / step) * step
-            if room != moved.room:
-                moved.room = room
-                self._pace(iter(list(moved.bursting)))
+            self._leave_room()
+
+    def _leave_room(self) -> None:
+        """Let jobs that stop to write a checkpoint have what others leave."""
+        moved, storage = self.moved, self.storage
+        step = storage.write_bandwidth_bytes_per_s / ROOM_STEPS
+        room = floor(storage.room_bytes_per_s(moved.reading, moved.writing) / step) * step
+        if room != moved.room:
+            moved.room = room
+            self._pace(iter(list(moved.bursting)))
 
     def _grant(self, shares: tuple[float, float]) -> None:
         """Let readers and writers have these shares of their demands."""
@@ -675,7 +680,7 @@ class Dispatcher:
             self.tally.advance(self.env.now)
             self.tally.storage_w = self.storage.power_w(moved.reading, moved.writing)
             self._grant(self.storage.shares(moved.reading, moved.writing))
-            self._share_storage(moved.reading, moved.writing)  # and those that stop to write
+            self._leave_room()
 
     def settle_inlet(self) -> None:
         """Book what the inlet wrote since its pace last changed."""

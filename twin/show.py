@@ -37,9 +37,10 @@ def say(content: object) -> None:
 
 
 def complain(text: str) -> None:
-    """Print a problem to standard error."""
+    """Write a problem to standard error."""
     sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  the one place that speaks
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def place(path: Path) -> str:
