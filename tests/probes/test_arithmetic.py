@@ -73,7 +73,12 @@ def test_a_chiller_is_not_asked_outside_its_curves():
 def test_failures_and_what_restarts_leave():
     config = compose.load(["gpu=a100"])
     assert training.failures(config, 80, 0.1, 30) == pytest.approx(30.0)
-    assert training.productive_share(24.0, 24, 6) == pytest.approx(0.8)
+    assert training.productive_share(24.0, 14400, 100) == pytest.approx(0.8)
+
+
+def test_operations_of_the_first_pass_are_three_in_four_of_all():
+    """6 of 8 for each parameter and token where the forward pass runs twice."""
+    assert training.first_pass_share(1e9, 1e12, 8.0) == pytest.approx(0.75)
 
 
 def test_gpu_energy_money_and_days_of_published_gpu_hours():

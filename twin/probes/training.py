@@ -66,9 +66,14 @@ def days_of_work(zettaflops: float, gpus: float, tflops: float) -> float:
     return zettaflops * 1e21 / (gpus * tflops * 1e12) / SECONDS_PER_DAY
 
 
-def productive_share(productive_days: float, restarts: float, hours_lost: float) -> float:
-    """Return productive over all time, if each restart loses *hours_lost*."""
-    return productive_days / (productive_days + restarts * hours_lost / 24.0)
+def first_pass_share(parameters: float, tokens: float, zettaflops: float) -> float:
+    """Return which share of *zettaflops* of work repeats nothing: no forward pass run twice."""
+    return training_flops(parameters, tokens) / (zettaflops * 1e21)
+
+
+def productive_share(productive_days: float, lost_gpu_hours: float, gpus: float) -> float:
+    """Return productive over all time of *gpus* that lose *lost_gpu_hours* together."""
+    return productive_days / (productive_days + lost_gpu_hours / gpus / 24.0)
 
 
 def gpu_gwh(config: Mapping[str, Any], million_gpu_hours: float) -> float:
