@@ -75,6 +75,7 @@ class Cluster:
         self._wide: list[tuple[int, NDArray[np.float64], float]] = []
         """Beats since the last settlement, servers of each rack, and W or J for each server."""
         self._wide_late: list[tuple[int, NDArray[np.float64], float]] = []
+        self._mean_w = np.empty((0, self.racks))
 
     def draw_warm(self, rise_k: Sequence[float]) -> None:
         """Let each rack draw air so much warmer than the hall's inlet; before the first job."""
@@ -322,14 +323,17 @@ class Cluster:
         Returns
         -------
         ndarray, shape (beats, racks)
-            For a cool inlet, and exact. [W]
+            For a cool inlet, and exact; the caller's until the next call. [W]
         """
         beats, racks, booked = len(self._lengths_s), self.racks, self._steps[-1]
         beat = np.repeat(np.arange(beats), np.diff(self._steps, prepend=0))
         cell = beat * racks + np.array(self._where[:booked], dtype=np.intp)
         # One array from first to last: the steps, their sum up to each beat, the mean over it.
-        flat_w = np.bincount(cell, self._step_w[:booked], beats * racks).astype(float, copy=False)
-        mean_w = flat_w.reshape(beats, racks)
+        if len(self._mean_w) != beats:
+            self._mean_w = np.empty((beats, racks))  # kept between calls: making it is dear
+        mean_w, flat_w = self._mean_w, self._mean_w.reshape(-1)
+        mean_w.fill(0.0)
+        np.add.at(flat_w, cell, np.array(self._step_w[:booked]))
         self._wide = _add_wide(self._wide, mean_w)
         mean_w[0] += self._rack_w
         for before_w, beat_w in pairwise(mean_w):  # a third of what cumsum takes

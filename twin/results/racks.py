@@ -10,10 +10,6 @@ from twin.errors import require
 BINS = 200
 """Bins of a rack's rating; one more collects what exceeds it."""
 
-FEW = 4
-"""Cells of a histogram over what is sorted into it, from which on single additions are cheaper
-than one pass over all cells."""
-
 Floats = NDArray[np.float64]
 
 
@@ -36,8 +32,7 @@ class RackPower:
         self._offset = np.arange(racks, dtype=np.intp) * (BINS + 1)
         # A hair less than exact: a rack that draws its rating stands in the last bin.
         self._per_bin = BINS / self.rated_w * (1.0 - 1e-12)
-        self._scaled: Floats = np.empty((0, racks))  # kept between blocks: making it is dear
-        self._cell = np.empty((0, racks), dtype=np.intp)
+        self._bins = np.empty((0, racks), dtype=np.int32)  # kept between blocks: making it is dear
         self._dt_s = 0.0
         self._time_s = 0.0
         self._energy_j = np.zeros(racks)
@@ -77,18 +72,20 @@ class RackPower:
             row_w = np.add.reduceat(block, self._rows, axis=1)
             self._row_peak_w = max(self._row_peak_w, float(row_w.max()))
         np.maximum(self._peak_w, block.max(axis=0), out=self._peak_w)
-        if self._scaled.shape != block.shape:
-            self._scaled, self._cell = np.empty(block.shape), np.empty(block.shape, dtype=np.intp)
-        cell = self._cell
-        np.multiply(block, self._per_bin, out=self._scaled)
-        np.copyto(cell, self._scaled, casting="unsafe")
+        if self._bins.shape != block.shape:
+            self._bins = np.empty(block.shape, dtype=np.int32)
+        bins = self._bins
+        np.multiply(block, self._per_bin, out=bins, casting="unsafe")
         if np.any(self._peak_w > self.rated_w):
-            np.minimum(cell, BINS, out=cell)
-        cell += self._offset
-        if cell.size * FEW < len(self._beats):
-            np.add.at(self._beats, cell.ravel(), 1)
-        else:
-            self._beats += np.bincount(cell.ravel(), minlength=len(self._beats))
+            np.minimum(bins, BINS, out=bins)
+        # Racks seldom change their bin: all beats go to the one they end in, and at each change
+        # those before it to the bin they were in instead.
+        self._beats[bins[-1] + self._offset] += len(block)
+        before = np.flatnonzero(bins[1:] != bins[:-1])
+        beat, rack = np.divmod(before, len(self.rated_w))
+        offset, flat = self._offset[rack], bins.ravel()
+        np.add.at(self._beats, flat[before] + offset, beat + 1)
+        np.subtract.at(self._beats, flat[before + len(self.rated_w)] + offset, beat + 1)
         self._time_s += len(block) * dt_s
 
     def _settle(self) -> None:
