@@ -104,6 +104,22 @@ def test_a_job_larger_than_the_cluster_is_killed_and_blocks_nobody():
     assert got["small"] == 1
 
 
+def test_backfill_tries_no_gang_like_one_it_just_refused():
+    # Four servers of 8. At 100 the head has 0 and 3; 1 and 2 have three GPUs free each. Six
+    # are left by count, but each of 200 gangs of four would sit on server 0: once it is tried
+    # as it comes, and when GPUs are given back the first alone. One that ends in time is still
+    # found behind them.
+    dispatcher = desk(EasyBackfill(), 4)
+    tried, place = [], dispatcher.place
+    dispatcher.place = lambda gpus: tried.append(gpus) or place(gpus)
+    running = [job("0", 0, 4, 100), job("1", 0, 5, 999), job("2", 0, 5, 999), job("3", 0, 8, 100)]
+    late = [job(f"late{i}", 2, 4, 500) for i in range(200)]
+    short = job("short", 2, 4, 20)
+    play(dispatcher, [*running, job("head", 1, 16, 10), *late, short], until_s=50)
+    assert (short.started_at_s, short.finished_at_s) == (2, 22)
+    assert len(tried) == 4 + 200 + 2 + 1  # seated, tried, tried and seated; at 22 one is tried
+
+
 def erlang_c_wait_s(arrivals_per_s: float, service_s: float, servers: int) -> float:
     """Mean wait of M/M/c, Erlang's C formula."""
     load = arrivals_per_s * service_s

@@ -77,19 +77,24 @@ class Backfill:
 
     def _overtaker(self, view: View, reservation: Reservation) -> int | None:
         then, head = reservation.then, reservation.head
+        jobs, now_s, shadow_s = view.queue.jobs, view.now_s, reservation.shadow_s
+        refused: set[tuple[int, bool]] = set()
         for place in _candidates(view, self.seen, reservation, self.bound):
-            job = view.queue.jobs[place]
-            placement = view.place(job.gpus)
-            if placement is None:
+            job = jobs[place]
+            ends_before = now_s + job.limit_s <= shadow_s
+            if (job.gpus, ends_before) in refused:  # a gang like it would sit on the same GPUs
                 continue
-            ends_before = view.now_s + job.limit_s <= reservation.shadow_s
-            then.hold(placement)
-            may_start = ends_before or then.fits(head.gpus)
-            if ends_before or not may_start:
-                then.release(placement)  # it is gone again when the head starts
+            placement = view.place(job.gpus)
+            may_start = placement is not None
+            if placement is not None:
+                then.hold(placement)
+                may_start = ends_before or then.fits(head.gpus)
+                if ends_before or not may_start:
+                    then.release(placement)  # it is gone again when the head starts
             if may_start:
                 self.seen = place  # it leaves; its follower moves up to this place
                 return place
+            refused.add((job.gpus, ends_before))
         self.seen = len(view.queue)
         return None
 
