@@ -85,7 +85,7 @@ def test_coolant_settles_at_the_approach_and_loses_no_heat():
 def test_loss_of_the_heat_rejection_warms_the_coolant_and_the_reported_inlet(name):
     made = plant(name, DENSE)
     before = steady(made, DENSE.heat_w, 25.0, 18.0)
-    made.set_available("tower" if "tower" in made.units else "dry_cooler", 0.0)
+    made.set_available("tower" if "tower" in made.installed() else "dry_cooler", 0.0)
     for _ in range(10):
         state = made.step(DENSE.heat_w, 25.0, 18.0, 60.0)
         assert residual(state, DENSE.heat_w, 60.0) <= 1e-9

@@ -35,7 +35,7 @@ def test_the_ledger_closes_in_every_step_whatever_happens(name, data):
     most_w = design().heat_w
     for _ in range(data.draw(st.integers(1, 12))):
         if data.draw(st.booleans()):
-            unit = data.draw(st.sampled_from(made.units))
+            unit = data.draw(st.sampled_from(sorted(made.installed())))
             made.set_available(unit, data.draw(st.sampled_from([0.0, 0.5, 1.0])))
         heat_w = most_w * data.draw(st.floats(0.0, 1.2))
         drybulb_c = data.draw(st.floats(-35.0, 45.0))
@@ -123,7 +123,7 @@ def test_everything_that_can_trip_can_be_repaired(name):
     made = plant(name)
     heat_w = 0.5 * design().heat_w
     before = steady(made, heat_w, 25.0, 20.0)
-    for unit in made.units:
+    for unit in made.installed():
         made.set_available(unit, 0.0)
         for _ in range(5):
             made.step(heat_w, 25.0, 20.0, 60.0)
@@ -137,11 +137,10 @@ def test_everything_that_can_trip_can_be_repaired(name):
 def test_every_unit_is_counted_and_every_plant_answers_to_a_chiller_trip(name):
     made = plant(name)
     counts = made.installed()
-    assert set(counts) >= set(made.units)
     for unit in counts:
         made.set_available(unit, 0.0)
     assert all(count >= 1 for count in counts.values())
-    assert "chiller" in made.units
+    assert "chiller" in counts
 
 
 WITHOUT_SPARE = {
@@ -211,7 +210,7 @@ def test_movers_are_units_of_the_plant_and_draw_what_they_say(name):
 @every_plant
 def test_an_unknown_unit_is_refused_with_what_there_is(name):
     made = plant(name)
-    with pytest.raises(ConfigError, match=f"unit=flux_capacitor.*{made.units[0]}"):
+    with pytest.raises(ConfigError, match=f"unit=flux_capacitor.*{next(iter(made.installed()))}"):
         made.set_available("flux_capacitor", 0.0)
 
 

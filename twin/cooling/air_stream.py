@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 from twin.config import AtLeastOne, Celsius, PositiveFraction
-from twin.cooling.base import Mover, PlantDesign, PlantState
+from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import SupplyFans
 from twin.cooling.hall import HallPlant
-from twin.errors import ParameterError, require, suggest
+from twin.errors import require
 from twin.physics.thermal import WATER_LATENT_HEAT
 
 _SHORT_STEP_S = 10.0
@@ -57,8 +56,6 @@ class _Worked:
 @dataclass(kw_only=True)
 class AirStreamPlant(HallPlant):
     """Supply fans, outdoor air, and a trim chiller for the days it does not suffice."""
-
-    units: ClassVar[tuple[str, ...]] = ("fan", "chiller")
 
     fans: SupplyFans
     chillers: Chillers
@@ -115,23 +112,16 @@ class AirStreamPlant(HallPlant):
     ) -> tuple[float, float]:
         """Return ``(c0, c1)``: at its most, the plant gives air of ``c0 + c1 return``."""
 
-    def installed(self) -> dict[str, int]:
-        """Return how many machines each of ``units`` consists of."""
-        return {"fan": self.fans.units, "chiller": self.chillers.installed}
+    def machines(self) -> dict[str, Machines]:
+        """Return the supply fans and the trim chillers."""
+        return {
+            "fan": Machines(self.fans.units, self.fans.set_available),
+            "chiller": Machines(self.chillers.installed, self.chillers.set_available),
+        }
 
     def movers(self) -> list[Mover]:
         """Return the fans, with what wets the outdoor air they draw."""
         return [Mover("fan", "air", ("supply_fan", "outdoor_fan", "spray_pump"))]
-
-    def set_available(self, unit: str, fraction: float) -> None:
-        """Trip or repair a fraction of the supply fans or of the trim chillers."""
-        require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")
-        if unit == "fan":
-            self.fans.available = fraction
-        elif unit == "chiller":
-            self.chillers.set_available(fraction)
-        else:
-            raise ParameterError(f"unit={unit}: {suggest(unit, self.units)}")
 
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*, in one step while the set point holds and in short ones if not."""

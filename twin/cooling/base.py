@@ -8,10 +8,12 @@ means over the beat. It owns every flow it reports; nothing is a balancing item.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
 
 from twin.config import Component
+from twin.errors import ParameterError, require, suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,19 @@ class PlantState:
 Medium = Literal["air", "water"]
 
 
+class Machines(NamedTuple):
+    """All machines of one kind in a plant: they trip and are repaired by their number."""
+
+    installed: int
+    let_run: Callable[[float], None]
+    """Lets this share of them be in service from now on."""
+
+
 class Mover(NamedTuple):
     """Fans or pumps that carry heat without a compressor, and what they draw."""
 
     unit: str
-    """As in :meth:`CoolingPlant.installed`."""
+    """As in :meth:`CoolingPlant.machines`."""
     moves: Medium
     parts: tuple[str, ...]
     """Their keys in ``PlantState.parts_w``."""
@@ -82,8 +92,6 @@ class CoolingPlant(Component):
     """A plant; subclasses are one file each in ``twin/cooling``."""
 
     family: ClassVar[str] = "cooling"
-    units: ClassVar[tuple[str, ...]] = ()
-    """Names of things that can be tripped and repaired, e.g. ``("chiller",)``."""
     warnings: list[str] = field(init=False, default_factory=list)
     """Sentences for run.json: where a curve was left, what was assumed."""
 
@@ -101,9 +109,13 @@ class CoolingPlant(Component):
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s* with *heat_w* released into the cooled space."""
 
+    @abstractmethod
+    def machines(self) -> dict[str, Machines]:
+        """Return what can be tripped and repaired, by name; every plant has a ``chiller``."""
+
     def installed(self) -> dict[str, int]:
-        """Return how many machines each of ``units`` consists of; 1 where it is one thing."""
-        return dict.fromkeys(self.units, 1)
+        """Return how many machines of each kind there are; 1 where it is one thing."""
+        return {unit: machines.installed for unit, machines in self.machines().items()}
 
     @abstractmethod
     def rack_limit_w(self) -> float:
@@ -117,6 +129,16 @@ class CoolingPlant(Component):
         """Return what may hang on a UPS apart from the rest, so that heat keeps moving."""
         return []
 
-    @abstractmethod
     def set_available(self, unit: str, fraction: float) -> None:
-        """Let *fraction* of component *unit* be in service from now on (a trip or a repair)."""
+        """Let *fraction* of the machines *unit* be in service from now on (a trip or a repair).
+
+        Raises
+        ------
+        ParameterError
+            If the plant has no such machines, or *fraction* is outside 0..1.
+        """
+        require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")
+        machines = self.machines()
+        if unit not in machines:
+            raise ParameterError(f"unit={unit}: {suggest(unit, machines)}")
+        machines[unit].let_run(fraction)

@@ -9,10 +9,9 @@ it takes short steps, the shorter the faster temperatures move.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from twin.config import Celsius
-from twin.cooling.base import Mover, PlantDesign, PlantState
+from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
@@ -20,7 +19,7 @@ from twin.cooling.crah import AirHandlers
 from twin.cooling.hall import HallPlant
 from twin.cooling.rejection import CondenserWater, HeatRejection, Rejected
 from twin.cooling.tower import CoolingTower
-from twin.errors import ParameterError, require, suggest
+from twin.errors import require
 
 _SHORTEST_STEP_S = 1.0
 _LONGEST_STEP_S = 60.0
@@ -50,8 +49,6 @@ class _AirSide:
 @dataclass(kw_only=True)
 class ChilledAir(HallPlant):
     """Room air cooled by chilled water, from water-cooled chillers with towers."""
-
-    units: ClassVar[tuple[str, ...]] = ("chiller", "crah", "chw_pump", "tower")
 
     chilled_water_c: Celsius
     """Water the chillers supply. [degC]"""
@@ -119,13 +116,14 @@ class ChilledAir(HallPlant):
             f"{self.chilled_water_c:g} degC",
         )
 
-    def installed(self) -> dict[str, int]:
-        """Return how many machines each of ``units`` consists of."""
+    def machines(self) -> dict[str, Machines]:
+        """Return chillers, air handlers, pumps between them, and tower cells."""
+        water = self.chilled_water
         return {
-            "chiller": self.chillers.installed,
-            "crah": self.air_handlers.units,
-            "chw_pump": self.chilled_water.duty_pumps + self.chilled_water.spare_pumps,
-            "tower": self.tower.cells,
+            "chiller": Machines(self.chillers.installed, self.chillers.set_available),
+            "crah": Machines(self.air_handlers.units, self.air_handlers.set_available),
+            "chw_pump": Machines(water.pumps, water.set_available),
+            "tower": Machines(self.tower.cells, self.tower.set_available),
         }
 
     def movers(self) -> list[Mover]:
@@ -134,20 +132,6 @@ class ChilledAir(HallPlant):
             Mover("crah", "air", ("crah_fan",)),
             Mover("chw_pump", "water", ("chw_pump",)),
         ]
-
-    def set_available(self, unit: str, fraction: float) -> None:
-        """Trip or repair a fraction of the chillers, air handlers, pumps or tower cells."""
-        require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")
-        if unit == "chiller":
-            self.chillers.set_available(fraction)
-        elif unit == "crah":
-            self.air_handlers.available = fraction
-        elif unit == "chw_pump":
-            self.chilled_water.set_available(fraction)
-        elif unit == "tower":
-            self.tower.set_available(fraction)
-        else:
-            raise ParameterError(f"unit={unit}: {suggest(unit, self.units)}")
 
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*, in one step while set points hold and in short ones otherwise."""

@@ -50,9 +50,14 @@ class ChilledWater:
         )
         self.heat_j_per_k = racks * self.volume_l_per_rack * 1e-3 * WATER_DENSITY * WATER_CP
 
+    @property
+    def pumps(self) -> int:
+        """Duty pumps and spares."""
+        return self.duty_pumps + self.spare_pumps
+
     def set_available(self, fraction: float) -> None:
         """Let a fraction of the pumps be in service; spares cover their share."""
-        self.flow = min(1.0, fraction * (self.duty_pumps + self.spare_pumps) / self.duty_pumps)
+        self.flow = min(1.0, fraction * self.pumps / self.duty_pumps)
 
     def pump_w(self, heat_w: float, valves_open: bool = False) -> float:
         """Pump power while the coils take *heat_w*; with the valves open, all the flow. [W]."""

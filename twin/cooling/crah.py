@@ -45,6 +45,10 @@ class SupplyFans:
         volume_m3_per_s = self.full_flow_w_per_k / (air_density(altitude_m) * AIR_CP)
         self.full_fan_w = moving_power_w(self.fan_pressure_pa, volume_m3_per_s, self.fan_efficiency)
 
+    def set_available(self, fraction: float) -> None:
+        """Let a fraction of the units be in service."""
+        self.available = fraction
+
     def move(self, wanted_w_per_k: float) -> tuple[float, float]:
         """Return the air moved and the fan power for a wanted air flow. [W/K], [W]."""
         most = self.full_flow_w_per_k * self.available

@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 from twin.config import Celsius, NonNegative, Positive, PositiveFraction, UnitsOrZero
-from twin.cooling.base import CoolingPlant, Mover, PlantDesign, PlantState
+from twin.cooling.base import CoolingPlant, Machines, Mover, PlantDesign, PlantState
 from twin.cooling.beats import joined
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.limits import check_rack
 from twin.cooling.rejection import Rejected, Rejection
-from twin.errors import ParameterError, require, suggest
+from twin.errors import require
 from twin.physics.flow import affinity_power_w
 from twin.physics.thermal import WATER_CP, WATER_DENSITY, relax
 
@@ -129,8 +128,6 @@ class _Liquid:
 class DirectLiquid(CoolingPlant):
     """Base of the liquid plants; subclasses say how the facility water is cooled."""
 
-    units: ClassVar[tuple[str, ...]] = ("cdu", "pump", "chiller")
-
     coolant_c: Celsius
     """Coolant supplied to the racks. [degC]"""
     capture_fraction: PositiveFraction
@@ -201,17 +198,30 @@ class DirectLiquid(CoolingPlant):
         """Return the share of the racks' heat that leaves them in liquid, by design."""
         return self.capture_fraction
 
-    def installed(self) -> dict[str, int]:
-        """Return how many machines each of ``units`` consists of."""
-        water = self.facility_water
-        beside = {} if self.air is None else self.air.installed()
+    def machines(self) -> dict[str, Machines]:
+        """Return distribution units, pumps, what cools the water, and those of the air plant."""
+        units, water = self.distribution, self.facility_water
+        beside = {} if self.air is None else self.air.machines()
         return {
-            **dict.fromkeys(self.units, 1),
-            "cdu": self.distribution.installed,
-            "pump": water.duty_pumps + water.spare_pumps,
-            "chiller": beside.pop("chiller", 1),
-            **{f"{AIR}{unit}": count for unit, count in beside.items()},
+            "cdu": Machines(units.installed, units.set_available),
+            "pump": Machines(water.pumps, water.set_available),
+            **self._outdoor_machines(),
+            "chiller": self._chillers(beside.pop("chiller", None)),
+            **{f"{AIR}{unit}": machines for unit, machines in beside.items()},
         }
+
+    @abstractmethod
+    def _outdoor_machines(self) -> dict[str, Machines]:
+        """Return what gives the heat of the water to the outdoors."""
+
+    def _chillers(self, beside: Machines | None) -> Machines:
+        """Return the chillers, those of the air plant or none."""
+        return beside or Machines(1, self._miss_chillers)
+
+    def _miss_chillers(self, _: float) -> None:
+        text = "there is no chiller in this plant: tripping it has no effect"
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def movers(self) -> list[Mover]:
         """Return the pumps on both sides of the distribution units, and those of the air plant."""
@@ -224,35 +234,6 @@ class DirectLiquid(CoolingPlant):
                 for unit, moves, parts in beside
             ),
         ]
-
-    def set_available(self, unit: str, fraction: float) -> None:
-        """Trip or repair distribution units, pumps, what cools the water, or the air plant."""
-        require(0.0 <= fraction <= 1.0, "fraction", fraction, "in 0..1")
-        if unit == "cdu":
-            self.distribution.set_available(fraction)
-        elif unit == "pump":
-            self.facility_water.set_available(fraction)
-        elif not self._set_rejection_available(unit, fraction):
-            self._set_air_available(unit, fraction)
-
-    def _set_rejection_available(self, unit: str, fraction: float) -> bool:
-        """Set what cools the water, if *unit* is part of it, and say whether it is."""
-        return False
-
-    def _set_air_available(self, unit: str, fraction: float) -> None:
-        own = unit.removeprefix(AIR)
-        if (
-            self.air is not None
-            and own in self.air.installed()
-            and (own != unit or unit == "chiller")
-        ):
-            self.air.set_available(own, fraction)
-        elif unit == "chiller":
-            text = "there is no chiller in this plant: tripping it has no effect"
-            if text not in self.warnings:
-                self.warnings.append(text)
-        else:
-            raise ParameterError(f"unit={unit}: {suggest(unit, self.installed())}")
 
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*: the coolant's share, then the air's."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from twin.config import PositiveFraction
+from twin.cooling.base import Machines
 from twin.cooling.chillers import Chillers
 from twin.cooling.direct_liquid import DirectLiquid
 from twin.cooling.dry_cooler import DryCooler, DryRejection
@@ -15,8 +15,6 @@ from twin.cooling.rejection import Rejection
 @dataclass(kw_only=True)
 class DirectLiquidDry(DirectLiquid):
     """Facility water cooled by outdoor air through finned coils."""
-
-    units: ClassVar[tuple[str, ...]] = ("cdu", "pump", "dry_cooler", "chiller")
 
     cooler: DryCooler
     trim: Chillers | None
@@ -33,18 +31,20 @@ class DirectLiquidDry(DirectLiquid):
             trim_fraction=self.trim_fraction,
         )
 
-    def installed(self) -> dict[str, int]:
-        """Return how many machines each of ``units`` consists of."""
-        counts = super().installed()
-        counts["dry_cooler"] = self.cooler.duty_banks + self.cooler.spares
-        if self.trim is not None and self.air is None:
-            counts["chiller"] = self.trim.installed
-        return counts
+    def _outdoor_machines(self) -> dict[str, Machines]:
+        cooler = self.cooler
+        banks = cooler.duty_banks + cooler.spares
+        return {"dry_cooler": Machines(banks, cooler.set_available)}
 
-    def _set_rejection_available(self, unit: str, fraction: float) -> bool:
-        if unit == "chiller" and self.trim is not None:
-            self.trim.set_available(fraction)
-            return self.air is None
-        if unit == "dry_cooler":
-            self.cooler.available = fraction
-        return unit == "dry_cooler"
+    def _chillers(self, beside: Machines | None) -> Machines:
+        if self.trim is None:
+            return super()._chillers(beside)
+        trim = self.trim.set_available
+        if beside is None:
+            return Machines(self.trim.installed, trim)
+
+        def let_both_run(fraction: float) -> None:
+            trim(fraction)
+            beside.let_run(fraction)
+
+        return Machines(beside.installed, let_both_run)

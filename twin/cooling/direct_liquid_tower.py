@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from twin.config import Count, Positive
+from twin.cooling.base import Machines
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.direct_liquid import DirectLiquid
 from twin.cooling.rejection import (
@@ -89,8 +89,6 @@ class TowerRejection(WetRejection):
 class DirectLiquidTower(DirectLiquid):
     """Facility water cooled by evaporation, below the outdoor dry bulb if need be."""
 
-    units: ClassVar[tuple[str, ...]] = ("cdu", "pump", "tower", "chiller")
-
     exchanger_approach_k: Positive
     """Facility water above tower water. [K]"""
     duty_cells: Count
@@ -106,11 +104,5 @@ class DirectLiquidTower(DirectLiquid):
             duty_cells=self.duty_cells,
         )
 
-    def installed(self) -> dict[str, int]:
-        """Return how many machines each of ``units`` consists of."""
-        return {**super().installed(), "tower": self.tower.cells}
-
-    def _set_rejection_available(self, unit: str, fraction: float) -> bool:
-        if unit == "tower":
-            self.tower.set_available(fraction)
-        return unit == "tower"
+    def _outdoor_machines(self) -> dict[str, Machines]:
+        return {"tower": Machines(self.tower.cells, self.tower.set_available)}

@@ -103,6 +103,10 @@ class DryCooler:
             f"> still_air_fraction={self.still_air_fraction}",
         )
 
+    def set_available(self, fraction: float) -> None:
+        """Let a fraction of the banks be in service."""
+        self.available = fraction
+
     def size(self, load_w: float, range_k: float, altitude_m: float) -> None:
         """Fix the coil for a load with water cooled by *range_k* to the design approach.
 
