@@ -1,18 +1,12 @@
-"""Room in a row of inference servers, and how busy a cluster's jobs keep it."""
+"""Room in a row of inference servers."""
 
 import numpy as np
 import pytest
 
 from twin import compose, run
 from twin.errors import ConfigError, ParameterError
-from twin.probes.cluster_usage import gpu_time_share, utilization
 from twin.probes.row_power import peak_cut, room, row_power_w, servers_added
 from twin.results.run_folder import Run
-
-JOBS = {
-    "jobs_per_gpu_day": 1.0, "run_mean_s": 3600, "run_median_s": 1800,
-    "run_max_s": 3.6e6, "size_mean": 3.0, "size_max": 64,
-}  # fmt: skip
 
 
 def test_a_steady_row_has_the_room_its_peak_leaves():
@@ -63,22 +57,3 @@ def test_the_peak_of_rows_needs_rows(tmp_path):
     run.execute(config, tmp_path)
     with pytest.raises(ConfigError, match="racks_per_row"):
         peak_cut(config, Run.open(tmp_path), "pack")
-
-
-def test_unrelated_sizes_and_run_times_multiply():
-    got = utilization(**JOBS, coupling=0.0)
-    assert got == pytest.approx(3600 * 3.0 / 86400, rel=0.02)
-
-
-def test_the_more_size_and_run_time_go_together_the_busier_the_cluster():
-    found = [utilization(**JOBS, coupling=c) for c in (-0.3, 0.0, 0.3, 0.6)]
-    assert found == sorted(found)
-
-
-def test_shares_of_gpu_time_add_up_to_one():
-    shares = [
-        gpu_time_share(status, 0.5, 0.3, 0.2, 1.0, 2.0, 0.5)
-        for status in ("complete", "cancel", "fail")
-    ]
-    assert sum(shares) == pytest.approx(1.0)
-    assert shares[1] == pytest.approx(0.6 / 1.2)
