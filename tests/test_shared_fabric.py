@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.desk import Disk, desk, job, play
 from twin import compose, run
+from twin.errors import ParameterError
 from twin.faults import Wiring
 from twin.jobs import asking
 from twin.network.fat_tree import FatTree
@@ -249,7 +250,85 @@ breaks = st.lists(
 )
 
 
-@pytest.mark.parametrize("contention", ["interleaved", "in_step"])
+# ---- storage over the same links: a cable of 1 GB/s for the two servers of a leaf ----
+
+
+def converged(servers, seats, **changes):
+    """Return a dispatcher whose fabric carries storage, and jobs sit where *seats* says."""
+    kind = {"contention": "interleaved", "carries_storage": True}
+    dispatcher = bench(servers, **{**kind, **changes})
+    dispatcher.policy.seat = lambda view, each: Placement(seats[each.job_id], 8)
+    return dispatcher
+
+
+@pytest.mark.parametrize("way", ["read_bytes_per_s", "write_bytes_per_s"])
+def test_what_a_server_reads_or_writes_crosses_the_uplinks_of_its_leaf(way):
+    # 1.5 GB/s over one cable: two thirds of the rate; with a network of its own all of it.
+    for carries, end_s in ((True, 150.0), (False, 100.0)):
+        one = job("one", 0, 8, 100, **{way: 1.5e9})
+        play(converged(4, {"one": [0]}, carries_storage=carries), [one])
+        assert one.finished_at_s == pytest.approx(end_s)
+
+
+def test_reading_and_writing_go_opposite_ways():
+    one = job("one", 0, 8, 100, read_bytes_per_s=1e9, write_bytes_per_s=0.5e9)
+    play(converged(4, {"one": [0]}), [one])
+    assert one.finished_at_s == pytest.approx(100.0)
+
+
+def test_readers_of_one_leaf_share_its_cable_and_those_of_another_do_not():
+    # 2 x 0.8 GB/s on one cable: 0.625 each from the first full minute on.
+    seats = {"a": [0], "b": [1], "c": [2]}
+    jobs = [job(name, 0, 8, 100, read_bytes_per_s=0.8e9) for name in seats]
+    play(converged(4, seats), jobs)
+    ends = [each.finished_at_s for each in jobs]
+    assert ends == pytest.approx([60 + 40 / 0.625, 60 + 40 / 0.625, 100])
+
+
+def test_a_checkpoint_slows_the_communication_of_others_on_its_leaf():
+    """A gang with half of its step on the cable, a writer beside it: they rise together.
+
+    The gang alone: 2 GB/s of ports on 1 GB/s, half of the traffic crosses: 1 / 1.5, a load
+    of 1 GB/s at full rate. The writer asks 0.9 GB/s at full rate: both get 1 / 1.9.
+    """
+    gang = job("gang", 0, 16, 1000, comm_fraction=1.0)
+    writer = job("writer", 0, 8, 1000, write_bytes_per_s=0.9e9)
+    dispatcher = converged(4, {"gang": [0, 2], "writer": [1]})
+    play(dispatcher, [gang, writer], until_s=59)
+    assert gang.network_factor == pytest.approx(1 / 1.5)
+    dispatcher.env.run(until=61)
+    assert gang.network_factor == pytest.approx(1 / 1.9)
+    assert writer.network_factor == pytest.approx(1 / 1.9)
+    links = dispatcher.gangs.link_loads(61.0)["leaf"]
+    dispatcher.settle(gang), dispatcher.settle(writer)
+    sent = 1e9 * gang.worked_s + 0.9e9 * writer.worked_s
+    assert dispatcher.gangs.link_loads(61.0)["leaf"]["mean_fraction"][0] == pytest.approx(
+        sent / 61 / 1e9
+    )
+    assert links["contended"] == [True, False]
+
+
+def test_who_reads_over_a_lost_leaf_stops_and_who_reads_nothing_goes_on():
+    reader = job("reader", 0, 8, 100, read_bytes_per_s=1.0)
+    worker = job("worker", 0, 8, 100)
+    dispatcher = converged(4, {"reader": [0], "worker": [1]})
+    at(dispatcher, 10, lambda: dispatcher.rewire("leaf_switch", [0]))
+    play(dispatcher, [reader, worker], until_s=200)
+    assert (reader.restarts, worker.restarts, worker.finished_at_s) == (1, 0, 100)
+
+
+def test_a_port_carries_no_more_than_its_line():
+    one = job("one", 0, 8, 100, read_bytes_per_s=4e9)  # two ports of 1 GB/s, cables to spare
+    play(converged(4, {"one": [0]}, radix=60, oversubscription=1.0), [one])
+    assert one.finished_at_s == pytest.approx(200.0)
+
+
+def test_storage_does_not_go_over_a_fabric_in_step():
+    with pytest.raises(ParameterError, match="carries_storage=True: must be false"):
+        tree(carries_storage=True)
+
+
+@pytest.mark.parametrize("contention", ["interleaved", "in_step", "with storage"])
 @given(rows=rows, faults=breaks, policy=st.sampled_from(list(POLICIES)))
 @settings(max_examples=25, deadline=None)
 def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, rows, faults, policy):
@@ -261,6 +340,8 @@ def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, row
         more |= [{}, {"read_bytes_per_s": 10.0}, {"write_bytes_per_s": 10.0}, BLOCKING][number % 4]
         jobs.append(job(str(number), at_s, gpus, work, **more))
     fabric = tree(contention=contention)
+    if contention == "with storage":
+        fabric = tree(contention="interleaved", carries_storage=True)
     disk = Disk(bytes_per_s=25.0)
     dispatcher = desk(POLICIES[policy](), 6, fabric=fabric, disk=disk, on_end=ended.append)
     if dispatcher.policy.asks_every_s < math.inf:

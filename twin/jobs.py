@@ -381,14 +381,17 @@ class Dispatcher:
         """
         spans, servers = self.spans, placement.servers()
         spans.starts += 1
-        if len(servers) == 1:
+        stored = self.fabric.carries_storage and (job.read_bytes_per_s or job.write_bytes_per_s)
+        if len(servers) == 1 and not stored:
             return 1.0
-        leaves = len(set(map(self._leaf_of, servers)))
-        spans.gangs += 1
-        spans.gang_leaves += leaves
-        if not job.comm_fraction or (leaves == 1 and self.fabric.servers_joined() > 1):
+        leaves, comm_fraction = 1, 0.0
+        if len(servers) > 1:
+            leaves, comm_fraction = len(set(map(self._leaf_of, servers))), job.comm_fraction
+            spans.gangs += 1
+            spans.gang_leaves += leaves
+        if not stored and (not comm_fraction or (leaves == 1 and self.fabric.servers_joined() > 1)):
             return 1.0
-        factor = self.gangs.join(job, job.comm_fraction, leaves, placement)
+        factor = self.gangs.join(job, comm_fraction, leaves, placement)
         self._share_soon()
         return factor
 
@@ -492,7 +495,7 @@ class Dispatcher:
         del self._ends[bisect_left(self._ends, self.running.pop(job))]
         self.cluster.remove(job, self.env.now)
         job.rate = 0.0
-        if job.comm_fraction:
+        if job.comm_fraction or self.fabric.carries_storage:
             self.gangs.leave(job)
             self._share_soon()
         self._count(job, -1)

@@ -385,6 +385,7 @@ def fabric_record(design: Design, facility: Facility) -> dict[str, Any]:
         "kind": type(fabric).__name__,
         "plan": fabric.plan(),
         "contention": fabric.contention,
+        "carries_storage": fabric.carries_storage,
         "links": facility.dispatcher.gangs.link_loads(facility.totals.seconds),
     }
 

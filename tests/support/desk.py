@@ -92,6 +92,9 @@ class OneSwitch(Fabric):
     def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
         return {}
 
+    def route_out(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        return {}
+
 
 @dataclass
 class Disk(Storage):

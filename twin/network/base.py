@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from twin.config import Component
+from twin.errors import require
 
 Link = tuple[str, int]
 """A bundle of cables that share their load: its kind and its number."""
@@ -28,9 +29,18 @@ class Fabric(Component):
     """How jobs that share links meet. interleaved: one communicates while others compute, so
     only their mean loads must fit (the least that is lost); in_step: all communicate at the
     same time (the most)."""
+    carries_storage: bool = field(default=False, kw_only=True)
+    """Whether what jobs read and the checkpoints they write cross it as well; otherwise storage
+    has a network of its own."""
 
     _broken: dict[str, frozenset[int]] = field(init=False, default_factory=dict, repr=False)
     """Machines out of service, by unit."""
+
+    def __post_init__(self) -> None:
+        """Refuse storage on a fabric whose loads are not means over time, as its own are."""
+        fits = not self.carries_storage or self.contention == "interleaved"
+        allowed = "false where contention is in_step: storage is read all the time"
+        require(fits, "carries_storage", self.carries_storage, allowed)
 
     @abstractmethod
     def size(self, servers: int, gpus_per_server: int) -> None:
@@ -102,6 +112,13 @@ class Fabric(Component):
 
         *servers* says how many of its servers hang on which leaf, see :meth:`group_of`. Its
         traffic is even: every server talks to all others alike.
+        """
+
+    @abstractmethod
+    def route_out(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        """Return what they put on each link while they talk at line rate to storage [B/s].
+
+        It hangs on leaves of its own, far from all servers.
         """
 
     # ---- what breaks ----

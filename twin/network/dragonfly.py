@@ -84,6 +84,7 @@ class Dragonfly(Fabric):
 
     def __post_init__(self) -> None:
         """Check that a server fits on a router."""
+        super().__post_init__()
         fits = self.nics_per_server <= self.endpoints_per_router
         allowed = f"<= endpoints_per_router={self.endpoints_per_router}"
         require(fits, "nics_per_server", self.nics_per_server, allowed)
@@ -161,9 +162,11 @@ class Dragonfly(Fabric):
 
     def route(self, servers: Mapping[int, float]) -> dict[Link, float]:
         """Return what a job puts on each link while it communicates at line rate [B/s]."""
+        return self.route_out(servers) if len(servers) > 1 else {}
+
+    def route_out(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        """Return what they put on each link while they talk at line rate to storage [B/s]."""
         line = self.server_bytes_per_s()
-        if len(servers) == 1:
-            return {}
         return {("group", group): number * line for group, number in servers.items()}
 
     def units(self) -> dict[str, int]:

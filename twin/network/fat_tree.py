@@ -183,6 +183,7 @@ class FatTree(Fabric):
 
     def __post_init__(self) -> None:
         """Check that switches can be split in halves and hold a server."""
+        super().__post_init__()
         require(self.radix % 2 == 0, "radix", self.radix, "even")
         self._ports = leaf_ports(self.radix, self.oversubscription)
         down = self._ports[0]
@@ -326,17 +327,34 @@ class FatTree(Fabric):
         found: dict[Link, float] = {
             ("leaf", leaf): number * line for leaf, number in servers.items()
         }
-        if plane.cores:
+        pods = self._pods(servers)
+        if len(pods) > 1:
+            total = sum(servers.values())
+            leaving = 1.0 - 1.0 / len(servers)
+            for pod, number in pods.items():
+                found["pod", pod] = number * line * (1.0 - number / total) / leaving
+        return found
+
+    def route_out(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        """Return what they put on each link while they talk at line rate to storage [B/s]."""
+        if not self._sized().spines:
+            return {}
+        line = self.server_bytes_per_s()
+        found: dict[Link, float] = {
+            ("leaf", leaf): number * line for leaf, number in servers.items()
+        }
+        for pod, number in self._pods(servers).items():
+            found["pod", pod] = number * line
+        return found
+
+    def _pods(self, servers: Mapping[int, float]) -> dict[int, float]:
+        """Return servers by pod, of servers by leaf; empty where there are no cores."""
+        pods: dict[int, float] = {}
+        if self._sized().cores:
             half = self.radix // 2
-            pods: dict[int, float] = {}
             for leaf, number in servers.items():
                 pods[leaf // half] = pods.get(leaf // half, 0.0) + number
-            if len(pods) > 1:
-                total = sum(servers.values())
-                leaving = 1.0 - 1.0 / len(servers)
-                for pod, number in pods.items():
-                    found["pod", pod] = number * line * (1.0 - number / total) / leaving
-        return found
+        return pods
 
     def units(self) -> dict[str, int]:
         """Return how many switches of each tier, and cables between switches, can break."""

@@ -19,6 +19,9 @@ max-min fair, in one of two ways between which the truth lies:
 ``in_step``
     All communicate at the same time, and :math:`x` is shared.
 
+Where a fabric carries storage as well, what a job reads and writes is a part of its mean
+load, on one server too: of the two the larger, as they go opposite ways.
+
 Links are shared anew at the first full minute after a gang came or went that meets others
 where they are short of room, at once after a fault. Until then who came counts as alone, and
 who stays as if nothing had changed: each arrival or end is felt late by a minute at most
@@ -47,6 +50,8 @@ class Gang:
     placement: Placement
     route: Mapping[Link, float] | None = None
     """What it puts on each link while it communicates at line rate; None: nobody asked. [B/s]"""
+    out: Mapping[Link, float] | None = None
+    """What it puts on each link in the mean, at full rate, for storage; None: nothing. [B/s]"""
     inside: float = 1.0
     """Rate of what stays on a leaf, over line rate. [-]"""
     factor: float = 1.0
@@ -72,7 +77,8 @@ class Gangs:
         self._line_share = fabric.line_share
         self._whole = True
         """Whether nothing is broken."""
-        self._ample = 0.0 if self._in_step else _ample(fabric)
+        self._carries_storage = fabric.carries_storage
+        self._ample = 0.0 if self._in_step or self._carries_storage else _ample(fabric)
         """Unhidden part of a step up to which whole links carry all gangs there can be."""
         self._watched = self._ample == 0.0
         """Whether links are kept account of; where they are ample nobody needs to."""
@@ -115,8 +121,8 @@ class Gangs:
     def leave(self, job: Job) -> None:
         """Let a gang communicate no more, if it did."""
         gang = self._gangs.pop(job, None)
-        if gang is not None and gang.leaves > 1:
-            self._send(self._sent, gang, job.worked_s)
+        if gang is not None and (gang.leaves > 1 or self._stored(job)):
+            self._send(self._sent, job, gang)
             if self._watched:
                 self._links.leave(job)
 
@@ -153,7 +159,7 @@ class Gangs:
         """
         sent, links = dict(self._sent), self._links
         for job, gang in self._gangs.items():
-            self._send(sent, gang, job.worked_s)
+            self._send(sent, job, gang)
         known = self._watched or any(links.most.values())
         found: dict[str, dict[str, list[Any]]] = {}
         for link, whole in self._capacity.items():
@@ -175,7 +181,8 @@ class Gangs:
         joined = self.fabric.servers_joined() > 1
         gang.inside = 1.0 if joined else ports
         alone = self._line_share * ports
-        if gang.leaves == 1:
+        stored = self._stored(job)
+        if gang.leaves == 1 and not stored:
             gang.factor = self._factor(gang, alone)
             return
         route = gang.route = self.fabric.route(servers)
@@ -183,23 +190,46 @@ class Gangs:
             capacity = self._links.capacity
             alone = min([alone, *(capacity[link] / load for link, load in route.items())])
         gang.factor = self._factor(gang, alone)
+        if stored:
+            self._add_storage(gang, servers, stored, ports)
         if not self._watched:
             return
         if self._in_step:
             self._links.join(job, route, alone)
         else:
-            share = gang.comm_fraction * (1.0 - 1.0 / gang.leaves)
-            self._links.join(job, {link: load * share for link, load in route.items()}, gang.factor)
+            self._links.join(job, self._mean_load(gang), gang.factor)
 
-    def _send(self, sent: dict[Link, float], gang: Gang, worked_s: float) -> None:
-        """Add what *gang* put on its links while it did so much work."""
-        if gang.leaves > 1:
-            route = gang.route
-            if route is None:
-                route = self.fabric.route(self._servers(gang.placement))
-            seconds = gang.comm_fraction * (1.0 - 1.0 / gang.leaves) * worked_s
-            for link, load in route.items():
-                sent[link] += load * seconds
+    def _stored(self, job: Job) -> float:
+        """Return what *job* at full rate moves over the fabric to or from storage [B/s]."""
+        return max(job.read_bytes_per_s, job.write_bytes_per_s) if self._carries_storage else 0.0
+
+    def _add_storage(
+        self, gang: Gang, servers: Mapping[int, float], stored: float, ports: float
+    ) -> None:
+        """Let *servers* of a gang move so much [B/s], as fast as ports and links allow alone."""
+        line = self.fabric.server_bytes_per_s() * sum(servers.values())
+        out = self.fabric.route_out(servers)
+        gang.out = {link: load * stored / line for link, load in out.items()}
+        capacity, loads = self._links.capacity, self._mean_load(gang)
+        held = (capacity[link] / load for link, load in loads.items())
+        gang.factor = min(gang.factor, self._line_share * ports * line / stored, *held)
+
+    def _mean_load(self, gang: Gang) -> dict[Link, float]:
+        """Return what a gang puts on each link in the mean, at full rate [B/s]."""
+        route = gang.route
+        if route is None:
+            route = self.fabric.route(self._servers(gang.placement))
+        share = gang.comm_fraction * (1.0 - 1.0 / gang.leaves)
+        loads = {link: load * share for link, load in route.items()}
+        if gang.out is not None:
+            for link, load in gang.out.items():
+                loads[link] = loads.get(link, 0.0) + load
+        return loads
+
+    def _send(self, sent: dict[Link, float], job: Job, gang: Gang) -> None:
+        """Add what *gang* put on its links while it did its work."""
+        for link, load in self._mean_load(gang).items():
+            sent[link] += load * job.worked_s
 
     def _servers(self, placement: Placement) -> dict[int, float]:
         """Return the servers of a gang by group of the fabric; one held in part counts as much."""

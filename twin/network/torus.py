@@ -191,6 +191,11 @@ class Torus(Fabric):
         line = self.server_bytes_per_s() * torus_stretch(len(servers), 1.0)
         return {("block", block): number * line for block, number in servers.items()}
 
+    def route_out(self, servers: Mapping[int, float]) -> dict[Link, float]:
+        """Return what they put on each link while they talk at line rate to storage [B/s]."""
+        line = self.server_bytes_per_s()
+        return {("block", block): number * line for block, number in servers.items()}
+
     def units(self) -> dict[str, int]:
         """Return how many cables can break; they are numbered block by block."""
         return {"link": self._cables()[0]}
