@@ -337,8 +337,10 @@ def movers_on_ups(design: Design) -> list[Mover]:
 
 
 def _branches(design: Design) -> None:
-    """Tell the cluster which branch of the feed each rack hangs on."""
+    """Tell the cluster which branch of the feed each rack hangs on, and in which row it stands."""
     cluster, passed = design.cluster, 0.0
+    if design.rack.racks_per_row:
+        cluster.row_of = [rack // design.rack.racks_per_row for rack in range(cluster.racks)]
     for branch, (_, share, _) in enumerate(design.power.rack_groups()):
         first, last = (round(part * cluster.racks) for part in (passed, passed + share))
         cluster.branch_of[first:last] = [branch] * (last - first)

@@ -31,10 +31,21 @@ from twin.cluster.placing import rule
 from twin.errors import RunError
 from twin.network.base import Fabric
 from twin.network.gangs import Gangs
-from twin.records import COMPLETED, KILLED, QUEUED, RUNNING, Inlet, Job, Placement, Service
+from twin.records import (
+    COMPLETED,
+    KILLED,
+    QUEUED,
+    RUNNING,
+    Inlet,
+    Job,
+    Placement,
+    Service,
+    Standing,
+)
 from twin.scheduling.base import Capacity, Policy, Queue
 from twin.storage.base import Storage
 from twin.workload.base import ServiceProfile
+from twin.workload.routing import Router
 
 Life = Generator[simpy.Event, None, None]
 ROOM_STEPS = 50
@@ -185,6 +196,8 @@ class Dispatcher:
     """What flows into the storage beside all jobs; None where nothing does."""
     _put_off: bool = False
     """Whether a pass waits for what else happens at this moment."""
+    _routing: bool = False
+    """Whether services wait for it to share their demand anew."""
 
     def __init__(
         self,
@@ -373,6 +386,7 @@ class Dispatcher:
             self._await(job)
         else:
             self._serving_counts(job, 1.0)
+            self._route_soon()
 
     def _connect(self, job: Job, placement: Placement) -> float:
         """Count what *placement* spans, join the fabric, and return what that leaves of the rate.
@@ -501,6 +515,7 @@ class Dispatcher:
         self._count(job, -1)
         if job.work_s == inf:
             self._serving_counts(job, -1.0)
+            self._route_soon()
         self.changes += 1
         if job.read_bytes_per_s or job.write_bytes_per_s:
             self._transfer(job, -1.0)
@@ -807,6 +822,9 @@ class Dispatcher:
     def offer(self, offer: Service, step: int) -> None:
         """Let the jobs of a service do what its profile says of *step*, at the pace of GPUs."""
         self._offers[offer.name] = (offer, step)
+        if offer.router is not None:
+            self._route(offer, step)
+            return
         profile: ServiceProfile = offer.profile
         if offer.paced is not None and self._rate_factor < 1.0:
             profile = offer.paced(self._rate_factor)
@@ -824,6 +842,44 @@ class Dispatcher:
         for place, job in enumerate(offer.jobs):
             served = (tokens, requests, judged, within) if place < serving else NOTHING
             self.serve(job, float(profile.activity[step]), served)
+
+    def _route(self, offer: Service, step: int) -> None:
+        """Let the jobs of a service do what its router sends each of them."""
+        router: Router = offer.router
+        cluster, factor, size = self.cluster, self._activity_factor, offer.gpus
+        server, per_server = cluster.server, cluster.server.gpus_per_server
+        idle_w = server.power_w(0.0)[0]
+        seated: list[Job] = []
+        standing = Standing([], cluster.row_power_w(), lambda activity: (
+            (server.power_w(server.drive(activity * factor))[0] - idle_w) * size / per_server
+        ))  # fmt: skip
+        for job in offer.jobs:
+            if job.placement is None:
+                self.serve(job, float(offer.profile.activity[step]), NOTHING)
+                continue
+            row = cluster.row_at(job.placement)
+            standing.others_w[row] -= job.power_w - idle_w * size / per_server
+            standing.rows.append(row)
+            seated.append(job)
+        if not seated:
+            router.close(self.env.now)
+            return
+        shares = router.share(step, self.env.now, self._rate_factor, standing)
+        for job, (activity, served) in zip(seated, shares, strict=True):
+            self.serve(job, activity, served)
+
+    def _route_soon(self) -> None:
+        """Have services share their demand anew, once all that happens now has happened."""
+        routed = any(offer.router is not None for offer, _ in self._offers.values())
+        if routed and not self._routing:
+            self._routing = True
+            self.env.timeout(0.0).callbacks.append(self._route_anew)
+
+    def _route_anew(self, _: simpy.Event) -> None:
+        self._routing = False
+        for offer, step in self._offers.values():
+            if offer.router is not None:
+                self._route(offer, step)
 
     def serve(self, job: Job, activity: float, served: Served) -> None:
         """Let *job*, a service or a replica of one, work at *activity* from now on."""

@@ -213,6 +213,20 @@ class Service:
     """Step in which it asks for its GPUs; before it there is nothing."""
     paced: Callable[[float], Any] | None = None
     """The profile if GPUs work at this fraction of their own rate; None: the same."""
+    router: Any = None
+    """``Router`` of workload/routing.py: what each of its jobs does; None: all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the replicas of a service stand, and what its router may know of that place."""
+
+    rows: list[int]
+    """Of each replica: its row, or its rack where rows are not looked at."""
+    others_w: list[float]
+    """What each row draws without what these replicas draw beyond idling. [W]"""
+    power_w: Callable[[float], float]
+    """What a replica draws beyond idling, by the activity of its GPUs. [W]"""
 
 
 @dataclass(slots=True)

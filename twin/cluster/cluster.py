@@ -50,6 +50,8 @@ class Cluster:
         self._off = [0] * self.servers  # reasons for which it has no power
         self.branch_of = [0] * self.racks
         """Which branch of the feed each rack hangs on."""
+        self.row_of = list(range(self.racks))
+        """Which row each rack stands in; where rows are not looked at, one of its own."""
         self.watched_w: list[float] | None = None
         """Power of each rack now, kept only where somebody watches it. [W]"""
         self.rack_fans: RackFans | None = None
@@ -88,6 +90,17 @@ class Cluster:
         watched_w: list[float] = (self._rack_w + booked_w).tolist()
         self.watched_w = watched_w
         return watched_w
+
+    def row_power_w(self) -> list[float]:
+        """Return the power of each row now; racks are watched from the first call on [W]."""
+        rows_w = [0.0] * (self.row_of[-1] + 1)
+        for row, rack_w in zip(self.row_of, self.watched_w or self.watch_racks(), strict=True):
+            rows_w[row] += rack_w
+        return rows_w
+
+    def row_at(self, placement: Placement) -> int:
+        """Return the row of the first server of *placement*."""
+        return self.row_of[self.rack_of[placement.servers()[0]]]
 
     def place(self, job: Job, placement: Placement, drive: float, now_s: float) -> None:
         """Seat *job* at *placement* with its GPUs at *drive*."""
@@ -293,6 +306,8 @@ class Cluster:
         """Book the same step for *number* servers, of which *in_rack* stand in each rack."""
         self.power_w += step_w * number
         self.fan_w += step_fan_w * number
+        if self.watched_w is not None:
+            self.watched_w[:] = (np.array(self.watched_w) + in_rack * step_w).tolist()
         if self.rack_fans is not None:
             self.rack_fans.book_wide(in_rack, step_fan_w, now_s - self._beat_at_s)
         beat = len(self._lengths_s)

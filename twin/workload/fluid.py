@@ -63,6 +63,8 @@ class Served:
     """... those of them within their objective. [1/s]"""
     latency_over: Callable[[Floats], Latency] | None = None
     """Latencies of a part of each step; None where they cannot be told apart by step."""
+    alone: Alone | None = None
+    """What a single replica does; None request by request, and where prefill is apart."""
 
     def changed(self, now: Served, usual: Served) -> Served:
         """Return this with all rates changed as from *usual* to *now*, step by step."""
@@ -231,6 +233,35 @@ class _Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """One replica at any load, while requests wait outside as long as they do."""
+
+    table: Levels
+    fleet: Fleet
+    wait_s: Floats
+    """Wait outside in each step. [s]"""
+
+    def requests_per_s(self) -> Floats:
+        """Return the requests at each of ``LOADS``."""
+        return np.asarray(LOADS * capacity_per_s(self.fleet.replica, self.fleet.lengths))
+
+    def within(self) -> Floats:
+        """Return the share within their objective at each of ``LOADS``, if none waits outside."""
+        return np.asarray(self.table.first_in_time * self.table.rest_in_time)
+
+    def on_time(self) -> Floats:
+        """Return for each step 1, or 0 where all come too late from outside."""
+        return np.asarray(1.0 - _late(self.table, self.wait_s, self.fleet))
+
+    def latency(self, steps: NDArray[np.int64], each: Floats, requests: Floats) -> Latency:
+        """Return the latencies of *requests* in *steps*, sent to replicas that get *each* [1/s]."""
+        load = each / capacity_per_s(self.fleet.replica, self.fleet.lengths)
+        waiting = self.wait_s[steps], self.fleet
+        in_time = _in_time(self.table, load, *waiting)
+        return _latency(self.table, load, requests, in_time, waiting)
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """Replicas and the requests they are for."""
 
@@ -281,7 +312,10 @@ def serve_levels(
     tokens = served * fleet.lengths.output_mean
     whole = latency_over(np.ones_like(served))
     judged = served * in_time
-    return Served(power, served, tokens, dropped, active, whole, served, judged, latency_over)
+    alone = None if fleet.prefill else Alone(table, fleet, wait_s)
+    return Served(
+        power, served, tokens, dropped, active, whole, served, judged, latency_over, alone
+    )
 
 
 def _backlog(
@@ -315,10 +349,15 @@ def _usual_s(table: Levels) -> float:
     return float(table.ttft[0] @ np.sqrt(EDGES_S[1:] * EDGES_S[:-1]))
 
 
+def _late(table: Levels, wait_s: Floats, fleet: Fleet) -> NDArray[np.bool_]:
+    """Return in which steps all come too late because they waited outside."""
+    return np.asarray((wait_s > 0) & (wait_s + _usual_s(table) > fleet.objective.ttft_s))
+
+
 def _in_time(table: Levels, load: Floats, wait_s: Floats, fleet: Fleet) -> Floats:
     """Return the share of requests within their objective in each step."""
     first = np.interp(load, LOADS, table.first_in_time)
-    late = (wait_s > 0) & (wait_s + _usual_s(table) > fleet.objective.ttft_s)
+    late = _late(table, wait_s, fleet)
     rest = np.interp(load, LOADS, table.rest_in_time)
     return np.asarray(np.where(late, 0.0, first) * rest)
 

@@ -16,10 +16,14 @@ from twin.records import Job, Service, WorkloadContext
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from twin.workload.base import ServiceProfile, Workload
 from twin.workload.rhythm import Rhythm, seconds_since_monday
+from twin.workload.routing import Curve, Router, Routing
 
 GRID_S = 60.0
 """Demand and activity are evaluated once a minute whatever the step of the profile, so that
 the energy of a service depends on neither that step nor the heartbeat."""
+
+POINTS = 128
+"""Rates of a replica between which a router takes power to be a straight line."""
 
 SHOWN_FRACTION = 1e-9
 """Turned-away demand below this share is rounding, not a warning."""
@@ -125,6 +129,9 @@ class InferenceService(Workload):
     tokens_per_request: Positive
     """Output tokens of a request."""
     decode: Decode
+    routing: Routing = "even"
+    """``headroom``: more goes to replicas whose rows have more power left. Each replica is
+    then a job of its own."""
     rhythm: Rhythm = field(default_factory=Rhythm)
     noise_fraction: Fraction = 0.0
     """Standard deviation of hourly demand around its rhythm, over that demand."""
@@ -176,7 +183,8 @@ class InferenceService(Workload):
     def services(self, context: WorkloadContext) -> list[Service]:
         """Return the service with its profile over the whole run, one for each tranche of replicas.
 
-        A tranche asks for its GPUs on its day and shares the load evenly with the others from then.
+        A tranche asks for its GPUs on its day and shares the load with the others from then.
+        Where requests are routed there is one service, whose replicas ask for themselves.
         """
         steps = math.ceil(context.duration_s / self.step_s)
         demand = self._demand(context, steps)
@@ -190,24 +198,40 @@ class InferenceService(Workload):
         unserved = np.maximum(demand - served * replicas / self.tokens_per_request, 0.0)
         self.warnings = self._warnings(float(unserved.sum()), float(demand.sum()))
 
-        def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.asarray(values.reshape(steps, -1).mean(axis=1))
+        def profile(
+            own: NDArray[np.float64], there: NDArray[np.bool_], first: bool
+        ) -> ServiceProfile:
+            values = (
+                activity * there,
+                served * own / self.tokens_per_request * there,
+                served * own * there,
+                unserved * (there if first else 0.0),
+            )
+            return ServiceProfile(*(value.reshape(steps, -1).mean(axis=1) for value in values))
 
+        name = self.label("inference")
+        if self.routing != "even":
+            held = replicas.reshape(steps, -1).max(axis=1).astype(int)
+            whole, router = profile(replicas, number >= 0, True), self._router(demand)
+            return [Service(name, self.gpus_per_replica, self.step_s, whole, held, router=router)]
         found, before = [], 0
         for k, (day, count) in enumerate(tranches):
-            own, there = count - before, number >= k
-            before = count
-            profile = ServiceProfile(
-                means(activity * there),
-                means(served * own / self.tokens_per_request * there),
-                means(served * own * there),
-                means(unserved * (there if k == 0 else 0.0)),
-            )
-            name = self.label("inference") + (f"-{k + 1}" if len(tranches) > 1 else "")
+            own, before = count - before, count
+            tranche = profile(np.full(len(number), float(own)), number >= k, k == 0)
+            label = name + (f"-{k + 1}" if len(tranches) > 1 else "")
             gpus, first = own * self.gpus_per_replica, int(day * SECONDS_PER_DAY // self.step_s)
             if first < steps:
-                found.append(Service(name, gpus, self.step_s, profile, from_step=first))
+                found.append(Service(label, gpus, self.step_s, tranche, from_step=first))
         return found
+
+    def _router(self, demand: NDArray[np.float64]) -> Router:
+        """Return what shares *demand* among the replicas."""
+        most = self.decode.capacity_tokens_per_s()
+        alone = self.decode.tokens_per_s_limit / (1 + self.decode.half_batch)
+        tokens = np.unique([*np.linspace(0.0, most, POINTS), min(alone, most)])
+        curve = Curve(tokens / self.tokens_per_request, self.decode.activity(tokens))
+        minutes = round(self.step_s / GRID_S)
+        return Router(minutes, self.tokens_per_request, lambda _: demand, lambda _: curve)
 
     def _middle_s(self, steps: int) -> NDArray[np.float64]:
         """Return the middle of each minute of *steps* steps, in seconds of the run."""

@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from twin.units import SECONDS_PER_HOUR
 from twin.workload import request_mode
 from twin.workload import split as disaggregated
 from twin.workload.base import Pace, ServiceProfile, Workload
-from twin.workload.fluid import Fleet, Served, capacity_per_s, serve_fluid
+from twin.workload.fluid import Alone, Fleet, Served, capacity_per_s, serve_fluid
 from twin.workload.latency import Latency, Objective
 from twin.workload.lengths import LengthConfig, Lengths
 from twin.workload.replica import (
@@ -33,6 +34,7 @@ from twin.workload.replica import (
 from twin.workload.request_mode import Requests, WorkClock, booked, latency_of
 from twin.workload.requests import RateLayout, RequestLayout, read_rates, read_requests
 from twin.workload.rhythm import Rhythm, seconds_since_monday
+from twin.workload.routing import Curve, Router, Routing
 from twin.workload.scaling import Autoscaling
 from twin.workload.split import Split
 
@@ -49,6 +51,9 @@ BURSTY = 1.5
 """Recorded arrivals that vary by this factor more than the fluid is told get a note."""
 SHOWN_FRACTION = 1e-9
 """Turned-away demand below this share is rounding, not a warning."""
+KEPT_FRACTION = 0.99
+"""A router sends a replica no more than so many of its requests are within their objective
+of, unless all get as much."""
 
 
 def near(rate: float) -> float:
@@ -115,6 +120,9 @@ class Serving(Workload):
     """None: all replicas are always up."""
     split: Split | None = None
     """Replicas that only prefill, the others only decode; None: all do both."""
+    routing: Routing = "even"
+    """``headroom``: more goes to replicas whose rows have more power left, as long as they
+    keep the objective. Each replica is then a job of its own. Only as a fluid."""
     queue_max_s: Positive = 60.0
     """Longest wait before a request gives up. [s]"""
     mode: Literal["fluid", "requests"] = "fluid"
@@ -128,6 +136,7 @@ class Serving(Workload):
     _plan: Plan | None = field(init=False, default=None, repr=False)
     _slowed: dict[float, Served] = field(init=False, default_factory=dict, repr=False)
     """What it would do at other rates of the GPUs."""
+    _router: Router | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         whole = self.step_s % GRID_S == 0
@@ -138,6 +147,10 @@ class Serving(Workload):
                     f"below replicas={self.replicas}: the others decode")  # fmt: skip
             require(self.autoscaling is None, "autoscaling", "...",
                     "null where prefill and decode are split")  # fmt: skip
+        if self.routing != "even":
+            plain = self.mode == "fluid" and self.autoscaling is None and self.split is None
+            require(plain, "routing", self.routing,
+                    "even unless mode is fluid and autoscaling and split are null")  # fmt: skip
 
     @abstractmethod
     def lengths(self, context: WorkloadContext) -> Lengths:
@@ -201,8 +214,26 @@ class Serving(Workload):
         def paced(rate: float) -> ServiceProfile:
             return self._profile(self._at(rate), held, context)
 
-        name = self.label("inference")
-        return [Service(name, gpus, self.step_s, profile, held, serving, paced=paced)]
+        if self.routing != "even":
+            gpus, held = self.gpus_per_replica, np.full(len(profile.activity), self.replicas)
+        name, router = self.label("inference"), self._router
+        return [
+            Service(name, gpus, self.step_s, profile, held, serving, paced=paced, router=router)
+        ]
+
+    def _alone(self, rate: float) -> Alone:
+        """Return a replica on GPUs at *rate* of their own."""
+        alone = self._at(rate).alone
+        assert alone is not None  # routed as a fluid, with nothing apart
+        return alone
+
+    def _curve(self, rate: float, context: WorkloadContext) -> Curve:
+        """Return what a replica makes of each rate of requests on GPUs at *rate* of their own."""
+        alone = self._alone(rate)
+        within, requests = alone.within(), alone.requests_per_s()
+        kept = int(np.argmax(within < KEPT_FRACTION)) or len(within)
+        activity = activity_of(alone.table.power_fraction, _gpus(context)[1])
+        return Curve(requests, activity, within, float(requests[max(kept - 1, 1)]))
 
     def _profile(self, served: Served, held: Any, context: WorkloadContext) -> ServiceProfile:
         """Return *served* in steps of the profile, its power as activity of the GPUs held."""
@@ -231,9 +262,15 @@ class Serving(Workload):
         Where *paces* say that GPUs were slowed, requests of that time waited longer.
         """
         plan, served = self._plan, self.served
-        if plan is None or served is None or all(rate == 1.0 for _, rate in paces):
-            return served.latency if served is not None else None
-        self._tell_of_slowing(paces, len(plan.demand))
+        if plan is None or served is None:
+            return None
+        slowed = any(rate != 1.0 for _, rate in paces)
+        if slowed:
+            self._tell_of_slowing(paces, len(plan.demand))
+        if self._router is not None and self._router.sent:
+            return self._routed_latency(self._router)
+        if not slowed:
+            return served.latency
         if plan.requests is not None:
             records = disaggregated.records if plan.fleet.prefill else request_mode.records
             clock = WorkClock(paces)
@@ -244,6 +281,17 @@ class Serving(Workload):
             over = self._at(rate).latency_over
             assert over is not None  # a fluid knows each step
             found += over(part)
+        return found
+
+    def _routed_latency(self, router: Router) -> Latency:
+        """Return how long requests waited where they were sent, up to the end of the run."""
+        assert self._served_for is not None  # a router is made for a run
+        router.close(self._served_for.duration_s)
+        found = Latency()
+        for sent in router.sent:
+            minutes = np.broadcast_to(sent.minutes, sent.each.shape).ravel()
+            alone = self._alone(sent.rate)
+            found += alone.latency(minutes, sent.each.ravel(), sent.requests().ravel())
         return found
 
     def serve(self, context: WorkloadContext) -> Served:
@@ -277,7 +325,19 @@ class Serving(Workload):
         self.warnings = self._warnings(float(served.unserved_per_s.sum()), float(demand.sum()))
         self.served, self._served_for = served, context
         self._slowed = {1.0: served}
+        self._router = self._make_router(context) if self.routing != "even" else None
         return served
+
+    def _make_router(self, context: WorkloadContext) -> Router:
+        """Return what shares that among the replicas."""
+        assert self._plan is not None
+        return Router(
+            minutes=round(self.step_s / GRID_S),
+            tokens_per_request=self._plan.fleet.lengths.output_mean,
+            demand=lambda rate: self._at(rate).requests_per_s,
+            curve=cache(lambda rate: self._curve(rate, context)),
+            on_time=cache(lambda rate: self._alone(rate).on_time()),
+        )
 
     def _split(self, replica: Replica, context: WorkloadContext) -> tuple[int, float]:
         """Return how many replicas only prefill, and what moving a prompt token takes [s]."""
