@@ -1,6 +1,5 @@
 """Rooflines of serving against hand arithmetic, limits, and figures published for real models."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +7,7 @@ from hypothesis import strategies as st
 from twin.errors import ParameterError
 from twin.physics import inference
 from twin.physics.collectives import ring_all_reduce_s
-from twin.physics.inference import StepCosts, saturated, tensor_parallel_s
+from twin.physics.inference import StepCosts, StepPower, saturated, tensor_parallel_s
 
 COSTS = StepCosts(0.016, 1e-4, 3e-8, 1e-4, 4.5e5)
 
@@ -47,11 +46,33 @@ def test_a_larger_batch_makes_more_tokens_and_each_waits_longer(batch, more, pro
     assert 0 <= low[2] < 1
 
 
-def test_decode_power_rises_from_floor_to_floor_and_span():
-    power = inference.decode_power_fraction(np.array([0.0, 180.0, 1e6]), 0.63, 0.28, 180.0)
-    assert power.tolist() == pytest.approx([0.63, 0.63 + 0.28 * (1 - np.exp(-1)), 0.91])
-    alone = [float(inference.decode_power_fraction(b, 0.63, 0.28, 180.0)) for b in (0, 180, 1e6)]
-    assert power.tolist() == alone
+# Of the fixed time 1.3 ms are latency of the links, of a token's 0.1 ms 24 us transfer.
+POWER = StepPower(COSTS, 0.0147, 7.6e-5, 0.25, 0.4, 0.8)
+
+
+def test_power_of_a_step_is_the_mean_of_its_phases():
+    """By hand: 64 requests of 325 tokens, and the power of each phase for as long as it lasts."""
+    reads_s = 0.0147 + 3e-8 * 64 * 325
+    computes_s = 64 * 7.6e-5
+    waits_s = (0.016 - 0.0147) + 64 * (1e-4 - 7.6e-5)
+    joules = reads_s * (0.25 + 0.4) + computes_s * (0.25 + 0.8) + waits_s * 0.25
+    expected = joules / (reads_s + computes_s + waits_s)
+    assert POWER.decode(64, 64 * 325) == pytest.approx(expected, rel=1e-12)
+    assert POWER.prefill() == pytest.approx(0.25 + 0.8 * 0.76, rel=1e-12)
+
+
+def test_gpus_that_only_wait_only_read_or_only_compute_draw_just_that():
+    costs = StepCosts(0.01, 1e-4, 1e-8, 1e-4, 1e9)
+    assert StepPower(costs, 0.0, 0.0, 0.25, 0.0, 0.8).decode(10, 0) == 0.25
+    assert StepPower(costs, 0.01, 0.0, 0.25, 0.4, 0.8).decode(0, 1e6) == pytest.approx(0.65)
+    assert StepPower(costs, 0.01, 1e-4, 0.2, 0.0, 0.7).prefill() == pytest.approx(0.9)
+
+
+@given(st.floats(1, 1e4), st.floats(0, 1e7), st.floats(0, 5), st.floats(0, 5))
+def test_power_lies_between_waiting_and_tdp(running, cached, reading, computing):
+    power = StepPower(COSTS, 0.0147, 7.6e-5, 0.25, reading, computing)
+    assert 0.25 <= power.decode(running, cached) <= 1.0
+    assert 0.25 <= power.prefill() <= 1.0
 
 
 @pytest.mark.parametrize(
@@ -60,7 +81,6 @@ def test_decode_power_rises_from_floor_to_floor_and_span():
         (lambda: inference.kv_bytes_per_token(0, 8, 128, 2), "layers"),
         (lambda: inference.arithmetic_s(-1, 7e9, 1e15), "tokens"),
         (lambda: inference.read_s(1e9, 0.0), "bytes_per_s"),
-        (lambda: inference.decode_power_fraction(1, 0.8, 0.3, 180), "span"),
         (lambda: saturated(COSTS, 0, 1, 1), "batch"),
         (lambda: saturated(COSTS, 1, 1, 0), "output_tokens"),
     ],

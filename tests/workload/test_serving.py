@@ -1,6 +1,7 @@
 """A serving fleet in a facility: capacity, scaling, energy, refusals, and a real half hour."""
 
 import dataclasses
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import yaml
 
 from tests.workload.conftest import resolve
 from twin.config import parse
-from twin.errors import ConfigError
+from twin.errors import ConfigError, ParameterError
 from twin.gpu.air_server import AirServer
 from twin.physics.inference import saturated
 from twin.records import Hardware
@@ -73,6 +74,19 @@ def test_70b_on_four_h100_makes_the_tokens_that_were_measured(configured, batch,
     assert tokens_per_s == pytest.approx(measured, rel=0.035)
 
 
+@pytest.mark.parametrize(
+    ("batch", "measured_w"), [(8, 441), (64, 500), (128, 546), (512, 623), (1024, 637)]
+)
+def test_70b_on_four_h100_draws_what_was_measured(configured, batch, measured_w):
+    """ML.ENERGY, LM-Arena chat; energies of bytes and operations were fitted to these five."""
+    replica = chat(configured).replica(H100.peak_flops, hardware(H100))
+    running = min(batch, replica.costs.kv_tokens / 500)
+    _, _, prefill = saturated(replica.costs, running, 150, 350)
+    decode = replica.power.decode(running, running * 325)
+    fraction = prefill * replica.power.prefill() + (1 - prefill) * decode
+    assert fraction * replica.tdp_w == pytest.approx(measured_w, rel=0.015)
+
+
 def test_one_engine_serves_everywhere():
     """The figures fitted to one series stand in several files and must not drift apart."""
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in SERVING]
@@ -95,6 +109,46 @@ def test_a_gpu_turns_activity_back_into_the_power_of_serving(name):
     activity = activity_of(wanted, hardware(server))
     drawn = [server.gpu_power_w(each) / server.gpu_max_w for each in activity.tolist()]
     assert drawn == pytest.approx(wanted.tolist(), abs=2e-4)
+
+
+@pytest.mark.parametrize("server", [H100, gpu("b200")], ids=["h100", "b200"])
+def test_the_more_gpus_share_a_replica_the_more_they_wait_and_the_less_each_draws(
+    configured, server
+):
+    drawn = []
+    for gpus in (2, 4, 8):
+        replica = chat(configured, gpus_per_replica=gpus).replica(
+            server.peak_flops, replace(hardware(server), memory_bytes=2e11)
+        )
+        drawn.append(replica.power.decode(8, 8 * 325))
+    assert drawn == sorted(drawn, reverse=True)
+    assert drawn[2] < 0.95 * drawn[0]
+
+
+def test_faster_precision_computes_for_less_energy_and_no_less_power(configured):
+    data = yaml.safe_load((CONF / "workload" / "serving_8b.yaml").read_text(encoding="utf-8"))
+    fast = data["model"] | {"speed_over_bf16": 2}
+    usual, twice = (
+        configured("serving_8b", model=model).replica(H100.peak_flops, hardware(H100))
+        for model in (data["model"], fast)
+    )
+    assert twice.costs.per_prompt_token_s == pytest.approx(0.5 * usual.costs.per_prompt_token_s)
+    assert twice.power.prefill() == pytest.approx(usual.power.prefill())
+    assert usual.power.prefill() > 0.95
+
+
+def test_a_slowed_replica_is_asked_for_the_power_of_its_own_speed(configured):
+    """What a cap takes off is taken off by the GPU; taken off here too it would count twice."""
+    replica = chat(configured).replica(H100.peak_flops, hardware(H100))
+    slow = replica.slowed(0.5)
+    assert slow.power_table(64, 325.0).tolist() == replica.power_table(64, 325.0).tolist()
+    assert slow.power.prefill() == replica.power.prefill()
+
+
+def test_waiting_gpus_that_would_draw_less_than_idle_ones_are_refused(configured):
+    power = {"waiting": 0.05, "read_pj_per_byte": 115, "arithmetic_at_peak": 1.74}
+    with pytest.raises(ParameterError, match=r"workload.power.waiting=0.05: must be > 0.1"):
+        chat(configured, power=power).replica(H100.peak_flops, hardware(H100))
 
 
 def test_energy_depends_on_neither_step_of_the_profile(configured, on_h100):

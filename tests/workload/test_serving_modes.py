@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.physics.inference import StepCosts
+from twin.physics.inference import StepCosts, StepPower
 from twin.physics.queueing import birth_death
 from twin.workload.fluid import Fleet, capacity_per_s, serve_fluid
 from twin.workload.latency import Objective
 from twin.workload.lengths import LengthConfig, Lengths
-from twin.workload.replica import Replica, ServingPower
+from twin.workload.replica import Replica
 from twin.workload.request_mode import Requests, in_turn, run_replica, serve_requests
 
-POWER = ServingPower(0.63, 0.28, 180.0, 0.975)
 # Llama-3.1-70B on four H100, as in conf/workload/serving_70b.yaml.
 COSTS = StepCosts(0.0163, 8.5e-5, 3.5e-8, 8.5e-5, 4.48e5)
+POWER = StepPower(COSTS, 0.015, 7.6e-5, 0.25, 0.385, 0.815)
 CHAT = LengthConfig(600, 250, 1.0, 0.8, 8000)
 
 
@@ -89,9 +89,12 @@ def test_one_that_waits_too_long_gives_up():
 
 
 def test_power_is_that_of_prefill_then_of_the_batch():
-    record = alone(StepCosts(0.1, 0.0, 0.0, 0.001, 1e6), (0.0, 1000, 11))
-    expected = (0.975 - 0.1) * 1.0 + (float(POWER.decode(1.0)) - 0.1) * 1.0
-    assert sum(record.extra) == pytest.approx(expected)
+    record = alone(COSTS, (3.0, 1000, 101))
+    expected = (POWER.prefill() - 0.1) * 1000 * COSTS.per_prompt_token_s
+    for token in range(100):
+        step_s = COSTS.decode_s(1, 1001 + token + 0.5)
+        expected += (POWER.decode(1, 1001 + token + 0.5) - 0.1) * step_s
+    assert sum(record.extra) == pytest.approx(expected, rel=1e-9)
 
 
 def test_what_spans_several_steps_is_spread_over_them():

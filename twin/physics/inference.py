@@ -10,9 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from twin.errors import require
 
 FLOPS_PER_PARAMETER = 2.0
@@ -196,50 +193,6 @@ def tensor_parallel_s(
     return sums * 2.0 * math.log2(gpus) * latency_s, sums * transfer_s
 
 
-def decode_power_fraction(
-    batch: ArrayLike, floor: float, span: float, scale: float
-) -> NDArray[np.float64]:
-    r"""Return GPU power while decoding over its TDP.
-
-    .. math:: P / TDP = p_0 + p_1 (1 - e^{-B / B_0})
-
-    Parameters
-    ----------
-    batch : array_like, shape (...)
-        Requests decoded at once, >= 0. [-]
-    floor, span : float
-        Power at a batch of none, and what an endless batch adds to it; together <= 1. [-]
-    scale : float
-        Batch over which it is added, > 0. [-]
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Power over TDP. [-]
-
-    Raises
-    ------
-    ParameterError
-        If a number is out of range.
-
-    References
-    ----------
-    .. [1] ML.ENERGY leaderboard, LM-Arena chat, github ml-energy/leaderboard: Llama-3.1-70B
-       on four H100 at batch 8 to 1,024 gives 0.63, 0.28 and 180.
-
-    Examples
-    --------
-    >>> decode_power_fraction([0.0, 1e9], 0.63, 0.28, 180.0).round(3).tolist()
-    [0.63, 0.91]
-    """
-    batch = np.asarray(batch, dtype=float)
-    require(bool(np.all(batch >= 0)), "batch", batch, ">= 0")
-    require(min(floor, span) >= 0, "floor, span", min(floor, span), ">= 0")
-    require(floor + span <= 1, "floor + span", floor + span, "<= 1")
-    require(scale > 0, "scale", scale, "> 0")
-    return np.asarray(floor - span * np.expm1(-batch / scale))
-
-
 @dataclass(frozen=True, slots=True)
 class StepCosts:
     r"""What a replica's time goes into; the coefficients of its roofline.
@@ -280,6 +233,67 @@ class StepCosts:
     def decode_s(self, running: float, cached_tokens: float) -> float:
         """Return the length of a decode step [s]."""
         return self.fixed_s + self.per_request_s * running + self.per_cached_token_s * cached_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class StepPower:
+    r"""What the GPUs of a replica draw, over their TDP, from what their time goes into.
+
+    A GPU that waits, for the others of its replica or for its next work, draws *w*. While it
+    reads it draws *r* more, by the energy of a byte, and *c* more while it computes, by the
+    energy of an operation. Over a decode step of *d* that is
+
+    .. math:: P = \min\left(1,\; w + \frac{r\,(A_r + \kappa K) + c\,a\,n}{d}\right)
+
+    with :math:`A_r` one reading of the weights and *a* the arithmetic of a token. GPUs hold
+    the mean of a step at their TDP; what that costs in time is left out.
+
+    Shares of a step are the same however slow all of it is, so this is the power of GPUs at
+    their own speed; what heat or a power cap takes off is taken off by the GPU.
+
+    References
+    ----------
+    .. [1] O. Antepara et al., "Benchmark-driven models for energy analysis and attribution of
+       GPU-accelerated supercomputing", SC'25: power as a constant, and energies of bytes and of
+       operations; a bit from memory takes 11.7 to 14.7 pJ on A100, GH200, MI250X and MI300A.
+
+    Examples
+    --------
+    Llama-3.1-70B on four H100: mostly reading while few requests run, arithmetic with many.
+
+    >>> costs = StepCosts(0.01633, 8.50e-5, 3.49e-8, 8.50e-5, 4.48e5)
+    >>> power = StepPower(costs, 0.01505, 7.63e-5, 0.25, 0.385, 0.815)
+    >>> round(power.decode(8, 8 * 325), 2), round(power.decode(512, 512 * 325), 2)
+    (0.62, 0.86)
+    >>> round(power.prefill(), 2)
+    0.98
+    """
+
+    costs: StepCosts
+    """Of GPUs at their own speed."""
+    weights_s: float
+    """One reading of the weights, the part of ``costs.fixed_s`` that is no waiting. [s]"""
+    arithmetic_s: float
+    """Of one token, prompt or answer, the part of its cost that is no waiting. [s]"""
+    waiting: float
+    reading: float
+    """What reading adds to ``waiting``."""
+    computing: float
+    """What arithmetic adds to it."""
+
+    def decode(self, running: float, cached_tokens: float) -> float:
+        """Return power over TDP while *running* requests decode, with so many tokens cached."""
+        costs = self.costs
+        cached_s = costs.per_cached_token_s * cached_tokens
+        step_s = costs.fixed_s + costs.per_request_s * running + cached_s
+        read = self.reading * (self.weights_s + cached_s)
+        computed = self.computing * self.arithmetic_s * running
+        return min(1.0, self.waiting + (read + computed) / step_s)
+
+    def prefill(self) -> float:
+        """Return power over TDP while prompts are prefilled."""
+        computing = self.computing * self.arithmetic_s
+        return min(1.0, self.waiting + computing / self.costs.per_prompt_token_s)
 
 
 def saturated(

@@ -28,8 +28,8 @@ def at_batch(config: Mapping[str, Any], batch: float) -> tuple[float, float, flo
     replica, prompt, output = _replica(config)
     running = min(batch, replica.costs.kv_tokens / (prompt + output))
     tokens_per_s, step_s, prefill = saturated(replica.costs, running, prompt, output)
-    decode = float(replica.power.decode(running))
-    fraction = prefill * replica.power.prefill + (1 - prefill) * decode
+    decode = replica.power.decode(running, running * (prompt + output / 2))
+    fraction = prefill * replica.power.prefill() + (1 - prefill) * decode
     return tokens_per_s, fraction * replica.tdp_w, step_s
 
 

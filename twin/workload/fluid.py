@@ -134,8 +134,9 @@ def levels(replica: Replica, lengths: Lengths, arrival_scv: float, objective: Ob
     prompt_s = replica.costs.per_prompt_token_s * lengths.prompt_quantiles(EVEN)
     sums_s = np.cumsum([rng.permutation(prompt_s) for _ in range(STALLS)], axis=0)
     points = [_Point(replica, lengths, load * most, arrival_scv) for load in LOADS]
+    drawn = replica.power_table(points[0].running, lengths.cached_tokens)
     return Levels(
-        np.array([point.power_fraction() for point in points]),
+        np.array([point.power_fraction(drawn) for point in points]),
         np.array([point.states @ np.arange(len(point.states)) for point in points]),
         np.array([point.ttft() for point in points]),
         np.array([point.itl(sums_s) for point in points]),
@@ -168,10 +169,10 @@ class _Point:
         self.states, self.beyond = birth_death(rate, death)
         self.made, self.step_s = token_steps(self.states[1:] * death, step_s)
 
-    def power_fraction(self) -> float:
-        table = self.replica.power_table()[: self.running + 1]
-        decode = float(self.states @ table)
-        return self.share * self.replica.power.prefill + (1 - self.share) * decode
+    def power_fraction(self, drawn: Floats) -> float:
+        """Return power over TDP where decoding draws so much by running requests."""
+        decode = float(self.states @ drawn)
+        return self.share * self.replica.power.prefill() + (1 - self.share) * decode
 
     def itl(self, sums_s: Floats) -> Floats:
         """Return the histogram of the time between two tokens.

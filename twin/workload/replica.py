@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.config import Count, Fraction, NonNegative, Positive, PositiveFraction
+from twin.config import Count, NonNegative, Positive, PositiveFraction
 from twin.errors import ConfigError, require
 from twin.physics.inference import (
     StepCosts,
+    StepPower,
     arithmetic_s,
-    decode_power_fraction,
     kv_bytes_per_token,
     read_s,
     tensor_parallel_s,
@@ -81,28 +80,19 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class ServingPower:
-    """GPU power over TDP while serving."""
+    """What waiting, reading and arithmetic draw, on whatever GPU.
 
-    decode_floor: PositiveFraction
-    """While a single request decodes."""
-    decode_span: Fraction
-    """What a full batch adds to it."""
-    decode_batch: Positive
-    """Batch over which that is added: floor + span x (1 - exp(-B / batch))."""
-    prefill: PositiveFraction
-    """While prompts are prefilled."""
+    Energy of a byte is taken to be the same on all GPUs; that of an operation follows the TDP
+    of a GPU over its peak, as each is built to draw its TDP in dense arithmetic, and is the
+    smaller the faster the precision.
+    """
 
-    def __post_init__(self) -> None:
-        require(
-            self.decode_floor + self.decode_span <= 1,
-            "decode_span",
-            self.decode_span,
-            f"<= {1 - self.decode_floor:g}",
-        )
-
-    def decode(self, batch: Any) -> Floats:
-        """Return GPU power over TDP while *batch* requests decode [-]."""
-        return decode_power_fraction(batch, self.decode_floor, self.decode_span, self.decode_batch)
+    waiting: PositiveFraction
+    """GPU power over TDP while it waits for the others of its replica, or for its next work."""
+    read_pj_per_byte: NonNegative
+    """Energy that a byte takes from the memory of a GPU to its arithmetic. [pJ]"""
+    arithmetic_at_peak: NonNegative
+    """What arithmetic at the peak rate of a GPU would add to waiting, over TDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +102,7 @@ class Replica:
     gpus: int
     costs: StepCosts
     batch_max: int
-    power: ServingPower
+    power: StepPower
     idle_fraction: float
     """Power of an idle GPU over TDP. [-]"""
     tdp_w: float
@@ -125,11 +115,11 @@ class Replica:
         """Return how many requests of *tokens_held* each run at once at most."""
         return max(1, min(self.batch_max, int(self.costs.kv_tokens / tokens_held)))
 
-    def power_table(self) -> Floats:
-        """Return GPU power over TDP by running requests, 0 .. batch_max [-]."""
-        table = self.power.decode(np.arange(self.batch_max + 1.0))
-        table[0] = self.idle_fraction
-        return table
+    def power_table(self, running: int, cached_tokens: float) -> Floats:
+        """Return GPU power over TDP by requests, 0 .. *running*, each with so many tokens [-]."""
+        decode = self.power.decode
+        busy = [decode(n, n * cached_tokens) for n in range(1, running + 1)]
+        return np.array([self.idle_fraction, *busy])
 
 
 def make_replica(
@@ -148,7 +138,7 @@ def make_replica(
     ------
     ConfigError
         If the weights leave no memory for a single token, or idle GPUs would draw more than
-        serving ones.
+        waiting ones.
     """
     peak_flops, hardware = facility
     flops_per_s = gpus * peak_flops * model.speed_over_bf16 * engine.mfu
@@ -170,20 +160,23 @@ def make_replica(
         engine.link_latency_us * 1e-6,
     )
     layers_s = model.layers * engine.layer_overhead_us * 1e-6
-    token_s = arithmetic_s(1.0, model.active_parameters_b * 1e9, flops_per_s) + sync_token_s
+    computing_s = arithmetic_s(1.0, model.active_parameters_b * 1e9, flops_per_s)
+    weights_s = read_s(model.weights(), bytes_per_s)
     costs = StepCosts(
-        fixed_s=read_s(model.weights(), bytes_per_s) + layers_s + sync_s,
-        per_request_s=token_s,
+        fixed_s=weights_s + layers_s + sync_s,
+        per_request_s=computing_s + sync_token_s,
         per_cached_token_s=read_s(model.kv_bytes_per_token(), bytes_per_s),
-        per_prompt_token_s=token_s,
+        per_prompt_token_s=computing_s + sync_token_s,
         kv_tokens=free / model.kv_bytes_per_token(),
     )
     tdp_w = hardware.gpu_power_w(1.0)
     idle_fraction = hardware.gpu_power_w(0.0) / tdp_w
-    floor = power.decode_floor
-    require(idle_fraction < floor, f"{key}.power.decode_floor", floor,
+    require(idle_fraction < power.waiting, f"{key}.power.waiting", power.waiting,
             f"> {idle_fraction:.3g}, idle power over TDP of what the facility has")  # fmt: skip
-    return Replica(gpus, costs, engine.batch_max, power, idle_fraction, tdp_w)
+    reading = power.read_pj_per_byte * 1e-12 * bytes_per_s / gpus / tdp_w
+    computing = power.arithmetic_at_peak * engine.mfu
+    drawn = StepPower(costs, weights_s, computing_s, power.waiting, reading, computing)
+    return Replica(gpus, costs, engine.batch_max, drawn, idle_fraction, tdp_w)
 
 
 STEPS = 400

@@ -145,9 +145,9 @@ class ReplicaRun:
     def __init__(self, replica: Replica, requests: Requests, books: Books, queue_max_s: float):
         self.costs = replica.costs
         self.batch_max = replica.batch_max
-        idle = replica.idle_fraction
-        self.decode_power = [power - idle for power in replica.power_table().tolist()]
-        self.prefill_power = replica.power.prefill - idle
+        self.idle = replica.idle_fraction
+        self.decode_power = replica.power.decode
+        self.prefill_power = replica.power.prefill() - self.idle
         self.at_s: list[float] = requests.at_s.tolist()
         self.prompt: list[int] = requests.prompt.tolist()
         self.output: list[int] = requests.output.tolist()
@@ -247,7 +247,10 @@ class ReplicaRun:
             until_s = self.at_s[self.coming]
             spent_s = until_s - self.now_s
             tokens = 2.0 * spent_s / (step_s + sqrt(step_s * step_s + 2.0 * growth_s * spent_s))
-        self.books.add(self.now_s, until_s, self.decode_power[running], running * tokens)
+        # Halfway, the cache has its mean; power of a step and its time are linear in it.
+        halfway = self.base + running * (self.virtual + 0.5 * tokens)
+        extra = self.decode_power(running, halfway) - self.idle
+        self.books.add(self.now_s, until_s, extra, running * tokens)
         self.batch_s += running * (until_s - self.now_s)
         slow = 1.0 if self.clock is None else 1.0 / self.clock.rate(self.now_s)
         self.itl[_bin_of((step_s + 0.5 * growth_s * tokens) * slow)] += running * tokens

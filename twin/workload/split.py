@@ -66,9 +66,10 @@ def serve_fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64], step_s:
 def levels(fleet: Fleet, capacity: float) -> Levels:
     """Solve both kinds of replicas at each of ``LOADS``."""
     points = [_Point(fleet, load * capacity) for load in LOADS]
-    limit = fleet.objective
+    running, limit = len(points[0].states) - 1, fleet.objective
+    drawn = fleet.replica.power_table(running, fleet.lengths.cached_tokens)
     return Levels(
-        np.array([point.power_fraction() for point in points]),
+        np.array([point.power_fraction(drawn) for point in points]),
         np.array([point.states @ np.arange(len(point.states)) for point in points]),
         np.array([point.ttft() for point in points]),
         np.array([point.itl() for point in points]),
@@ -103,10 +104,11 @@ class _Point:
         self.room_s = self.beyond * decoders / rate if rate > 0 else 0.0
         self.answers = np.maximum(lengths.output_quantiles(EVEN[::8]) - 1, 1.0)
 
-    def power_fraction(self) -> float:
+    def power_fraction(self, drawn: Floats) -> float:
+        """Return power over TDP where decoding draws so much by running requests."""
         replica, fleet = self.fleet.replica, self.fleet
-        decode = float(self.states @ replica.power_table()[: len(self.states)])
-        prefill = self.share * replica.power.prefill + (1 - self.share) * replica.idle_fraction
+        decode = float(self.states @ drawn)
+        prefill = self.share * replica.power.prefill() + (1 - self.share) * replica.idle_fraction
         return (fleet.prefill * prefill + (fleet.replicas - fleet.prefill) * decode) / (
             fleet.replicas
         )
@@ -189,7 +191,7 @@ def records(
 def _prefilled_s(fleet: Fleet, requests: Requests, at_s: Floats, books: Books) -> Floats:
     """Return when each prompt is prefilled [s], NaN for those that gave up waiting."""
     ready_s = np.full(len(requests), np.nan)
-    watts = fleet.replica.power.prefill - fleet.replica.idle_fraction
+    watts = fleet.replica.power.prefill() - fleet.replica.idle_fraction
     per_token_s = fleet.replica.costs.per_prompt_token_s
     for k in range(fleet.prefill):
         free_s, ready = 0.0, []
