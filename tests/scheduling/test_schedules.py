@@ -343,6 +343,40 @@ def test_conservative_never_delays_any_reservation_with_true_limits(placement, r
     assert all(each.started_at_s <= promised.get(each, each.arrived_at_s) for each in jobs)
 
 
+def behind_a_wide_one(rows, held_s):
+    """Return the wide job and all: it waits for one of 20 GPUs while small ones keep coming."""
+    wide = job("wide", 1, 24, 200, account="B")
+    at_s, jobs = 1, [job("first", 0, 20, held_s), wide]
+    for i, (gap, gpus, work) in enumerate(rows):
+        at_s += gap
+        jobs.append(job(str(i), at_s, gpus, work))
+    return wide, jobs
+
+
+small_jobs = st.lists(
+    st.tuples(st.integers(0, 9), st.integers(1, 8), st.integers(1, 90)), min_size=20, max_size=60
+)
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("policy", sorted(POLICIES.keys() - {"sjf"}))
+@given(rows=small_jobs, held_s=st.integers(5, 120))
+@settings(max_examples=4, deadline=None)
+def test_a_wide_job_does_not_starve_behind_small_ones(policy, placement, rows, held_s):
+    """It starts when the one before it ends, whoever filled the gap beside that."""
+    wide, jobs = behind_a_wide_one(rows, held_s)
+    dispatcher = desk(POLICIES[policy](placement=placement), 3)
+    dispatcher.signals["price"] = lambda at_s: 1.0
+    play(dispatcher, jobs)
+    assert wide.started_at_s == held_s
+
+
+def test_shortest_job_first_lets_a_long_one_wait_as_long_as_shorter_ones_come():
+    wide, jobs = behind_a_wide_one([(3, 8, 50)] * 60, 60)
+    play(desk(ShortestJobFirst(), 3), jobs)
+    assert wide.started_at_s > max(each.started_at_s for each in jobs if each is not wide)
+
+
 @given(rows=job_lists)
 @settings(max_examples=60, deadline=None)
 def test_without_preemption_priority_is_kept_among_jobs_of_one_size(rows):
