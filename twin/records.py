@@ -170,6 +170,8 @@ class Hardware:
     """Writing to shared storage, all of it. [B/s]"""
     gpu_power_w: Callable[[float], float]
     """Power of one GPU by its activity 0-1. [W]"""
+    storage_holds_bytes: float | None = None
+    """Capacity of shared storage, None where it is not known. [B]"""
 
 
 @dataclass(slots=True)

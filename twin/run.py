@@ -313,6 +313,7 @@ def _warnings(design: Design, facility: Facility) -> list[str]:
         *design.cooling.warnings,
         *([design.rack_note] if design.rack_note else []),
         *design.storage.warnings(),
+        *design.storage.overfull(facility.totals.storage_written_bytes),
         *design.workload.warnings,
         *(report.notes if report else []),
         *burst_warnings(facility.bursts),

@@ -36,6 +36,15 @@ def test_what_is_written_is_moved_down_once():
     assert tiers.room_bytes_per_s(0.0, 1.25e11) == pytest.approx(1.25e11)
 
 
+def test_who_wrote_more_than_fits_is_told():
+    """The large tier holds everything: 100 PB."""
+    assert load().overfull(99e15) == []
+    (told,) = load().overfull(123e15)
+    assert "123 PB were written to storage that holds 100" in told
+    unknown = load(large={**yaml.safe_load((CONF / "all_flash_2tbps.yaml").read_text())})
+    assert unknown.overfull(1e30) == []
+
+
 def test_power_of_both_tiers():
     tiers = load()
     idle_w = 100 * 500 + 125 * 600

@@ -103,6 +103,10 @@ class Disk(Storage):
     bytes_per_s: float = float("inf")
 
     @property
+    def capacity_bytes(self) -> float | None:
+        return None
+
+    @property
     def bandwidth_bytes_per_s(self) -> float:
         return self.bytes_per_s
 

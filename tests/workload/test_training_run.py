@@ -1,5 +1,6 @@
 """A training run: worked out by hand, refused with the arithmetic, as published."""
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -170,9 +171,17 @@ def test_a_checkpoint_is_written_before_the_next_one_comes(run, cluster):
         hasty.check(slow)
 
 
-def _with_storage(bytes_per_s):
-    from dataclasses import replace
+def test_two_checkpoints_must_fit_the_storage(run, cluster):
+    """69e9 x 14 bytes are 0.966 TB; the last is kept while the next is written."""
+    with pytest.raises(
+        ConfigError, match=r"checkpoint: 69 .* 0\.966 TB.*: 1\.93 TB; the storage holds 1\.9 TB"
+    ):
+        run().check(cluster(hardware=replace(A100, storage_holds_bytes=1.9e12)))
+    run().check(cluster(hardware=replace(A100, storage_holds_bytes=1.94e12)))
+    run(checkpoint=None).check(cluster(hardware=replace(A100, storage_holds_bytes=1.0)))
 
+
+def _with_storage(bytes_per_s):
     return replace(A100, storage_bytes_per_s=bytes_per_s)
 
 

@@ -17,6 +17,7 @@ from twin.results.racks import RackPower
 from twin.results.run_folder import read_columns
 from twin.schema import FLOW, SUMMARY
 from twin.units import (
+    BYTES_PER_TERABYTE,
     JOULES_PER_GWH,
     JOULES_PER_KWH,
     SECONDS_PER_DAY,
@@ -29,7 +30,6 @@ Summary = dict[str, float | int | str | None]
 WATTS_PER_MEGAWATT = 1e6
 KILOGRAMS_PER_TONNE = 1e3
 KILOGRAMS_PER_M3 = 1e3
-BYTES_PER_TERABYTE = 1e12
 
 
 @dataclass(slots=True)

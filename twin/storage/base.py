@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twin.config import Component
+from twin.units import BYTES_PER_PETABYTE
 
 
 @dataclass
@@ -22,6 +23,21 @@ class Storage(Component):
     def warnings(self) -> list[str]:
         """Return sentences for run.json."""
         return []
+
+    @property
+    @abstractmethod
+    def capacity_bytes(self) -> float | None:
+        """Return what it holds, None where that is not known [B]."""
+
+    def overfull(self, written_bytes: float) -> list[str]:
+        """Return a sentence if a run wrote more than there is room for."""
+        room = self.capacity_bytes
+        if room is None or written_bytes <= room:
+            return []
+        return [
+            f"{written_bytes / BYTES_PER_PETABYTE:.3g} PB were written to storage that holds "
+            f"{room / BYTES_PER_PETABYTE:g}: data must have been deleted, which nobody waits for"
+        ]
 
     @property
     @abstractmethod

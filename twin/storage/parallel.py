@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from twin.config import NonNegative, Positive, Units
 from twin.errors import require
 from twin.storage.base import Storage
-from twin.units import BYTES_PER_GIGABYTE, BYTES_PER_MEGABYTE
+from twin.units import BYTES_PER_GIGABYTE, BYTES_PER_MEGABYTE, BYTES_PER_PETABYTE
 
 
 def shared_fraction(demand_bytes_per_s: float, bandwidth_bytes_per_s: float) -> float:
@@ -102,6 +102,11 @@ class ParallelStorage(Storage):
         self._bandwidth_bytes_per_s = read_bandwidth_bytes_per_s(
             self.stream_bytes_per_s, self.metadata_opens_per_s, self.file_mb * BYTES_PER_MEGABYTE
         )
+
+    @property
+    def capacity_bytes(self) -> float | None:
+        """Return what it holds, None where that is not known [B]."""
+        return None if self.capacity_pb is None else self.capacity_pb * BYTES_PER_PETABYTE
 
     @property
     def bandwidth_bytes_per_s(self) -> float:

@@ -27,6 +27,11 @@ class TieredStorage(Storage):
         return [*self.fast.warnings(), *self.large.warnings()]
 
     @property
+    def capacity_bytes(self) -> float | None:
+        """Return what the large tier holds, where everything is [B]."""
+        return self.large.capacity_bytes
+
+    @property
     def bandwidth_bytes_per_s(self) -> float:
         """Return what all readers together can have at most, were there no writers [B/s]."""
         parts = ((self.fast, self.hit_fraction), (self.large, 1.0 - self.hit_fraction))

@@ -25,7 +25,12 @@ from twin.physics.training import (
     training_flops,
 )
 from twin.records import Hardware, Job, WorkloadContext
-from twin.units import BYTES_PER_GIGABYTE, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
+from twin.units import (
+    BYTES_PER_GIGABYTE,
+    BYTES_PER_TERABYTE,
+    SECONDS_PER_HOUR,
+    SECONDS_PER_MINUTE,
+)
 from twin.workload.base import Workload
 from twin.workload.distributions import solve_rising
 from twin.workload.training_plan import (
@@ -98,9 +103,11 @@ class TrainingRun(Workload):
         ------
         ConfigError
             If it wants more GPUs than there are, its ranks do not divide them or the
-            batch, or the model does not fit the memory: then with the arithmetic.
+            batch, or the model does not fit the memory, or two checkpoints the storage:
+            then with the arithmetic.
         """
         plan = self.plan(context)
+        self._check_room(context)
         self.warnings = [self._in_words(plan)]
 
     def plan(self, context: WorkloadContext) -> Plan:
@@ -147,6 +154,20 @@ class TrainingRun(Workload):
             write_bytes_per_s=self._checkpoint_bytes() / (plan.interval_s + plan.blocking_s),
             burst_bytes_per_s=plan.burst_bytes_per_s,
             burst_fraction=plan.blocked_fraction if plan.burst_bytes_per_s else 0.0,
+        )
+
+    def _check_room(self, context: WorkloadContext) -> None:
+        """Refuse checkpoints of which one cannot be written while the last is still kept."""
+        holds = context.hardware.storage_holds_bytes if context.hardware else None
+        one = self._checkpoint_bytes()
+        if self.checkpoint is None or holds is None or 2.0 * one <= holds:
+            return
+        one_tb, holds_tb = one / BYTES_PER_TERABYTE, holds / BYTES_PER_TERABYTE
+        raise ConfigError(
+            f"{self.key}.checkpoint: {self.model.parameters_billion:g} billion parameters x "
+            f"{self.checkpoint.bytes_per_parameter:g} bytes are {one_tb:.3g} TB, and the last is "
+            f"kept while the next is written: {2.0 * one_tb:.3g} TB; the storage holds "
+            f"{holds_tb:.3g} TB (storage.capacity_pb)"
         )
 
     def _checkpoint_bytes(self) -> float:
