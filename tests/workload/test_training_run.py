@@ -102,8 +102,8 @@ def test_operations_and_tokens_are_two_ways_to_say_one_thing(run, cluster):
 def test_a_gpu_draws_the_time_weighted_mean_of_the_phases(run, cluster):
     workload = run(parallelism=SPLIT)
     step = workload.plan(cluster()).step
-    busy_s, told_s = step.math_s + step.memory_s, step.communication_s
-    rest_s = step.bubble_s + step.straggler_s
+    busy_s, told_s = step.math_s + step.memory_s + step.optimizer_s, step.communication_s
+    rest_s = step.bubble_s + step.imbalance_s + step.straggler_s
     power = (0.95 * busy_s + 0.6 * told_s + 0.25 * rest_s) / step.step_s
     plan = workload.plan(cluster())
     blocked = 15.0 / (plan.interval_s + 15.0)
@@ -213,6 +213,7 @@ def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(run, cluster):
             {"model": {"active_parameters_billion": 70}},
             r"workload.model.active_parameters_billion=70.0: must be <= parameters_billion=69",
         ),
+        ({"model": {"vocabulary": -1}}, r"workload.model.vocabulary=-1: must be >= 0"),
     ],
 )
 def test_wrong_keys_are_refused_by_name(run, keys, message):
@@ -247,6 +248,12 @@ def test_wrong_keys_are_refused_by_name(run, keys, message):
 def test_ranks_that_do_not_divide_are_refused_by_name(run, cluster, keys, message):
     with pytest.raises(ConfigError, match=message):
         run(**keys).check(cluster())
+
+
+def test_more_words_than_parameters_are_refused_by_name(run, cluster):
+    workload = changed(run, "model", vocabulary=10_000_000)
+    with pytest.raises(ConfigError, match=r"workload.model.vocabulary=10000000: must be .* fewer"):
+        workload.check(cluster())
 
 
 def test_more_failures_than_a_run_can_live_with_are_refused(run, cluster):

@@ -1,14 +1,16 @@
 r"""Arithmetic of training a transformer: work, memory, step time, checkpoints, goodput.
 
-Step time is built up from what one GPU does for one step:
+Step time is built up from what the GPUs do for one step, in the mean over all of them:
 
-.. math:: t = \big(m\,(t_{math} + t_{memory} + t_{tensor} + t_{context} + t_{expert})
-    + t_{bubble} + t_{data}\big)\,(1 + c \ln p)
+.. math:: t = \big(m\,(t_{math} + t_{memory} + t_{tensor} + t_{context} + t_{expert}
+    + t_{imbalance}) + t_{bubble} + t_{data} + t_{optimizer}\big)\,(1 + c \ln p)
 
 with *m* micro-batches, communication counted only where it is not hidden behind
-mathematics, and a straggler term that grows with the number of GPUs *p*. MFU is an
-outcome. Left out: the optimizer's own time, load imbalance of vocabulary and experts,
-data loading; a caller who knows them adds them to the step.
+mathematics, and a straggler term that grows with the number of GPUs *p*. The last stage
+of a pipeline also holds the output words and the loss; where no layer can be spared for
+them the others wait for it. MFU is an outcome. Left out: what shape does to the speed of
+matrix products and of attention, load imbalance of experts, data loading; a caller who
+knows them adds them to the step.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ STATE_BYTES_PER_PARAMETER = 12.0
 GRADIENT_BYTES_PER_PARAMETER = 4.0
 """Gradients accumulate in FP32. [B]"""
 
+BYTES_PER_LOGIT = 4.0
+"""Scores of output words are kept in FP32 (Korthikanti et al., as below). [B]"""
+
 STORED_BYTES_PER_TOKEN = 34.0
 """Activations kept per token, layer and hidden unit, attention scores recomputed:
 Korthikanti et al., "Reducing activation recomputation in large transformer models",
@@ -44,6 +49,15 @@ MLSys 2023. [B]"""
 PASSES_OVER_STORED = 4.0
 """Each kept byte is written and read on the way forward, read and answered by a
 gradient on the way back (assumed: what fused kernels leave). [-]"""
+
+LOGIT_BYTES = 52.0
+"""Read and written per token and output word between the products of the output layer, in
+FP32 as Megatron-LM's cross entropy does it by default: conversion 6, maximum 4,
+difference 8, exponential 8, sum 4, quotient 8, gradient 8, conversion 6. [B]"""
+
+BANDWIDTH_REACHED = 0.9
+"""Share of the memory's bandwidth that passes over it reach: 3.01 of 3.35 TB/s on an H100,
+Guo, Zadouri and Dao, "Getting memory-bound kernels to speed-of-light", 2025. [-]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +76,10 @@ class Transformer:
     """Copies of a token sent to other ranks per layer; 0 for a dense model."""
     key_width: int = 0
     """Width of the keys of a token, and of its values; 0: as wide as ``hidden``."""
+    vocabulary: int = 0
+    """Words of input and output; 0: not told apart, all parameters are in the layers."""
+    tied: bool = False
+    """Whether input and output words are one table, once among the parameters."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be."""
@@ -71,10 +89,31 @@ class Transformer:
         require(within, "active_parameters", self.active_parameters, "<= parameters")
         within = 0 <= self.expert_parameters <= self.parameters
         require(within, "expert_parameters", self.expert_parameters, ">= 0 and <= parameters")
+        within = self.vocabulary >= 0 and self.layer_parameters > 0
+        allowed = ">= 0, and words fewer than active_parameters"
+        require(within, "vocabulary", self.vocabulary, allowed)
+
+    @property
+    def output_parameters(self) -> float:
+        """Return the weights of the output layer."""
+        return float(self.vocabulary * self.hidden)
+
+    @property
+    def layer_parameters(self) -> float:
+        """Return the parameters that a token meets in the layers."""
+        return self.active_parameters - (1.0 if self.tied else 2.0) * self.output_parameters
+
+    def attention_flops(self, full_recompute: bool = False) -> float:
+        """Return FLOPs of a token's attention scores, causal, in all layers.
+
+        Two products forward and four back; a fifth finds the scores again, which are not
+        kept, and *full_recompute* runs both forward ones again.
+        """
+        return (9.0 if full_recompute else 7.0) * self.layers * self.sequence * self.hidden
 
     def flops_per_token(self) -> float:
-        """Return forward and backward FLOPs of a token, causal attention included."""
-        return 6.0 * self.active_parameters + 6.0 * self.layers * self.sequence * self.hidden
+        """Return FLOPs of a token, forward and back; input words are looked up for nothing."""
+        return 6.0 * (self.layer_parameters + self.output_parameters) + self.attention_flops()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +176,15 @@ class Machine:
     """Bandwidth of a GPU into the fabric, one direction, as usable. [B/s]"""
     domain_latency_s: float = 2e-6
     fabric_latency_s: float = 4e-6
+    linear_speed: float = 1.0
+    """Speed of the layers' products with weights over that of all others; above 1 where
+    they are of 8 bits, while attention and output layer stay at 16. [-]"""
 
     def __post_init__(self) -> None:
         """Refuse machines that cannot be."""
         inside = 0 < self.math_efficiency <= 1
         require(inside, "math_efficiency", self.math_efficiency, "> 0 and <= 1")
-        for name in ("peak_flops", "memory_bytes_per_s", "domain_bytes_per_s"):
+        for name in ("peak_flops", "memory_bytes_per_s", "domain_bytes_per_s", "linear_speed"):
             require(getattr(self, name) > 0, name, getattr(self, name), "> 0")
         require(self.fabric_bytes_per_s > 0, "fabric_bytes_per_s", self.fabric_bytes_per_s, "> 0")
 
@@ -161,23 +203,36 @@ class Software:
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """Where a step goes, in seconds of one GPU; the parts add up to ``step_s``."""
+    """Where a step goes, in the mean over its GPUs; the parts add up to ``step_s``."""
 
     math_s: float
     memory_s: float
-    """Work bound by memory bandwidth between the matrix products."""
+    """Work bound by memory bandwidth between the matrix products, the loss included."""
+    optimizer_s: float
+    """Passes over gradients, weights and optimizer state, bound by memory bandwidth."""
     tensor_s: float
     context_s: float
     expert_s: float
     data_s: float
     bubble_s: float
+    imbalance_s: float
+    """Waiting for the fullest pipeline stage."""
     straggler_s: float
 
     @property
     def step_s(self) -> float:
         """Return the whole step."""
-        busy_s = self.math_s + self.memory_s + self.bubble_s + self.straggler_s
-        return busy_s + self.communication_s
+        return self.busy_s + self.communication_s + self.waiting_s
+
+    @property
+    def busy_s(self) -> float:
+        """Return the time in which a GPU works."""
+        return self.math_s + self.memory_s + self.optimizer_s
+
+    @property
+    def waiting_s(self) -> float:
+        """Return the time in which a GPU waits for others."""
+        return self.bubble_s + self.imbalance_s + self.straggler_s
 
     @property
     def communication_s(self) -> float:
@@ -366,20 +421,20 @@ def memory_per_gpu_bytes(model: Transformer, layout: Layout) -> float:
     -----
     The first stage keeps as many micro-batches in flight as there are stages, so its
     activations are those of one micro-batch through the *whole* model, a little more
-    when stages are interleaved, whatever the pipeline's depth.
+    when stages are interleaved, whatever the pipeline's depth. Scores of output words
+    are on the last stage, for one micro-batch at a time: they count where it is the first.
 
     References
     ----------
     .. [1] V. Korthikanti et al., "Reducing activation recomputation in large
        transformer models", MLSys 2023.
     """
-    split = layout.tensor * layout.pipeline
-    dense = (model.parameters - model.expert_parameters) / split
-    routed = model.expert_parameters / (split * layout.expert)
-    copies = layout.data * layout.context
-    held = (BYTES_PER_VALUE + GRADIENT_BYTES_PER_PARAMETER) * (dense + routed)
-    held += STATE_BYTES_PER_PARAMETER * (dense + routed * layout.expert) / copies
+    weights = sum(_weights(model, layout))
+    held = (BYTES_PER_VALUE + GRADIENT_BYTES_PER_PARAMETER) * weights
+    held += STATE_BYTES_PER_PARAMETER * _updated(model, layout)
     tokens = _tokens(model, layout)
+    if layout.pipeline == 1:
+        held += BYTES_PER_LOGIT * tokens * model.vocabulary / layout.tensor
     kept = BYTES_PER_VALUE if layout.full_recompute else layout.stored_bytes_per_token
     in_flight = min(1.0, layout.micro_batches / layout.pipeline)
     if layout.virtual_stages > 1:
@@ -444,37 +499,50 @@ def step_time(
 
     Notes
     -----
-    Where stages cannot be equal the fullest one sets the pace. Gradient reduction and
-    parameter gathering hide behind the pipeline's last and first round; the piece at
-    its edge cannot.
+    The fullest stage sets the pace: one more layer where they cannot be shared out evenly,
+    or the last one with the output layer, which is given fewer layers where some can be
+    spared. Gradient reduction and parameter gathering hide behind the pipeline's last and
+    first round; the piece at its edge cannot.
+
+    References
+    ----------
+    .. [1] D. Narayanan et al., SC 2021: layers shared out evenly, interleaved schedule.
+    .. [2] "The Llama 3 herd of models", 2024, section 3.3.2: output and loss make the last
+       stage the slowest; it and the first hold one layer fewer.
     """
     software = software or Software()
-    layers = math.ceil(model.layers / layout.pipeline)
-    pieces = layout.virtual_stages
-    require(pieces <= layers, "virtual_stages", pieces, f"<= {layers}, the layers of a stage")
-    math_s = _math_s(model, layout, machine) * layers * layout.pipeline / model.layers
-    memory_s = _memory_s(model, layout, machine) * layers
-    tensor_s = _tensor_s(model, layout, machine) * layers * (1.0 - software.tensor_overlap)
-    expert_s = _expert_s(model, layout, machine) * layers * (1.0 - software.expert_overlap)
-    context_s = _context_s(model, layout, machine) * layers
-    round_s = math_s + memory_s + tensor_s + context_s + expert_s
-    m = layout.micro_batches
-    bubble_s = bubble_fraction(layout.pipeline, m, layout.virtual_stages) * m * round_s
-    bubble_s += _fill_s(model, layout, machine)
-    chunks = layout.virtual_stages if layout.pipeline > 1 else model.layers
+    p, m = layout.pipeline, layout.micro_batches
+    full, pieces = math.ceil(model.layers / p), layout.virtual_stages
+    require(pieces <= full, "virtual_stages", pieces, f"<= {full}, the layers of a stage")
+    math_s = _math_s(model, layout, machine)
+    memory_s = _memory_s(model, layout, machine)
+    tensor_s = _tensor_s(model, layout, machine) * (1.0 - software.tensor_overlap)
+    expert_s = _expert_s(model, layout, machine) * (1.0 - software.expert_overlap)
+    context_s = _context_s(model, layout, machine)
+    layer_s = math_s + memory_s + tensor_s + context_s + expert_s
+    words_s = _output_math_s(model, layout, machine)
+    loss_s = _loss_s(model, layout, machine)
+    mean_s = (model.layers * layer_s + words_s + loss_s) / p
+    spare = min(full * p - model.layers, full)
+    pace_s = max(mean_s, full * layer_s, (full - spare) * layer_s + words_s + loss_s)
+    bubble_s = bubble_fraction(p, m, pieces) * m * mean_s + _fill_s(model, layout, machine)
+    chunks = pieces if p > 1 else model.layers
     data_s = _data_s(model, layout, machine)
-    hidden_s = min(layout.pipeline, m) * round_s * (1.0 - 1.0 / chunks)
-    data_s = max(data_s / chunks, data_s - hidden_s)
-    slow_s = software.straggler * math.log(layout.gpus) * (m * round_s + bubble_s + data_s)
+    data_s = max(data_s / chunks, data_s - min(p, m) * mean_s * (1.0 - 1.0 / chunks))
+    optimizer_s = _optimizer_s(model, layout, machine)
+    slow = software.straggler * math.log(layout.gpus)
+    each = m / p
     return StepTime(
-        math_s=m * math_s,
-        memory_s=m * memory_s,
-        tensor_s=m * tensor_s,
-        context_s=m * context_s,
-        expert_s=m * expert_s,
+        math_s=each * (model.layers * math_s + words_s),
+        memory_s=each * (model.layers * memory_s + loss_s),
+        optimizer_s=optimizer_s,
+        tensor_s=each * model.layers * tensor_s,
+        context_s=each * model.layers * context_s,
+        expert_s=each * model.layers * expert_s,
         data_s=data_s,
         bubble_s=bubble_s,
-        straggler_s=slow_s,
+        imbalance_s=m * (pace_s - mean_s),
+        straggler_s=slow * (m * pace_s + bubble_s + data_s + optimizer_s),
     )
 
 
@@ -483,18 +551,66 @@ def _tokens(model: Transformer, layout: Layout) -> float:
     return layout.micro_batch * model.sequence / layout.context
 
 
+def _weights(model: Transformer, layout: Layout) -> tuple[float, float]:
+    """Return the parameters a rank holds: those all data ranks have, and of routed experts."""
+    split = layout.tensor * layout.pipeline
+    routed = model.expert_parameters / (split * layout.expert)
+    return (model.parameters - model.expert_parameters) / split, routed
+
+
+def _updated(model: Transformer, layout: Layout) -> float:
+    """Return the parameters whose optimizer state a rank keeps, one share of each."""
+    dense, routed = _weights(model, layout)
+    return (dense + routed * layout.expert) / (layout.data * layout.context)
+
+
 def _math_s(model: Transformer, layout: Layout, machine: Machine) -> float:
-    """Return the matrix products of one micro-batch on one rank, equal stages."""
-    flops = model.flops_per_token() * _tokens(model, layout)
-    flops *= 4.0 / 3.0 if layout.full_recompute else 1.0
-    ranks = layout.tensor * layout.pipeline
-    return flops / ranks / (machine.peak_flops * machine.math_efficiency)
+    """Return the matrix products of one layer and micro-batch."""
+    linear = (8.0 if layout.full_recompute else 6.0) * model.layer_parameters
+    flops = linear / machine.linear_speed + model.attention_flops(layout.full_recompute)
+    return _products_s(flops / model.layers, model, layout, machine)
+
+
+def _output_math_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the output layer's products for one micro-batch; they are never run again."""
+    return _products_s(6.0 * model.output_parameters, model, layout, machine)
+
+
+def _products_s(
+    flops_per_token: float, model: Transformer, layout: Layout, machine: Machine
+) -> float:
+    """Return the time of products on a micro-batch that tensor ranks share."""
+    flops = flops_per_token * _tokens(model, layout) / layout.tensor
+    return flops / (machine.peak_flops * machine.math_efficiency)
 
 
 def _memory_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the time of memory-bound work of one layer and micro-batch."""
     moved = PASSES_OVER_STORED * STORED_BYTES_PER_TOKEN * _tokens(model, layout) * model.hidden
-    return moved / layout.tensor / machine.memory_bytes_per_s
+    return _passes_s(moved / layout.tensor, machine)
+
+
+def _loss_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the passes over the scores of output words of one micro-batch."""
+    moved = LOGIT_BYTES * _tokens(model, layout) * model.vocabulary
+    return _passes_s(moved / layout.tensor, machine)
+
+
+def _optimizer_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+    """Return the update of a rank's share of the parameters, and the clearing of gradients.
+
+    A gradient is read for the norm of all and for the update; master weight and moments
+    are read and written, the BF16 weight written; then gradients are set to zero.
+    """
+    update = 2.0 * (GRADIENT_BYTES_PER_PARAMETER + STATE_BYTES_PER_PARAMETER) + BYTES_PER_VALUE
+    moved = update * _updated(model, layout)
+    moved += GRADIENT_BYTES_PER_PARAMETER * sum(_weights(model, layout))
+    return _passes_s(moved, machine)
+
+
+def _passes_s(moved: float, machine: Machine) -> float:
+    """Return the time in which *moved* bytes are read or written."""
+    return moved / (BANDWIDTH_REACHED * machine.memory_bytes_per_s)
 
 
 def _tensor_s(model: Transformer, layout: Layout, machine: Machine) -> float:
@@ -530,9 +646,7 @@ def _expert_s(model: Transformer, layout: Layout, machine: Machine) -> float:
 
 def _data_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the reduction of gradients and gathering of parameters, nothing hidden."""
-    split = layout.tensor * layout.pipeline
-    dense = BYTES_PER_VALUE * (model.parameters - model.expert_parameters) / split
-    routed = BYTES_PER_VALUE * model.expert_parameters / (split * layout.expert)
+    dense, routed = (BYTES_PER_VALUE * held for held in _weights(model, layout))
     together = max(1, machine.domain_gpus // layout.tensor)
     copies = layout.data * layout.context
     dense_s = _nested_all_reduce_s(copies, together, dense, machine)

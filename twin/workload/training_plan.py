@@ -46,6 +46,10 @@ class ModelShape:
     """Copies of a token sent to other ranks per layer; 0 for a dense model."""
     key_width: CountOrZero = 0
     """Width of a token's keys, and of its values; 0: as wide as ``hidden``."""
+    vocabulary: CountOrZero = 0
+    """Words of input and output; 0: not told apart, all parameters are in the layers."""
+    tied: bool = False
+    """Whether input and output words are one table, once among the parameters."""
 
     def __post_init__(self) -> None:
         """Refuse parts larger than the whole."""
@@ -66,6 +70,8 @@ class ModelShape:
             expert_parameters=self.expert_parameters_billion * BILLION,
             expert_copies=self.expert_copies,
             key_width=self.key_width,
+            vocabulary=self.vocabulary,
+            tied=self.tied,
         )
 
 
@@ -112,8 +118,7 @@ class TrainingSoftware:
     """What the software makes of the hardware."""
 
     math_efficiency: PositiveFraction
-    """Share of the dense FP16/BF16 peak reached while nothing but matrix products runs;
-    8-bit products are judged by the same peak."""
+    """Share of the dense FP16/BF16 peak reached while nothing but matrix products runs."""
     tensor_overlap: Fraction
     """Share of tensor-parallel communication hidden behind mathematics."""
     expert_overlap: Fraction
@@ -123,6 +128,9 @@ class TrainingSoftware:
     """Share of line rate that messages get."""
     overhead_fraction: NonNegative = 0.0
     """Time between steps over time in them: evaluation, logging."""
+    linear_speed: Positive = 1.0
+    """Speed of the layers' products with weights over that of attention and output words:
+    1 with 16 bits everywhere, more where they are of 8 bits."""
     attention_counted: Fraction = 0.0
     """Attention operations counted as useful, over 12 x layers x sequence x hidden per
     token: 0 counts 6 per parameter alone, 0.5 what a causal mask leaves, 1 all."""
@@ -136,7 +144,8 @@ class PhasePower:
     communication: Fraction
     """While communication is not hidden."""
     waiting: Fraction
-    """In the bubble of the pipeline, for the slowest rank, while a checkpoint is written."""
+    """In the bubble of the pipeline, for its fullest stage and the slowest rank, while a
+    checkpoint is written."""
 
     def levels(self, step: StepTime, blocked_fraction: float) -> tuple[float, float, float]:
         """Return (share of time at the high level, high level, low level), all 0-1.
@@ -145,7 +154,7 @@ class PhasePower:
         checkpoints included. The low level is its mean over time: phases of a step last
         seconds, servers are seen by the minute.
         """
-        duty = (step.math_s + step.memory_s) / step.step_s * (1.0 - blocked_fraction)
+        duty = step.busy_s / step.step_s * (1.0 - blocked_fraction)
         if duty >= 1.0:
             return 1.0, self.compute, self.waiting
         talking = step.comm_fraction * (1.0 - blocked_fraction)

@@ -43,7 +43,10 @@ from twin.workload.training_plan import (
     TrainingSoftware,
 )
 
-PARTS = ("math", "memory", "tensor", "context", "expert", "data", "bubble", "straggler")
+PARTS = (
+    *("math", "memory", "optimizer", "tensor", "context", "expert", "data"),
+    *("bubble", "imbalance", "straggler"),
+)
 """Where a step goes, as shown to the user."""
 RANKS = ("tensor", "pipeline", "context", "expert", "data")
 
@@ -221,6 +224,7 @@ class TrainingRun(Workload):
             domain_gpus=hardware.domain_gpus,
             domain_bytes_per_s=hardware.domain_bytes_per_s,
             fabric_bytes_per_s=hardware.fabric_bytes_per_s * software.network_efficiency,
+            linear_speed=software.linear_speed,
         )
 
     def _overlaps(self) -> Software:
@@ -333,6 +337,7 @@ _BELOW = {
     ),
     "interval_minutes": "checkpoint.",
     "math_efficiency": "software.",
+    "vocabulary": "model.",
 }
 """Where the name that an equation complains of stands in the configuration."""
 
