@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.support.synthetic_run import make_run
-from twin import cli
+from twin import cli, commands
 from twin.__main__ import guarded, main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +50,11 @@ def scenario(folder, name, text):
 
 
 # ---- bad input: exit 2, one clear message, no traceback, nothing left ---------
+
+UNFOLDING = "a: &a [x, x]\n" + "".join(
+    f"{to}: &{to} [*{of}, *{of}, *{of}, *{of}]\n" for of, to in pairwise("abcdefghijkl")
+)
+"""Some lines that stand for eight million values."""
 
 REFUSED = {
     "unknown key": (["facility.gpsu=3"], r"facility\.gpsu=3: unknown key; did you mean 'gpus'\?"),
@@ -112,6 +118,9 @@ REFUSED = {
     "a value still to come": (["clock.seed=???"], r"^clock\.seed: is required\n$"),
     "a device as trace": (["scenario=philly_replay", "workload.path=/dev/zero"], r"is a device"),
     "overrides around -m": (["site=../x", "-m", "rack=13kw"], r"^site=\.\./x: must be a name"),
+    "a list of choices": (["rack=[13kw,20kw]"], r"^rack=\[13kw,20kw\]: .* name of a choice"),
+    "lists in a sweep": (["-m", "rack=[13kw],26kw"], r"^rack=\[13kw\],26kw: .* name of a choice"),
+    "keys of a part": (["rack={rated: 20}"], r"^rack\.rated=20: unknown key; .*'rated_kw'"),
     "several problems": (
         ["clock.seed=abc", "facility.gpsu=3"],
         r"(?s)facility\.gpsu.*clock\.seed|clock\.seed.*facility\.gpsu",
@@ -130,10 +139,67 @@ def test_wrong_configuration_is_refused_with_one_clear_message(twin, own_folder,
     assert list(own_folder.iterdir()) == []
 
 
-def test_an_unknown_option_is_refused(twin):
-    status, _, err = twin("--fast")
-    assert status == 2
-    assert err == "unrecognized arguments: --fast; `twin --help` shows what there is\n"
+@pytest.mark.parametrize(
+    ("name", "words", "said"),
+    [
+        ("twin", ["--fast"], "unrecognized arguments: --fast"),
+        ("plot", ["--fast", "run"], "unrecognized arguments: --fast"),
+        ("plot", [], "the following arguments are required: RUN"),
+        ("compare", ["--fast", "run"], "unrecognized arguments: --fast"),
+        ("compare", [], "the following arguments are required: DIR"),
+        ("validate", ["--fast"], "unrecognized arguments: --fast"),
+        ("validate", ["--workers", "0"], "--workers: 0: must be a whole number >= 1"),
+        ("validate", ["--workers", "two"], "--workers: two: must be a whole number >= 1"),
+        ("dash", ["--fast"], "unrecognized arguments: --fast"),
+        ("dash", ["--port", "x"], "--port: x: must be a whole number >= 1"),
+        ("export", ["--fast", "run"], "the following arguments are required: --vessim"),
+        ("calibrate", ["--fast"], "unrecognized arguments: --fast"),
+        ("calibrate", ["--hold-out", "x"], "--hold-out: invalid float value: 'x'"),
+    ],
+)
+def test_wrong_use_of_any_command_is_one_line(capsys, monkeypatch, own_folder, name, words, said):
+    monkeypatch.setattr("sys.argv", [name, *words])
+    assert getattr(commands, name)() == 2
+    whole = "twin" if name == "twin" else f"twin-{name}"
+    assert capsys.readouterr() == ("", f"{said}; `{whole} --help` shows what there is\n")
+    assert list(own_folder.iterdir()) == []
+
+
+def test_a_port_there_is_not_is_refused(capsys):
+    assert refused(capsys, cli.dash, "--port", "65536") == "--port 65536: must be 1 to 65535\n"
+
+
+def test_nothing_is_loaded_before_ctrl_c_is_answered():
+    code = "import sys; old = {*sys.modules}; import twin.commands; print(*{*sys.modules} - old)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=HERE, capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) == {"twin", "twin.commands"}
+
+
+def test_ctrl_c_while_a_command_loads_ends_it(capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("importlib.import_module", interrupted)
+    assert commands.twin() == 130
+    assert capsys.readouterr() == ("", "Stopped.\n")
+
+
+def test_ctrl_c_that_leads_to_another_error_is_still_ctrl_c(capsys):
+    def lost():
+        raise AttributeError
+
+    def tidying():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            lost()
+
+    assert guarded(tidying) == 130
+    assert capsys.readouterr() == ("", "Stopped.\n")
+    with pytest.raises(AttributeError):
+        guarded(lost)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +231,9 @@ def test_an_unknown_option_is_refused(twin):
         ("x: !!python/object/apply:os.system [id]\n", r"bad\.yaml:1:4: malformed YAML"),
         ("scenario: {question: \0}\n", r"bad\.yaml: must be text in UTF-8"),
         ("x: " + "[" * 3000 + "]" * 3000, r"bad\.yaml: is nested too deeply"),
+        ("clock: {null: 2}\n", r"^clock: every key must be a word"),
+        (UNFOLDING, r"bad\.yaml: its aliases unfold to more than 100,000 values"),
+        ("scenario: &a {more: [*a]}\n", r"bad\.yaml: its aliases unfold to more than"),
         ("hydra: {callbacks: {x: {_target_: os.system}}}\n", r"hydra\.callbacks: not allowed"),
         ("gpu: {_target_: os.system}\n", r"gpu\._target_='os\.system'.*is data"),
     ],
@@ -410,13 +479,6 @@ def test_a_time_is_local_or_elapsed(own_folder, text, seconds):
     from twin.results.run_folder import Run
 
     assert cli.instant_s(text, "--from", Run.open(a_run(own_folder))) == seconds
-
-
-@pytest.mark.parametrize("command", [cli.plot, cli.compare])
-def test_a_command_without_its_folder_is_wrong_use(command):
-    with pytest.raises(SystemExit) as ended:
-        command([])
-    assert ended.value.code == 2
 
 
 def test_figures_for_print_are_asked_for_by_format(capsys, tmp_path):

@@ -12,15 +12,13 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from twin import __version__, catalogue
+from twin.commands import INTERRUPTED
 from twin.errors import ConfigError, RunError, TwinError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from twin.compose import Composed
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 HELP = """\
 Simulate an AI datacenter: jobs, watts, heat and the grid in one closed ledger.
@@ -88,6 +86,11 @@ def guarded(command: Callable[[], int]) -> int:
             f"{error.filename or 'writing'}: {error.strerror or error}; what was begun is kept"
         )
         return 1
+    except Exception as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        _complain("Stopped.")  # while something undid what Ctrl-C had cut short
+        return INTERRUPTED
 
 
 def _complain(text: str) -> None:

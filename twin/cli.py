@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twin.__main__ import guarded
+from twin.arguments import Arguments, whole_number
 from twin.errors import ConfigError, InputFileError, suggest
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
@@ -27,6 +28,8 @@ SHOWN = ("it_power_w", "facility_power_w", "pue")
 GLOSSARY = "docs/glossary.md"
 """Where all columns and figures are explained."""
 
+LAST_PORT = 65535
+
 _SECONDS = {"s": 1.0, "min": SECONDS_PER_MINUTE, "h": SECONDS_PER_HOUR, "d": SECONDS_PER_DAY}
 _ELAPSED = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d)$")
 
@@ -36,7 +39,7 @@ _ELAPSED = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|min|h|d)$")
 
 def plot(arguments: Sequence[str] | None = None) -> int:
     """Redraw the figures of a run, or chosen columns over a chosen time."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="twin-plot",
         description="Redraw the figures of a finished run into RUN/plots.",
         epilog="T is a site-local time as '2023-07-03 12:00', or the time since the start of the "
@@ -49,8 +52,7 @@ def plot(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--format", dest="also", metavar="svg,pdf", default="", help="also in these, for print"
     )
-    options = parser.parse_args(arguments)
-    return guarded(lambda: _plot(options))
+    return guarded(lambda: _plot(parser.parse_args(arguments)))
 
 
 def _plot(options: argparse.Namespace) -> int:
@@ -146,7 +148,7 @@ def instant_s(text: str, option: str, run: Run) -> float:
 
 def compare(arguments: Sequence[str] | None = None) -> int:
     """Compare finished runs and sweeps."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="twin-compare",
         description="Compare the finished runs below the given folders: a table, a CSV, a page to "
         "open with what moves what, trade-offs, costs and where the energy goes.",
@@ -162,8 +164,7 @@ def compare(arguments: Sequence[str] | None = None) -> int:
         "--metric", metavar="A,B", help="draw what moves these figures, beside PUE and cost"
     )
     parser.add_argument("--series", metavar="A,B", help="draw these columns over one another")
-    options = parser.parse_args(arguments)
-    return guarded(lambda: _compare(options))
+    return guarded(lambda: _compare(parser.parse_args(arguments)))
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -198,7 +199,7 @@ def _metrics(text: str) -> list[str]:
 
 def validate(arguments: Sequence[str] | None = None) -> int:
     """Check scenarios against the outcomes published for the real systems."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="twin-validate",
         description="Run the scenarios that carry published outcomes and compare.",
         epilog="Types: A arithmetic on its own inputs, C calibrated, V predicted. Runs are kept "
@@ -206,11 +207,10 @@ def validate(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help="scenarios or rows; all if none")
     parser.add_argument("--slow", action="store_true", help="also what takes long")
-    parser.add_argument("--workers", metavar="N", type=int, help="runs at once (default: cores)")
-    options = parser.parse_args(arguments)
-    if options.workers is not None and options.workers < 1:
-        parser.error(f"--workers {options.workers}: must be >= 1")
-    return guarded(lambda: _validate(options))
+    parser.add_argument(
+        "--workers", metavar="N", type=whole_number, help="runs at once (default: cores)"
+    )
+    return guarded(lambda: _validate(parser.parse_args(arguments)))
 
 
 def _validate(options: argparse.Namespace) -> int:
@@ -283,7 +283,7 @@ def _tell(checked: Sequence[Checked]) -> None:
 
 def dash(arguments: Sequence[str] | None = None) -> int:
     """Show finished runs on a local page, and start new ones from it."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="twin-dash",
         description="A page on this machine: pick runs, filter designs, see trade-offs and series, "
         "open reports, start a run. Needs the extra: pip install 'twin[dash]'.",
@@ -291,16 +291,18 @@ def dash(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "folder", metavar="DIR", type=Path, nargs="?", default=Path("outputs"), help="runs to show"
     )
-    parser.add_argument("--port", type=int, default=8050, help="port on this machine (8050)")
-    options = parser.parse_args(arguments)
-    if not 0 < options.port < 65536:
-        parser.error(f"--port {options.port}: must be 1 to 65535")
-    return guarded(lambda: _dash(options.folder, options.port))
+    parser.add_argument(
+        "--port", type=whole_number, default=8050, help="port on this machine (8050)"
+    )
+    return guarded(lambda: _dash(parser.parse_args(arguments)))
 
 
-def _dash(folder: Path, port: int) -> int:
+def _dash(options: argparse.Namespace) -> int:
     from twin.show import say
 
+    folder, port = options.folder, options.port
+    if port > LAST_PORT:
+        raise ConfigError(f"--port {port}: must be 1 to {LAST_PORT}")
     try:
         from twin.dashboard.app import build
     except ModuleNotFoundError as error:

@@ -14,8 +14,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import hydra
 from hydra import __version__ as hydra_version
@@ -36,6 +37,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 from yaml.reader import ReaderError  # type: ignore[import-untyped]
 
+from twin.arguments import refuse
 from twin.catalogue import (
     GROUPS,
     data_dir,
@@ -43,12 +45,12 @@ from twin.catalogue import (
     scenario_folders,
 )
 from twin.errors import ConfigError, suggest
-from twin.refusals import REFUSALS, check_words, explain
+from twin.refusals import REFUSALS, check_words, explain, require_bounded
 
 _TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 _TRUSTED_HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
 _TRUSTED_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
-_VALUE_OVERRIDE = re.compile(r"^(?!hydra[./])[A-Za-z_]\w*(\.[\w\-]+)+=")
+_VALUE_OVERRIDE = re.compile(r"^(?!hydra[./])[A-Za-z_]\w*((\.[\w\-]+)+=|=\{)")
 
 
 # ---- scenarios as a Hydra group --------------------------------------------
@@ -72,6 +74,7 @@ class ScenarioSource(ConfigSource):
             raise ConfigLoadError(f"scenario not found: {config_path}")
         try:
             with path.open(encoding="utf-8") as file:
+                require_bounded(file)
                 content = OmegaConf.load(file)
         except (UnicodeDecodeError, ReaderError) as error:
             said = str(error).splitlines()[0]
@@ -167,7 +170,7 @@ def version_base() -> dict[str, str]:
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Return Hydra's reading of the command line; ``multirun`` covers ``hydra.mode`` too."""
     parser = get_args_parser()
-    parser.error = _refuse_option  # type: ignore[method-assign]
+    parser.error = partial(refuse, command="twin")  # type: ignore[method-assign]
     options = parser.parse_intermixed_args(list(words))  # overrides on both sides of -m
     for name in ("config_path", "config_name", "config_dir", "experimental_rerun"):
         if getattr(options, name, None) is not None:
@@ -180,10 +183,6 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
             raise ConfigError(f"--{name}: goes with --cfg job; to run, leave it out")
     options.multirun = options.multirun or "hydra.mode=MULTIRUN" in options.overrides
     return options
-
-
-def _refuse_option(message: str) -> NoReturn:
-    raise ConfigError(f"{message.removeprefix('argument ')}; `twin --help` shows what there is")
 
 
 def require_package(package: str | None, config: DictConfig) -> None:
@@ -214,8 +213,8 @@ def hand_over(words: Sequence[str]) -> None:
 def open_keys(overrides: Sequence[str]) -> list[str]:
     """Let value overrides set keys that no file mentions: ``a.b=1`` becomes ``++a.b=1``.
 
-    A key may be left out of a file where the model has a default, so a file cannot
-    tell which keys exist. The models can, and they refuse what they do not know.
+    ``a={b: 1}`` likewise. A key may be left out of a file where the model has a default, so
+    a file cannot tell which keys exist. The models can, and they refuse what they do not know.
     """
     return [f"++{each}" if _VALUE_OVERRIDE.match(each) else each for each in overrides]
 

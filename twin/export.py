@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twin.__main__ import guarded
+from twin.arguments import Arguments
 
 
 def export(arguments: Sequence[str] | None = None) -> int:
     """Write the load of a run for another simulator."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="twin-export",
         description="Write the load of a finished run in the form that another tool reads.",
         epilog="In Vessim: Consumer('site', Trace.from_csv('FILE')). Watts, consumption positive.",
@@ -26,8 +27,7 @@ def export(arguments: Sequence[str] | None = None) -> int:
         default="facility_power_w",
         help="power columns of series.parquet (default: %(default)s)",
     )
-    options = parser.parse_args(arguments)
-    return guarded(lambda: _export(options))
+    return guarded(lambda: _export(parser.parse_args(arguments)))
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -7,8 +7,9 @@ ours. What they would misread or refuse obscurely is caught by :func:`check_word
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import Any, TextIO
 
 import yaml  # type: ignore[import-untyped]
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -46,6 +47,9 @@ REFUSALS = (
     RecursionError,
 )
 """What reading and composing raise where a file or an override is wrong; see :func:`explain`."""
+
+MOST_NODES = 100_000
+"""Keys and values of a file, each alias counted as what it stands for."""
 
 _WRITE = "write group=choice or group.key=value"
 _HELP = "twin --help"
@@ -89,13 +93,36 @@ def _check_choice(group: str, said: str, override: Override) -> None:
 
 
 def _names(override: Override) -> Iterator[Any]:
-    """Yield what a group is set to, each value of a sweep and each item of a list."""
+    """Yield what a group is set to, each value of a sweep; not mappings, which set keys."""
     value = override.value()
-    if isinstance(value, ChoiceSweep):
-        each: Iterable[Any] = value.list
-    else:
-        each = value if isinstance(value, list) else [value]
+    each = value.list if isinstance(value, ChoiceSweep) else [value]
     return (name for name in each if not isinstance(name, (dict, Glob, Sweep)))
+
+
+def require_bounded(file: TextIO) -> None:
+    """Refuse YAML whose aliases unfold to more than any configuration holds, or to no end.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file, which is left as it was otherwise: to be read from its beginning.
+    """
+    text = file.read()
+    file.seek(0)
+    root = yaml.compose(file, Loader=yaml.SafeLoader) if "*" in text and "&" in text else None
+    file.seek(0)
+    sizes: dict[int, int] = {}
+
+    def unfolded(node: Any) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = MOST_NODES + 1  # what it is where it holds itself
+            below = node.value if isinstance(node, yaml.CollectionNode) else ()
+            parts = chain(*below) if isinstance(node, yaml.MappingNode) else below
+            sizes[id(node)] = 1 + sum(map(unfolded, parts))
+        return sizes[id(node)]
+
+    if unfolded(root) > MOST_NODES:
+        raise ConfigError(f"{file.name}: its aliases unfold to more than {MOST_NODES:,} values")
 
 
 def require_name(group: str, name: str) -> None:
@@ -151,7 +178,9 @@ def _explain_composition(error: ConfigCompositionException) -> str:
     if error.__cause__ is not None:
         cause = explain(error.__cause__)
         merging = re.match(r"Error merging override (.+)", lines[0])
-        return f"{merging[1].lstrip('+')}: {cause}" if merging else f"{lines[0]}; {cause}"
+        if merging:
+            return f"{merging[1].lstrip('+')}: {cause}"
+        return f"{lines[0]}; {cause}" if str(error) else cause
     return "; ".join(lines[:3])
 
 
@@ -205,6 +234,8 @@ def _explain_value(error: OmegaConfBaseException) -> str:
         said = "what it refers to cannot be worked out; write ${group.key} for another key's value"
     elif said.startswith("Missing mandatory value"):
         said = "is required"
+    elif said.startswith("Incompatible key type"):
+        said = "every key must be a word or a whole number"
     return f"{error.full_key}: {said}" if error.full_key else said
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from twin import __version__, catalogue
 from twin.__main__ import guarded
+from twin.arguments import Arguments
 from twin.calibration.fit import Errors, Fit, fit
 from twin.calibration.telemetry import Readings, Telemetry, read_telemetry
 from twin.config import parse
@@ -40,7 +41,7 @@ Exit status: 0 done, 1 failed, 2 wrong use, format or file.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fit a server to telemetry and write it down."""
-    parser = argparse.ArgumentParser(
+    parser = Arguments(
         prog="twin-calibrate",
         description="Fit the power of a GPU server to telemetry; write a choice of conf/gpu.",
         epilog=EPILOG,
@@ -61,8 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="of the server, repeatable"
     )
-    options = parser.parse_args(arguments)
-    return guarded(lambda: _calibrate(options))
+    return guarded(lambda: _calibrate(parser.parse_args(arguments)))
 
 
 def _calibrate(options: argparse.Namespace) -> int:
