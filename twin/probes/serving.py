@@ -8,13 +8,13 @@ from typing import Any, cast
 from twin import build
 from twin.physics.inference import saturated
 from twin.workload.replica import Replica
-from twin.workload.serving import GeneratedServing
+from twin.workload.serving import DrawnServing
 
 
 def _replica(config: Mapping[str, Any]) -> tuple[Replica, float, float]:
     """Return the replica of the configuration, and the lengths of prompt and answer."""
     design = build.read(config)
-    serving = cast(GeneratedServing, design.workload)
+    serving = cast(DrawnServing, design.workload)
     tokens = serving.tokens
     replica = serving.replica(design.gpu.peak_flops, build.hardware(design))
     return replica, tokens.prompt_tokens, tokens.output_tokens

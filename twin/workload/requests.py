@@ -15,14 +15,11 @@ from numpy.typing import NDArray
 from twin.config import Fraction, NonNegative, Positive
 from twin.errors import ConfigError, InputFileError
 from twin.records import LoadReport, WorkloadContext
+from twin.workload.refused import RefusedRowError, add_refused, refuse_above
 from twin.workload.request_mode import Requests
-from twin.workload.rows import RefusedRowError
 from twin.workload.table import instant_reader, open_text, positions, table_rows
 
 Floats = NDArray[np.float64]
-
-NAMED = 20
-"""Refused rows that are named one by one; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +94,16 @@ def read_requests(
             try:
                 _take(fields, line, found, layout, context, read_s)
             except RefusedRowError as error:
-                report.refused_count += 1
-                if len(report.refused) < NAMED:
-                    report.refused.append(f"{file_path}:{line}: {error}")
+                add_refused(f"{file_path}:{line}: {error}", report)
             except _OrderError as error:
                 raise InputFileError(f"{file_path}:{line}: {error}") from None
     report.used = len(found.at_s)
-    _refuse_file(report, found, layout, context, key)
+    refuse_above(layout.refuse_above_fraction, f"{key}.layout.refuse_above_fraction", report)
+    if not report.used:
+        raise InputFileError(
+            f"{report.path}: none of its {report.read} requests falls into the run, which starts "
+            f"at {context.start} and lasts {context.duration_s:g} s ({found.outside} lie outside)"
+        )
     if found.outside:
         report.notes.append(f"requests left out, outside the run: {found.outside}")
     if found.failed:
@@ -195,27 +195,6 @@ def _tokens(what: str, fields: Mapping[str, str], layout: RequestLayout, least: 
     if not number >= least or not number.is_integer():
         raise RefusedRowError(f"{name}={text!r}: must be a whole number >= {least}")
     return int(number)
-
-
-def _refuse_file(
-    report: LoadReport,
-    found: _Found,
-    layout: RequestLayout,
-    context: WorkloadContext,
-    key: str,
-) -> None:
-    refused, wanted = report.refused_count, report.refused_count + report.used
-    if refused > layout.refuse_above_fraction * wanted:
-        raise InputFileError(
-            f"{report.refused[0]}\n{report.path}: {refused} of {wanted} rows cannot be used: must "
-            f"be at most {key}.layout.refuse_above_fraction={layout.refuse_above_fraction:g} of "
-            "them; the first:\n" + "\n".join(report.refused)
-        )
-    if not report.used:
-        raise InputFileError(
-            f"{report.path}: none of its {report.read} requests falls into the run, which starts "
-            f"at {context.start} and lasts {context.duration_s:g} s ({found.outside} lie outside)"
-        )
 
 
 @dataclass(frozen=True, slots=True)

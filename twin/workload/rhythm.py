@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from twin.config import Fraction, NonNegative, Range
 from twin.errors import require
-from twin.units import SECONDS_PER_DAY
+from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 WEEK_S = 7 * SECONDS_PER_DAY
 SATURDAY_S = 5 * SECONDS_PER_DAY
@@ -43,6 +44,24 @@ class Rhythm:
         weekend = np.where(week_s >= SATURDAY_S, self.weekend_factor, 1.0)
         mean = (5 + 2 * self.weekend_factor) / 7  # the cosine vanishes over each whole day
         return np.asarray((1 + self.swing * np.cos(angle)) * weekend / mean)
+
+
+def hourly_noise(
+    middle_s: NDArray[np.float64], duration_s: float, fraction: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return a factor on demand at each of *middle_s*, drawn for each hour of a run [-].
+
+    Its standard deviation is *fraction* on the hour; between hours it is joined by straight
+    lines, so that the step of a profile changes no draw. Demand never falls below 0.
+
+    Examples
+    --------
+    >>> hourly_noise(np.array([0.0, 60.0]), 3600.0, 0.0, np.random.default_rng(0)).tolist()
+    [1.0, 1.0]
+    """
+    hours = math.ceil(duration_s / SECONDS_PER_HOUR) + 1
+    noise = np.interp(middle_s / SECONDS_PER_HOUR, np.arange(hours), rng.standard_normal(hours))
+    return np.asarray(np.maximum(1 + fraction * noise, 0))
 
 
 def seconds_since_monday(at: datetime) -> float:

@@ -12,14 +12,11 @@ from dataclasses import dataclass, field
 from twin.config import Positive
 from twin.errors import require
 from twin.records import WorkloadContext
+from twin.workload.refused import RefusedRowError
 from twin.workload.table import duration_s, instant_reader
 
 WHOLE = 1e-9
 """GPUs by which a size may miss a whole number for rounding alone."""
-
-
-class RefusedRowError(ValueError):
-    """A row that cannot be used, and why."""
 
 
 class NotRunError(RefusedRowError):

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from twin.config import Count, Fraction, NonNegative, Positive, PositiveFraction
 from twin.errors import ConfigError, require
 from twin.records import Job, Service, WorkloadContext
-from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from twin.units import SECONDS_PER_DAY
 from twin.workload.base import ServiceProfile, Workload
-from twin.workload.rhythm import Rhythm, seconds_since_monday
+from twin.workload.rhythm import Rhythm, hourly_noise, seconds_since_monday
 from twin.workload.routing import Curve, Router, Routing
 
 GRID_S = 60.0
@@ -249,13 +249,9 @@ class InferenceService(Workload):
         middle_s = self._middle_s(steps)
         weight = self.rhythm.weight(middle_s + seconds_since_monday(context.start))
         weight *= self._grown(middle_s)
-        # Drawn for each hour of the run whatever the step, so that the step changes no draw.
-        hours = math.ceil(context.duration_s / SECONDS_PER_HOUR) + 1
-        noise = context.rng(f"{self.key}.noise").standard_normal(hours)
-        factor = np.interp(middle_s / SECONDS_PER_HOUR, np.arange(hours), noise)
-        return np.asarray(
-            self.requests_per_s * weight * np.maximum(1 + self.noise_fraction * factor, 0)
-        )
+        rng = context.rng(f"{self.key}.noise")
+        noise = hourly_noise(middle_s, context.duration_s, self.noise_fraction, rng)
+        return np.asarray(self.requests_per_s * weight * noise)
 
     def _warnings(self, unserved: float, demand: float) -> list[str]:
         if unserved <= SHOWN_FRACTION * demand:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from twin.config import Count, Fraction, NonNegative, Positive
 from twin.errors import ConfigError, require
 from twin.records import Hardware, Job, Service, WorkloadContext
-from twin.units import SECONDS_PER_HOUR
 from twin.workload import request_mode
 from twin.workload import split as disaggregated
 from twin.workload.base import Pace, ServiceProfile, Workload
@@ -33,7 +32,7 @@ from twin.workload.replica import (
 )
 from twin.workload.request_mode import Requests, WorkClock, booked, latency_of
 from twin.workload.requests import RateLayout, RequestLayout, read_rates, read_requests
-from twin.workload.rhythm import Rhythm, seconds_since_monday
+from twin.workload.rhythm import Rhythm, hourly_noise, seconds_since_monday
 from twin.workload.routing import Curve, Router, Routing
 from twin.workload.scaling import Autoscaling
 from twin.workload.split import Split
@@ -430,12 +429,28 @@ def arrivals_s(demand: Floats, cv: float, rng: np.random.Generator) -> Floats:
 
 
 @dataclass(kw_only=True)
-class GeneratedServing(Serving):
-    """Demand by a daily and weekly rhythm, hourly noise and lengths of given distributions."""
+class DrawnServing(Serving):
+    """Requests drawn for a demand, with lengths of given distributions."""
+
+    tokens: LengthConfig
+
+    def lengths(self, context: WorkloadContext) -> Lengths:
+        """Return drawn lengths."""
+        return Lengths(*self.tokens.draw(context.rng(f"{self.key}.lengths"), SAMPLES))
+
+    def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
+        """Return requests drawn for that demand."""
+        at_s = arrivals_s(demand, self.arrival_cv, context.rng(f"{self.key}.arrivals"))
+        drawn = self.tokens.draw(context.rng(f"{self.key}.tokens"), len(at_s))
+        return Requests(at_s, *drawn)
+
+
+@dataclass(kw_only=True)
+class GeneratedServing(DrawnServing):
+    """Demand by a daily and weekly rhythm, with hourly noise."""
 
     requests_per_s: NonNegative
     """Mean demand over a week."""
-    tokens: LengthConfig
     rhythm: Rhythm = field(default_factory=Rhythm)
     noise_fraction: Fraction = 0.0
     """Standard deviation of hourly demand around its rhythm, over that demand."""
@@ -451,35 +466,22 @@ class GeneratedServing(Serving):
                 )
         super().check(context)
 
-    def lengths(self, context: WorkloadContext) -> Lengths:
-        """Return drawn lengths."""
-        return Lengths(*self.tokens.draw(context.rng(f"{self.key}.lengths"), SAMPLES))
-
     def demand(self, context: WorkloadContext, steps: int) -> Floats:
         """Return requests per second in the middle of each minute."""
         middle_s = GRID_S * np.arange(0.5, steps)
         weight = self.rhythm.weight(middle_s + seconds_since_monday(context.start))
-        hours = math.ceil(context.duration_s / SECONDS_PER_HOUR) + 1
-        noise = context.rng(f"{self.key}.noise").standard_normal(hours)
-        factor = np.interp(middle_s / SECONDS_PER_HOUR, np.arange(hours), noise)
-        varied = np.maximum(1 + self.noise_fraction * factor, 0)
-        return np.asarray(self.requests_per_s * weight * varied)
-
-    def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
-        """Return requests drawn for that demand."""
-        at_s = arrivals_s(demand, self.arrival_cv, context.rng(f"{self.key}.arrivals"))
-        drawn = self.tokens.draw(context.rng(f"{self.key}.tokens"), len(at_s))
-        return Requests(at_s, *drawn)
+        rng = context.rng(f"{self.key}.noise")
+        noise = hourly_noise(middle_s, context.duration_s, self.noise_fraction, rng)
+        return np.asarray(self.requests_per_s * weight * noise)
 
 
 @dataclass(kw_only=True)
-class RateReplay(Serving):
-    """Demand by recorded rates, each window constant; lengths of given distributions."""
+class RateReplay(DrawnServing):
+    """Demand by recorded rates, each window constant."""
 
     path: str | None
     """A CSV file, plain or ``.gz``."""
     layout: RateLayout
-    tokens: LengthConfig
     _rates: Floats | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -492,21 +494,11 @@ class RateReplay(Serving):
         self._rates, self.report = read_rates(self.path, self.layout, context, self.key)
         super().check(context)
 
-    def lengths(self, context: WorkloadContext) -> Lengths:
-        """Return drawn lengths."""
-        return Lengths(*self.tokens.draw(context.rng(f"{self.key}.lengths"), SAMPLES))
-
     def demand(self, context: WorkloadContext, steps: int) -> Floats:
         """Return the recorded rates by the minute."""
         assert self._rates is not None  # check() has read them
         minutes = np.repeat(self._rates, round(self.layout.window_s / GRID_S))
         return np.asarray(np.pad(minutes, (0, max(0, steps - len(minutes))))[:steps])
-
-    def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
-        """Return requests drawn for that demand."""
-        at_s = arrivals_s(demand, self.arrival_cv, context.rng(f"{self.key}.arrivals"))
-        drawn = self.tokens.draw(context.rng(f"{self.key}.tokens"), len(at_s))
-        return Requests(at_s, *drawn)
 
 
 @dataclass(kw_only=True)

@@ -15,11 +15,9 @@ from twin.errors import ConfigError, InputFileError, require
 from twin.records import Job, LoadReport, WorkloadContext
 from twin.workload.batch import BatchJobs
 from twin.workload.reference import FleetColumns, ReferenceColumns, fleet, measured
-from twin.workload.rows import FoundRows, Layout, RefusedRowError, RowTaker
+from twin.workload.refused import RefusedRowError, add_refused, refuse_above
+from twin.workload.rows import FoundRows, Layout, RowTaker
 from twin.workload.table import open_text, positions, table_rows
-
-NAMED = 20
-"""Refused rows that are named one by one; all are counted."""
 
 CHUNK = 4096
 """Jobs made at a time."""
@@ -153,18 +151,10 @@ class TraceReplay(Layout, BatchJobs):
     def _refuse_row(self, what: str, report: LoadReport) -> None:
         if self.strict:
             raise InputFileError(f"{what}\nrefused at the first such row: {self.key}.strict=true")
-        report.refused_count += 1
-        if len(report.refused) < NAMED:
-            report.refused.append(what)
+        add_refused(what, report)
 
     def _refuse_file(self, found: FoundRows, context: WorkloadContext, report: LoadReport) -> None:
-        refused, wanted = report.refused_count, report.refused_count + report.used
-        if refused > self.refuse_above_fraction * wanted:
-            raise InputFileError(
-                f"{report.refused[0]}\n{report.path}: {refused} of {wanted} rows cannot be used: "
-                f"must be at most {self.key}.refuse_above_fraction={self.refuse_above_fraction:g} "
-                "of them; the first:\n" + "\n".join(report.refused)
-            )
+        refuse_above(self.refuse_above_fraction, f"{self.key}.refuse_above_fraction", report)
         if not report.used:
             raise InputFileError(
                 f"{report.path}: none of its {report.read} rows falls into the run, "
