@@ -74,6 +74,17 @@ def test_pue_is_worse_at_a_tenth_of_the_load_than_at_half(cooling, power, weathe
     assert tenth > half + 0.05
 
 
+@pytest.mark.parametrize("power", ["n", "two_n", "rack_battery", "direct"])
+def test_fixed_loads_are_those_of_the_building_and_of_the_sets_that_wait(power):
+    design = build.read(load("chilled_air", power=power))
+    build.size(design)
+    building_w = design.facility.aux_fraction * design.built_it_w
+    nodes = design.power.one_line().nodes.values()
+    rated_w = sum(node["installed_w"] for node in nodes if node["kind"] == "generator")
+    assert design.aux_w == pytest.approx(building_w + 0.003 * rated_w, rel=1e-9)
+    assert (rated_w > design.built_it_w) == (power != "direct")
+
+
 @every_plant
 def test_no_plant_cools_for_nothing(cooling):
     assert site_pue(cooling, 0.7) > 1.03

@@ -326,7 +326,10 @@ def _size_plant_and_feed(design: Design) -> None:
     mechanical_w, movers_w = split(worst, parts)
     connected_w, _ = split(flat_out, parts)
     with _named("power"):
-        feed.size(FeedDesign(it_w, mechanical_w, design.aux_w, movers_w, connected_w))
+        for _ in range(2):  # the sets carry their own heaters: the second round is within 1e-4
+            aux_w = design.aux_w + feed.standby_w
+            feed.size(FeedDesign(it_w, mechanical_w, aux_w, movers_w, connected_w))
+    design.aux_w += feed.standby_w
     with _named("cooling"):
         plant.warnings.clear()
         plant.size(plant_design)  # again, to start from the steady state

@@ -135,7 +135,8 @@ class FacilityConfig:
     """At most far beyond any building, and few enough to keep a list of."""
     floor_area_m2_per_rack: Positive
     aux_fraction: Fraction
-    """Lighting, offices, building management, as a fraction of the design IT power."""
+    """Lighting, offices, building management, as a fraction of the design IT power; heaters of
+    generator sets come on top, see ``power``."""
     restart_minutes: NonNegative
     """From power to a server that takes jobs: firmware, tests, drivers. [min]"""
     racks_built: Annotated[int, Range(0, 10_000_000)] = 0

@@ -127,3 +127,14 @@ def test_an_oversubscribed_feed_is_smaller_and_says_what_does_not_fit(ready):
     assert full.it_limit_w(steady=True) == pytest.approx(1.9e6)
     assert small.it_limit_w(steady=True) == pytest.approx(1.9e6 / 1.25)
     assert small.one_line().nodes["racks"]["rated_w"] == pytest.approx(1.9e6)
+
+
+def test_standing_sets_are_kept_warm_wherever_there_are_any(ready):
+    """0.3 % of all sets installed, spare ones included; a feed without sets needs nothing."""
+    for name in ("n", "n_plus_1", "two_n", "catcher", "block_redundant", "hvdc", "rack_battery"):
+        feed = ready(name)
+        nodes = feed.one_line().nodes.values()
+        rated_w = sum(node["installed_w"] for node in nodes if node["kind"] == "generator")
+        assert rated_w > 2.6e6
+        assert feed.standby_w == pytest.approx(0.003 * rated_w)
+    assert ready("direct").standby_w == 0.0

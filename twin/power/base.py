@@ -164,6 +164,11 @@ class PowerFeed(Component):
         return {}
 
     @property
+    def standby_w(self) -> float:
+        """What the auxiliaries draw to keep the feed's own reserves ready [W]."""
+        return 0.0
+
+    @property
     def storage_w(self) -> float:
         """Return the rating of storage at the meter [W]."""
         return 0.0

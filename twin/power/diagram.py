@@ -64,6 +64,9 @@ class Start:
     """From the call to voltage and frequency in band. [s]"""
     failure_fraction: Fraction
     """Part of the demands at which a set does not start. [-]"""
+    heater_fraction: Fraction = 0.0
+    """What keeps the sets warm enough to start, over the rating of all installed; counted
+    through outages too. [-]"""
 
 
 @dataclass(kw_only=True)

@@ -384,6 +384,12 @@ class Feed(PowerFeed):
         return {name: each.account() for name, each in found.items() if each is not None}
 
     @property
+    def standby_w(self) -> float:
+        """What keeps the generator sets warm, an auxiliary load [W]."""
+        starts = [(i, self._ordered[i].start) for i in self._generators]
+        return sum(s.heater_fraction * self._installed[i] * self._unit_w[i] for i, s in starts if s)
+
+    @property
     def storage_w(self) -> float:
         """Return the rating of storage at the meter [W]."""
         return 0.0 if self.bess is None else self.bess.rated_w
