@@ -168,7 +168,7 @@ SUMMARY = _keys(
         "aux_energy_kwh",
         "Auxiliary energy",
         "kWh",
-        "integral of aux_power_w: lighting, offices, building management, heaters of generator sets",
+        "integral of aux_power_w: lighting, offices, building management, warm generators",
         ISO_PUE,
         ENERGY,
         "lower",
@@ -824,7 +824,12 @@ SERIES = _columns(
     Column("storage_power_w", "W", "shared storage"),
     Column("loss_power_w", "W", "losses of all elements of the power feed", ISO_PUE),
     Column("cooling_power_w", "W", "compressors, pumps, tower and hall fans", ISO_PUE),
-    Column("aux_power_w", "W", "lighting, offices, building management, heaters of generator sets", ISO_PUE),
+    Column(
+        "aux_power_w",
+        "W",
+        "lighting, offices, building management, warm generators",
+        ISO_PUE,
+    ),
     Column("facility_power_w", "W", "IT + losses + cooling + auxiliaries", ISO_PUE),
     Column("utility_power_w", "W", "power at the utility meter"),
     Column(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.synthetic_run import make_run
 from twin.plot import gantt, load_duration, months, one_line, power, pue_map, style, temperatures
+from twin.results import charts
 from twin.results.run_folder import Run
 
 
@@ -129,3 +130,37 @@ def test_figures_for_print_are_the_same_file_each_time(week, tmp_path):
         assert first.read_bytes() == second.read_bytes()
     load_duration.draw(Run.open(week), tmp_path / "three")
     assert [path.name for path in (tmp_path / "three").iterdir()] == ["load_duration.png"]
+
+
+PLANTS = [
+    ("{kind: x, supply_c: 18}", "hottest server inlet", "supply air", True),
+    ("{kind: x, coolant_c: 44, air: {kind: y}}", "hottest air inlet", "coolant supply", True),
+    (
+        "{kind: x, coolant_c: 44, air: null}",
+        "air inlet as warm for the chips",
+        "coolant supply",
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(("cooling", "inlet", "supply", "has_air"), PLANTS)
+def test_coolant_is_not_called_the_air_that_servers_breathe(
+    cooling, inlet, supply, has_air, tmp_path, drawn
+):
+    folder = make_run(tmp_path / "run", days=1.0)
+    text = (folder / "config.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("cooling:")]
+    (folder / "config.yaml").write_text("\n".join([*lines, f"cooling: {cooling}"]))
+    run = Run.open(folder)
+
+    temperatures.draw(run, tmp_path)
+    top = drawn["temperatures"].axes[0]
+    shown = [line.get_label() for line in top.lines]
+    assert shown[:2] == [inlet, supply]
+    said = [text for text in top.texts if "recommended" in text.get_text()]
+    assert len(said) == has_air
+    assert (inlet if has_air else supply) in top.get_title(loc="left")
+
+    chart = next(c for c in charts.pack(run).meta["charts"] if c["id"] == "c-indoors")
+    assert [line["label"] for line in chart["series"]] == [inlet, supply]

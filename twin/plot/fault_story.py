@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.plot import style
+from twin.results.indoors import Indoors, indoors
 from twin.results.run_folder import Columns, Run
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
@@ -76,7 +77,7 @@ def draw(run: Run, folder: Path) -> Path | None:
     )
     panels = figure.subplots(4 if days_long else 3, 1, sharex=True)
     _power(panels[0], x, series)
-    _heat(panels[1], x, series)
+    _heat(panels[1], x, series, indoors(run))
     _work(panels[2], x, series)
     if days_long:
         style.line(panels[3], x, series["drybulb_c"], style.COLOURS["loss"], "dry bulb")
@@ -144,9 +145,9 @@ def _power(axes: Axes, x: style.Floats, series: Columns) -> None:
     style.legend(axes)
 
 
-def _heat(axes: Axes, x: style.Floats, series: Columns) -> None:
-    style.line(axes, x, series["inlet_max_c"], style.COLOURS["hot"], "hottest inlet")
-    style.line(axes, x, series["supply_c"], style.COLOURS["server"], "supply air")
+def _heat(axes: Axes, x: style.Floats, series: Columns, names: Indoors) -> None:
+    style.line(axes, x, series["inlet_max_c"], style.COLOURS["hot"], names.inlet)
+    style.line(axes, x, series["supply_c"], style.COLOURS["server"], names.supply)
     low, high = axes.get_ylim()
     missing = max(0.0, LEAST_SPAN_K - (high - low)) / 2.0
     axes.set_ylim(low - missing, high + missing)

@@ -1,4 +1,4 @@
-"""What the servers breathed, and what the weather allowed."""
+"""What cooled the servers, air or liquid, and what the weather allowed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.plot import style
-from twin.results.run_folder import Run
+from twin.results.indoors import Indoors, indoors
+from twin.results.run_folder import Columns, Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,22 +28,12 @@ def draw(run: Run, folder: Path) -> Path:
 
     figure = style.new_figure(10.0, 6.0)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1))
-    low, high = RECOMMENDED_C
-    top.axhspan(low, high, color=style.COLOURS["cooling"], alpha=0.09, linewidth=0)
-    inlet, supply = series["inlet_max_c"], series["supply_c"]
-    style.line(top, x, inlet, style.COLOURS["hot"], "hottest inlet")
-    style.line(top, x, supply, style.COLOURS["server"], "supply")
-    style.dress(top, "indoors [°C]", _title(series["inlet_max_c"]))
-    bounds = top.get_ylim()
-    top.set_ylim(min(bounds[0], low - 1.0), max(bounds[1], high + 1.0))
-    top.annotate(
-        f"recommended\n{low:g}–{high:g} °C",
-        (1.01, (low + high) / 2.0),
-        xycoords=("axes fraction", "data"),
-        color=style.COLOURS["cooling"],
-        fontsize=9,
-        va="center",
-    )
+    names = indoors(run)
+    style.line(top, x, series["inlet_max_c"], style.COLOURS["hot"], names.inlet)
+    style.line(top, x, series["supply_c"], style.COLOURS["server"], names.supply)
+    style.dress(top, "indoors [°C]", _title(names, series))
+    if names.has_air:
+        _recommend(top)
     _mark_events(top, run)
     style.legend(top)
     style.line(bottom, x, series["drybulb_c"], style.COLOURS["loss"], "dry bulb")
@@ -51,6 +42,22 @@ def draw(run: Run, folder: Path) -> Path:
     style.legend(bottom)
     style.time_axis(bottom, run, 0.0, style.length_s(run))
     return style.save(figure, folder, "temperatures")
+
+
+def _recommend(axes: Axes) -> None:
+    """Shade the range that servers should breathe."""
+    low, high = RECOMMENDED_C
+    bounds = axes.get_ylim()
+    axes.axhspan(low, high, color=style.COLOURS["cooling"], alpha=0.09, linewidth=0)
+    axes.set_ylim(min(bounds[0], low - 1.0), max(bounds[1], high + 1.0))
+    axes.annotate(
+        f"recommended\ninlet air\n{low:g}–{high:g} °C",
+        (1.01, (low + high) / 2.0),
+        xycoords=("axes fraction", "data"),
+        color=style.COLOURS["cooling"],
+        fontsize=9,
+        va="center",
+    )
 
 
 def _mark_events(axes: Axes, run: Run) -> None:
@@ -63,7 +70,8 @@ def _mark_events(axes: Axes, run: Run) -> None:
     axes.plot([], [], color=style.INK, linewidth=0.8, linestyle=":", label="event")
 
 
-def _title(inlet_c: style.Floats) -> str:
-    if np.isnan(inlet_c).all():
+def _title(names: Indoors, series: Columns) -> str:
+    name, column = (names.inlet, "inlet_max_c") if names.has_air else (names.supply, "supply_c")
+    if np.isnan(series[column]).all():
         return "Temperatures"
-    return f"Temperatures: hottest server inlet {np.nanmax(inlet_c):.1f} °C"
+    return f"Temperatures: {name} up to {np.nanmax(series[column]):.1f} °C"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.results.indoors import indoors
 from twin.results.page import squeeze
 from twin.results.run_folder import Columns, Run
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
@@ -198,7 +200,8 @@ def pack(run: Run) -> Packed:
     step_s = float(at_s[1] - at_s[0]) if len(at_s) > 1 else SECONDS_PER_HOUR
     length_s = float(run.summary["simulated_days"] or 0.0) * SECONDS_PER_DAY
     blob = _Blob()
-    charts = [_chart(chart, series, step_s, blob) for chart in CHARTS]
+    called = indoors(run).labels()
+    charts = [_chart(chart, series, step_s, blob, called) for chart in CHARTS]
     start = _start(run)
     x0, per_s = 0.0, 1.0 / SECONDS_PER_DAY
     if start is not None:  # milliseconds, as plotly counts dates
@@ -247,9 +250,16 @@ def coarse(values: Floats) -> NDArray[np.float32]:
     return known.view("<f4")
 
 
-def _chart(chart: Chart, series: Columns, step_s: float, blob: _Blob) -> dict[str, Any]:
+def _chart(
+    chart: Chart, series: Columns, step_s: float, blob: _Blob, called: Mapping[str, str]
+) -> dict[str, Any]:
     lines = [
-        _line(line, series[line.column] * line.factor, step_s, blob)
+        _line(
+            replace(line, label=called.get(line.column, line.label)),
+            series[line.column] * line.factor,
+            step_s,
+            blob,
+        )
         for line in chart.lines
         if _says_something(line.column, series)
     ]
