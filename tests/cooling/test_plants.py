@@ -118,6 +118,33 @@ def test_hotter_or_wetter_air_never_lowers_compressor_power(
     assert hot.parts_w["chiller"] >= cool.parts_w["chiller"] * (1.0 - 1e-6)
 
 
+COMPRESSORS = {"chiller", "air_chiller", "trim", "trim_chiller"}
+
+
+@every_plant
+@few
+@given(
+    fraction=st.floats(0.1, 0.9),
+    wetbulbs_c=st.tuples(st.floats(-20.0, 26.5), st.floats(-20.0, 26.5)),
+    depressions_k=st.tuples(st.floats(0.0, 12.0), st.floats(0.0, 12.0)),
+)
+@example(fraction=0.6, wetbulbs_c=(9.0, 11.0), depressions_k=(0.5, 0.5))
+@example(fraction=0.8, wetbulbs_c=(2.0, 8.0), depressions_k=(3.0, 3.0))
+@example(fraction=0.5, wetbulbs_c=(18.0, 26.0), depressions_k=(0.0, 8.0))
+def test_nor_does_it_in_any_plant(name, fraction, wetbulbs_c, depressions_k):
+    """Economizers, trims and the air beside cold plates included, as they are configured."""
+    dry_c, wet_c = sorted(wetbulbs_c)
+    cool_k, hot_k = sorted(depressions_k)
+    cool, hot = (
+        settled(plant(name), fraction * design().heat_w, air)
+        for air in ((dry_c + cool_k, dry_c), (wet_c + hot_k, wet_c))
+    )
+    cool_w, hot_w = (
+        sum(w for part, w in state.parts_w.items() if part in COMPRESSORS) for state in (cool, hot)
+    )
+    assert hot_w >= cool_w * (1.0 - 1e-6)
+
+
 @every_plant
 def test_everything_that_can_trip_can_be_repaired(name):
     made = plant(name)
