@@ -40,6 +40,7 @@ SHORTEST_WAIT_S = 1e-3
 """A breaker needs longer to open; and the change of a large battery's energy over a much
 shorter beat would be lost in its rounding. [s]"""
 RACK_POWER_MAX = ROW.index("rack_power_max_w")
+ROW_POWER_MAX = ROW.index("row_power_max_w")
 
 
 def split(plant: PlantState, ups_parts: frozenset[str]) -> tuple[float, float]:
@@ -294,6 +295,7 @@ class Facility:
             slo_fraction,
             nan if feed.pv_w is None else feed.pv_w,
             nan if feed.generator_w is None else feed.generator_w,
+            nan,  # the fullest row: see settle
         ]
         self.pending.append((from_s, dt_s, warm, row))
         if len(self.pending) >= self.block:
@@ -347,7 +349,7 @@ class Facility:
         elif any(factor != 1.0 for factor in warm):
             rack_w *= np.array(warm)[:, None]
         lengths_s, rows = np.array(lengths), np.array(values)
-        self.racks.block(rack_w, lengths_s)
+        rows[:, ROW_POWER_MAX] = self.racks.block(rack_w, lengths_s)
         rows[:, RACK_POWER_MAX] = rack_w.max(axis=1)
         self.recorder.beats(starts, lengths, rows)
         self._add(lengths_s, rows)

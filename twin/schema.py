@@ -865,6 +865,13 @@ SERIES = _columns(
     ),
     Column("pv_power_w", "W", "photovoltaic power on site that is used; null where there is none"),
     Column("generator_power_w", "W", "power from generators on site; null where there are none"),
+    Column(
+        "row_power_max_w",
+        "W",
+        "power of the fullest row of racks; null where rows are not looked at",
+        LEDGER,
+        "max",
+    ),
 )
 """Columns of ``series.parquet``, in order."""
 

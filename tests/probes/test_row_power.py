@@ -1,11 +1,13 @@
 """Room in a row of inference servers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from twin import compose, run
 from twin.errors import ConfigError, ParameterError
-from twin.probes.row_power import peak_cut, room, row_power_w, servers_added
+from twin.probes.row_power import capacity_won, peak_cut, room, row_power_w, servers_added
 from twin.results.run_folder import Run
 
 
@@ -50,6 +52,39 @@ def test_rows_peak_lower_where_instances_are_spread_over_them_and_alike_under_on
     assert racks_kw.sum(axis=1).mean() <= fullest_kw <= racks_kw.sum(axis=1).max() * (1 + 1e-9)
     assert 0.1 < cut < 0.3
     assert peak_cut(config, placed, "thermal") == 0.0
+
+
+ROUTED = "workload.streams.endpoints.routing=headroom"
+
+
+def test_as_many_servers_more_fit_as_the_cut_of_the_peak_leaves_room_for(tmp_path):
+    config = short(ROUTED, "clock.duration_days=0.02", "output.interval_s=60")
+    run.execute(config, tmp_path)
+    placed = Run.open(tmp_path)
+    cut = peak_cut(config, placed, "pack")
+    won = capacity_won(config, placed, "pack", 0.0)
+    assert won == pytest.approx(1 / (1 - cut) - 1)
+    assert capacity_won(config, placed, "pack", 0.2) > won
+
+
+def test_servers_are_added_only_as_far_as_heat_and_cooling_allow(monkeypatch):
+    before = {"row_power_peak_kw": 100.0}
+    monkeypatch.setattr("twin.probes.row_power._before", lambda config, baseline: before)
+    drawn = {"simulated_days": 1.0, "nameplate_energy_gwh": 0.012, "it_power_peak_mw": 0.4}
+    beats = {"row_power_max_w": np.full(100, 50e3), "throttled_gpus": 8.0 * (np.arange(100) < 50)}
+    placed = SimpleNamespace(summary=drawn, series=lambda columns: beats)
+    assert capacity_won({}, placed, "pack", 0.1) == 0.0, "heat slows them half of the time"
+    beats["throttled_gpus"] = 8.0 * (np.arange(100) < 5)
+    assert capacity_won({}, placed, "pack", 0.1) == pytest.approx(500 / 400 - 1), "not 100 %"
+    before["row_power_peak_kw"] = 55.0
+    assert capacity_won({}, placed, "pack", 0.1) == pytest.approx(55 / 50 - 1)
+
+
+def test_the_baseline_shares_requests_evenly(tmp_path):
+    """Under the same placement, all that is left to win is routing."""
+    config = short(ROUTED, "clock.duration_days=0.02", "scheduling.placement=pack")
+    run.execute(config, tmp_path)
+    assert 0.005 < peak_cut(config, Run.open(tmp_path), "pack") < 0.1
 
 
 def test_the_peak_of_rows_needs_rows(tmp_path):

@@ -44,11 +44,14 @@ def test_pooled_density_over_racks_of_different_ratings():
 
 def test_the_peak_of_a_row_is_of_its_racks_together_and_the_last_row_may_be_short():
     racks = RackPower(5, 10e3, per_row=2)
-    racks.block(np.array([[1.0, 2.0, 5.0, 0.0, 4.0], [3.0, 3.0, 0.0, 1.0, 4.0]]), np.full(2, 60.0))
+    power_w = np.array([[1.0, 2.0, 5.0, 0.0, 4.0], [3.0, 3.0, 0.0, 1.0, 3.0]])
+    assert racks.block(power_w, np.full(2, 60.0)).tolist() == [5.0, 6.0]
     assert racks.row_peak_w() == 6.0, "not 9, the peaks of two racks at different times"
     racks.beat(np.array([0.0, 0.0, 0.0, 0.0, 7.0]), 60.0)
     assert racks.row_peak_w() == 7.0
-    assert RackPower(5, 10e3).row_peak_w() is None
+    rowless = RackPower(5, 10e3)
+    assert np.isnan(rowless.block(power_w, np.full(2, 60.0)))
+    assert rowless.row_peak_w() is None
 
 
 def test_beats_weigh_by_their_length():

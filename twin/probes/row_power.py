@@ -62,15 +62,55 @@ def row_power_w(config: Mapping[str, Any]) -> Floats:
 
 
 def peak_cut(config: Mapping[str, Any], run: Run, baseline: str) -> float:
-    """Return how much lower the fullest row peaks than it does under the placement *baseline*."""
-    peak_kw = run.summary["row_power_peak_kw"]
+    """Return how much lower the fullest row peaks than it does under the placement *baseline*.
+
+    There the requests of an endpoint go evenly to all its replicas.
+    """
+    return 1.0 - _peak_kw(run.summary) / _peak_kw(_before(config, baseline))
+
+
+def capacity_won(config: Mapping[str, Any], run: Run, baseline: str, capped_share: float) -> float:
+    """Return the servers that can be added, over those there are, where *baseline* has no room.
+
+    Rows are provisioned for what the fullest draws at most under the placement *baseline*
+    with requests shared evenly, and cooling for the nameplate of all IT there is. Every
+    server added draws what those there draw, minute by minute; *capped_share* is the share of
+    time in which the fullest row may be capped. None can be added where heat slows servers for
+    longer than that.
+    """
+    summary, series = run.summary, run.series(["throttled_gpus", "row_power_max_w"])
+    provisioned_w = 1e3 * _peak_kw(_before(config, baseline))
+    hours = 24.0 * cast(float, summary["simulated_days"])
+    built_mw = 1e3 * cast(float, summary["nameplate_energy_gwh"]) / hours
+    cooled = built_mw / cast(float, summary["it_power_peak_mw"]) - 1.0
+    slowed = series["throttled_gpus"] > 0.0
+    if slowed.mean() > capped_share:
+        return 0.0
+    return min(room(series["row_power_max_w"], provisioned_w, capped_share), cooled)
+
+
+def _peak_kw(summary: Mapping[str, Any]) -> float:
+    """Return what the fullest row of a run draws at most [kW]."""
+    peak_kw = summary["row_power_peak_kw"]
     if not isinstance(peak_kw, float):
         raise ConfigError("rack.racks_per_row=null: must be given for the peak of a row")
+    return peak_kw
+
+
+def _before(config: Mapping[str, Any], placement: str) -> Mapping[str, Any]:
+    """Return the summary of the same run under another placement, requests shared evenly."""
+    workload = config["workload"]
+    streams = {name: _evenly(stream) for name, stream in (workload.get("streams") or {}).items()}
     other = {
         **config,
-        "scheduling": {**config["scheduling"], "placement": baseline},
+        "workload": _evenly(workload) | ({"streams": streams} if streams else {}),
+        "scheduling": {**config["scheduling"], "placement": placement},
         "output": {**config["output"], "plots": False, "report": False},
     }
     with TemporaryDirectory() as folder:
-        before_kw = runs.execute(other, Path(folder))["row_power_peak_kw"]
-    return 1.0 - peak_kw / cast(float, before_kw)
+        return runs.execute(other, Path(folder))
+
+
+def _evenly(workload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *workload* with its requests shared evenly, if it has any to share."""
+    return {**workload, **({"routing": "even"} if "routing" in workload else {})}

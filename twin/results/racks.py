@@ -46,8 +46,10 @@ class RackPower:
         """Take the mean power of every rack over a heartbeat of *dt_s*."""
         self.block(mean_power_w[None, :], np.array([dt_s]))
 
-    def block(self, mean_power_w: Floats, lengths_s: Floats) -> None:
-        """Take many heartbeats at once.
+    def block(self, mean_power_w: Floats, lengths_s: Floats) -> Floats | float:
+        """Take many heartbeats at once; return what the fullest row draws in each of them [W].
+
+        NaN where rows are not looked at.
 
         Parameters
         ----------
@@ -61,6 +63,11 @@ class RackPower:
         for end in ends:
             self._count(mean_power_w[start:end], float(lengths_s[start]))
             start = end
+        if self._rows is None:
+            return np.nan
+        fullest_w: Floats = np.add.reduceat(mean_power_w, self._rows, axis=1).max(axis=1)
+        self._row_peak_w = max(self._row_peak_w, float(fullest_w.max()))
+        return fullest_w
 
     def _count(self, block: Floats, dt_s: float) -> None:
         """Sort beats of one length into bins."""
@@ -68,9 +75,6 @@ class RackPower:
             self._settle()
             self._dt_s = dt_s
         self._energy_j += block.sum(axis=0) * dt_s
-        if self._rows is not None:
-            row_w = np.add.reduceat(block, self._rows, axis=1)
-            self._row_peak_w = max(self._row_peak_w, float(row_w.max()))
         np.maximum(self._peak_w, block.max(axis=0), out=self._peak_w)
         if self._bins.shape != block.shape:
             self._bins = np.empty(block.shape, dtype=np.int32)
