@@ -181,6 +181,22 @@ def test_a_checkpoint_that_stops_the_work_takes_as_long_as_others_leave_room():
     assert a.finished_at_s == pytest.approx(100 * (1 + 0.2 * (2.5 - 1)))
 
 
+def test_requests_that_are_turned_away_or_find_no_gpus_were_asked_all_the_same():
+    profile = ServiceProfile(
+        activity=np.array([0.5, 1.0]),
+        requests_per_s=np.array([1.0, 2.0]),
+        tokens_per_s=np.array([10.0, 20.0]),
+        unserved_requests_per_s=np.array([0.0, 3.0]),
+    )
+    desk = bench()
+    for name in ("chat", "code"):  # the second finds all servers taken
+        desk.env.process(service(desk.env, desk, Service(name, 16, 100.0, profile)))
+    desk.env.run(until=200.0)
+    desk.tally.advance(200.0)
+    assert desk.tally.asked == pytest.approx(2 * (100.0 + 500.0))
+    assert desk.tally.requests == pytest.approx(300.0)
+
+
 def test_a_service_counts_tokens_only_while_it_has_gpus():
     profile = ServiceProfile(
         activity=np.array([0.5, 1.0]),

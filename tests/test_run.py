@@ -49,6 +49,9 @@ def test_demand_no_fleet_can_serve_runs_to_its_end_and_says_what_was_dropped(tmp
     percent = float(warning.partition("(")[2].split()[0])  # the last minute still waits
     assert percent == pytest.approx(100 * number / (number + served), abs=1.5)
     assert done.summary["slo_attainment_fraction"] < 0.5
+    assert done.summary["requests_dropped"] == pytest.approx(number, abs=1)
+    for what in ("ttft", "itl"):
+        assert 0.0 < done.summary[f"{what}_p50_s"] <= done.summary[f"{what}_p99_s"]
 
 
 def test_a_trace_of_another_layout_is_refused_before_the_run_with_what_it_saw_and_wanted(tmp_path):

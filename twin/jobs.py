@@ -76,6 +76,8 @@ class Tally:
     """Requests whose latency is known."""
     within_per_s: float = 0.0
     """Those of them within their objective."""
+    asked_per_s: float = 0.0
+    """Requests made of all services, whether served or not."""
     running_s: float = 0.0
     queued_s: float = 0.0
     allocated_s: float = 0.0
@@ -86,6 +88,8 @@ class Tally:
     requests: float = 0.0
     judged: float = 0.0
     within: float = 0.0
+    asked: float = 0.0
+    """Since the start of the run."""
 
     def advance(self, now_s: float) -> None:
         """Integrate up to now with the present values."""
@@ -97,7 +101,8 @@ class Tally:
         self.queued_s += self.queued * passed_s
         self.storage_j += self.storage_w * passed_s
         self.busy_servers_s += self.busy_servers * passed_s
-        if self.requests_per_s:
+        if self.asked_per_s:
+            self.asked += self.asked_per_s * passed_s
             self.tokens += self.tokens_per_s * passed_s
             self.requests += self.requests_per_s * passed_s
             self.judged += self.judged_per_s * passed_s
@@ -822,6 +827,10 @@ class Dispatcher:
     def offer(self, offer: Service, step: int) -> None:
         """Let the jobs of a service do what its profile says of *step*, at the pace of GPUs."""
         self._offers[offer.name] = (offer, step)
+        self.tally.advance(self.env.now)
+        self.tally.asked_per_s = sum(
+            each.profile.asked_per_s(at) for each, at in self._offers.values()
+        )
         if offer.router is not None:
             self._route(offer, step)
             return

@@ -196,6 +196,7 @@ def _add_up(facility: Facility) -> None:
     totals.jobs_completed = desk.completed
     totals.jobs_killed = desk.killed
     totals.service_j = desk.service_j
+    totals.requests_asked = desk.tally.asked
 
 
 def _add_latencies(design: Design, facility: Facility) -> None:
@@ -204,6 +205,7 @@ def _add_latencies(design: Design, facility: Facility) -> None:
     if latency is None:
         return
     totals = facility.totals
+    totals.ttft_p50_s, totals.itl_p50_s = latency.ttft_s(0.5), latency.itl_s(0.5)
     totals.ttft_p99_s, totals.itl_p99_s = latency.ttft_s(0.99), latency.itl_s(0.99)
     within = latency.within_fraction()
     totals.requests_within_slo = None if within is None else within * totals.requests

@@ -800,6 +800,37 @@ SUMMARY = _keys(
         "lower",
         after="cost_per_gpu_hour",
     ),
+    Key(
+        "requests_dropped",
+        "Requests dropped",
+        "requests",
+        "requests asked - requests_served: turned away, given up while they waited, or made while "
+        "the service had no GPUs",
+        WORKLOAD,
+        SERVICE,
+        "lower",
+        "requests_served",
+    ),
+    Key(
+        "ttft_p50_s",
+        "Time to first token, median",
+        "s",
+        "median over requests of first token - arrival",
+        WORKLOAD,
+        SERVICE,
+        "lower",
+        "tokens_served",
+    ),
+    Key(
+        "itl_p50_s",
+        "Inter-token latency, median",
+        "s",
+        "median of the time between two tokens of a request",
+        WORKLOAD,
+        SERVICE,
+        "lower",
+        "ttft_p99_s",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 

@@ -125,6 +125,13 @@ def test_services_count_only_where_there_are_any(tmp_path):
     assert served["tokens_served"] == 100.0 and served["energy_per_token_j"] == 0.5
 
 
+@pytest.mark.parametrize(("asked", "dropped"), [(10.0, 0.0), (10.0 + 1e-9, 0.0), (15.0, 5.0)])
+def test_what_was_asked_and_not_served_was_dropped(tmp_path, asked, dropped):
+    totals = Totals(seconds=1.0, requests=10.0, requests_asked=asked)
+    summary = summarize(totals, facts(has_services=True), racks(), jobs_file(tmp_path))
+    assert summary["requests_dropped"] == dropped
+
+
 def test_mfu_needs_known_flops(tmp_path):
     totals = Totals(seconds=1.0, flops=1.56e14 * 8, flops_gpu_s=8.0)
     summary = summarize(totals, facts(peak_flops=3.12e14), racks(), jobs_file(tmp_path))

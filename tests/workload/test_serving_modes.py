@@ -12,6 +12,7 @@ from twin.workload.latency import Objective
 from twin.workload.lengths import LengthConfig, Lengths
 from twin.workload.replica import Replica
 from twin.workload.request_mode import Requests, in_turn, run_replica, serve_requests
+from twin.workload.scaling import Autoscaling
 
 # Llama-3.1-70B on four H100, as in conf/workload/serving_70b.yaml.
 COSTS = StepCosts(0.0163, 8.5e-5, 3.5e-8, 8.5e-5, 4.48e5)
@@ -174,6 +175,37 @@ def test_the_fluid_agrees_with_request_mode(load, replicas):
     assert fluid.tokens_per_s.mean() == pytest.approx(single.tokens_per_s.mean(), rel=0.04)
     assert fluid.requests_per_s.mean() == pytest.approx(single.requests_per_s.mean(), rel=0.03)
     for share, within in ((0.5, 0.15), (0.9, 0.2), (0.99, 0.25)):
+        one, other = single.latency.ttft_s(share), fluid.latency.ttft_s(share)
+        assert other == pytest.approx(one, rel=within), f"first token, {share:.0%}"
+        one, other = single.latency.itl_s(share), fluid.latency.itl_s(share)
+        assert other == pytest.approx(one, rel=within), f"next token, {share:.0%}"
+    within_single, within_fluid = (each.latency.within_fraction() for each in (single, fluid))
+    assert within_fluid == pytest.approx(within_single, abs=0.07)
+
+
+@pytest.mark.parametrize("peak", [1.6, 2.6, 3.4])
+def test_the_fluid_agrees_with_request_mode_while_replicas_come_and_go(peak):
+    """Two hours from a third of the peak up to it and back, four replicas at most.
+
+    Near their most no minute is in steady state, as the fluid takes it to be.
+    """
+    sample = Lengths(*CHAT.draw(np.random.default_rng(0), 20_000))
+    capacity = capacity_per_s(replica(), sample)
+    minutes = np.arange(120)
+    demand = peak * capacity * (2 - np.cos(2 * np.pi * minutes / 120)) / 3
+    active = Autoscaling(1, 0.7, 2, 10).replicas(demand, capacity, 4, STEP_S)
+    assert len(set(active.tolist())) >= 2
+    rng = np.random.default_rng(4)
+    number = rng.poisson(demand * STEP_S)
+    at_s = np.sort(STEP_S * (np.repeat(minutes, number) + rng.uniform(0, 1, number.sum())))
+    made = Requests(at_s, *CHAT.draw(rng, len(at_s)))
+    fleet = Fleet(replica(), sample, 4, Objective(1.0, 0.05), 600.0)
+    single = serve_requests(fleet, made, active, STEP_S)
+    fluid = serve_fluid(fleet, demand, active, STEP_S)
+    assert fluid.power_fraction.mean() == pytest.approx(single.power_fraction.mean(), rel=0.03)
+    assert fluid.tokens_per_s.mean() == pytest.approx(single.tokens_per_s.mean(), rel=0.04)
+    assert fluid.requests_per_s.mean() == pytest.approx(single.requests_per_s.mean(), rel=0.03)
+    for share, within in ((0.5, 0.2), (0.9, 0.25)):
         one, other = single.latency.ttft_s(share), fluid.latency.ttft_s(share)
         assert other == pytest.approx(one, rel=within), f"first token, {share:.0%}"
         one, other = single.latency.itl_s(share), fluid.latency.itl_s(share)

@@ -34,7 +34,7 @@ def both(one, rate, lengths=CHAT):
     return single, split.serve_fluid(one, np.full(MINUTES, rate), active, 60.0)
 
 
-@pytest.mark.parametrize("load", [0.3, 0.6])
+@pytest.mark.parametrize("load", [0.15, 0.3, 0.6, 0.75])
 def test_the_two_modes_agree(load):
     one = fleet(1, 3, kv_s=2e-5)
     single, flow = both(one, load * split.capacity_per_s(one))

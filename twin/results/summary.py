@@ -29,6 +29,8 @@ Summary = dict[str, float | int | str | None]
 
 WATTS_PER_MEGAWATT = 1e6
 KILOGRAMS_PER_TONNE = 1e3
+ROUNDING = 1e-9
+"""Requests dropped below this share of those asked are a rounding rest."""
 KILOGRAMS_PER_M3 = 1e3
 
 
@@ -98,13 +100,16 @@ class Totals:
     jobs_killed: int = 0
 
     requests: float = 0.0
+    requests_asked: float = 0.0
     tokens: float = 0.0
     service_j: float = 0.0
     """Server energy of the services. [J]"""
     requests_within_slo: float | None = None
     flow: FlowReport | None = None
     """What came of the pipeline of batches, where there is one."""
+    ttft_p50_s: float | None = None
     ttft_p99_s: float | None = None
+    itl_p50_s: float | None = None
     itl_p99_s: float | None = None
 
 
@@ -272,9 +277,13 @@ def _percentile(
 
 
 def _services(t: Totals, facts: Facts) -> Summary:
+    dropped = t.requests_asked - t.requests
     served: Summary = {
         "requests_served": t.requests,
+        "requests_dropped": dropped if dropped > ROUNDING * t.requests_asked else 0.0,
         "tokens_served": t.tokens,
+        "ttft_p50_s": t.ttft_p50_s,
+        "itl_p50_s": t.itl_p50_s,
         "ttft_p99_s": t.ttft_p99_s,
         "itl_p99_s": t.itl_p99_s,
         "slo_attainment_fraction": None

@@ -36,6 +36,10 @@ class ServiceProfile:
     within_per_s: NDArray[np.float64] | None = None
     """... those of them within their objective; None where latency is not modelled."""
 
+    def asked_per_s(self, step: int) -> float:
+        """Return the requests made in *step*, whether served or not [1/s]."""
+        return float(self.requests_per_s[step] + self.unserved_requests_per_s[step])
+
 
 @dataclass
 class Workload(Component):
