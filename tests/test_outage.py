@@ -245,7 +245,7 @@ UNITS = ["power.utility", "power.generator", "power.ups", "power.lv_board", "pow
 UNITS += ["cooling.chiller", "cooling.crah", "cooling.tower", "it.node", "it.gpu"]
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.tuples(

@@ -330,7 +330,7 @@ def test_storage_does_not_go_over_a_fabric_in_step():
 
 @pytest.mark.parametrize("contention", ["interleaved", "in_step", "with storage"])
 @given(rows=rows, faults=breaks, policy=st.sampled_from(list(POLICIES)))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, rows, faults, policy):
     at_s, jobs, ended = 0, [], []
     for number, (gap, gpus, work, comm) in enumerate(rows):

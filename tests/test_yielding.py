@@ -156,7 +156,7 @@ batch = st.lists(
 
 
 @given(rows=batch, held=st.lists(st.integers(1, 3), min_size=4, max_size=12))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_in_a_shared_pool_no_gpu_is_held_twice_and_no_promise_is_broken(rows, held):
     """32 GPUs, up to 24 wanted by the service: each replica gets its own within the grace."""
     grace_s, every_s = 300.0, 90.0

@@ -8,7 +8,7 @@ from tests.support.plants import NAMES, design, parsed, plant, residual, steady
 from twin.errors import ConfigError
 
 every_plant = pytest.mark.parametrize("name", NAMES)
-few = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 
 @every_plant

@@ -130,7 +130,7 @@ def many(name, **changes):
 
 
 @given(crowds(), st.sampled_from(["interleaved", "in_step"]), st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_link_ever_carries_more_than_it_can_and_rates_are_max_min_fair(crowd, how, chance):
     name, members = crowd
     fabric = many(name, contention=how)
@@ -296,7 +296,7 @@ def test_cables_of_a_torus_and_global_links_of_a_dragonfly_carry_less_when_some_
     gone=st.integers(0, 7),
     lost=st.integers(0, 4),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_ample_links_need_no_account_of_who_is_on_them(servers, rows, gone, lost):
     """Kept account of or not, factors are the same: while whole, broken, and whole again."""
     fabric = load("fat_tree", servers)
@@ -321,7 +321,7 @@ def test_ample_links_need_no_account_of_who_is_on_them(servers, rows, gone, lost
 @pytest.mark.parametrize("servers", [200, 3000])  # two tiers, and three
 @pytest.mark.parametrize("oversubscription", [1.0, 3.0])
 @given(places=st.sets(st.integers(0, 199), min_size=2), comm=st.floats(0.01, 0.9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_link_holds_a_gang_of_the_free_size(servers, oversubscription, places, comm):
     """Wherever it sits, its route leaves it line share; so its factor needs no route."""
     fabric = load("fat_tree", servers, oversubscription=oversubscription)

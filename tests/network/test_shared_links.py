@@ -21,7 +21,7 @@ def lives(draw):
 
 
 @given(lives(), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_levels_are_max_min_fair_whoever_came_and_went_before(life, chance):
     capacity, steps = life
     links, there, told = SharedLinks(capacity), {}, {}

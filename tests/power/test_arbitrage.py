@@ -68,7 +68,7 @@ def earned(prices, power_w, usable_j, one_way, start_j, left):
     return money + left * stored / KWH
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     prices=st.lists(st.floats(0.0, 3.0), min_size=1, max_size=14),
     hours=st.floats(0.3, 5.0),

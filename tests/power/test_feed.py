@@ -82,7 +82,7 @@ def diagrams(draw):
     return elements
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     diagrams(),
     st.lists(st.tuples(*[st.floats(0.0, 5e6)] * 3, st.floats(1.0, 600.0)), min_size=1, max_size=4),
@@ -100,7 +100,7 @@ def test_no_watt_is_lost_in_any_diagram(elements, beats):
         assert_nodes_balance(feed)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(diagrams(), *[st.floats(0.0, 3e6)] * 2)
 def test_more_load_never_lowers_the_loss(elements, one_w, other_w):
     feed = parse(Feed, {"elements": elements}, "power")

@@ -276,9 +276,7 @@ ELEMENTS = ["utility", "generator", "transformer", "ats", "lv_board", "ups", "bu
 DUAL = ["utility_a", "utility_b", "generator", "ats_a", "ats_b", "ups_a", "ups_b", "lv_board_a"]
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["n", "n_plus_1", "two_n"]),
     st.lists(

@@ -76,7 +76,7 @@ def test_a_constant_rack_has_all_percentiles_at_its_power():
     assert racks.density_kw() == pytest.approx((3.21, 3.21, 3.21))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 300), st.integers(1, 5))
 def test_no_time_is_lost_whatever_the_number_of_beats(beats, racks):
     power_w = np.random.default_rng(beats).uniform(0.0, 12e3, (beats, racks))

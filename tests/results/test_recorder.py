@@ -73,7 +73,7 @@ def test_intervals_do_not_depend_on_where_blocks_are_cut(tmp_path, monkeypatch, 
     assert series["it_power_w"] == pytest.approx([part.mean() for part in parts], rel=1e-14)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0.0, 1e9), min_size=1, max_size=40), st.sampled_from([1.0, 30.0, 59.9]))
 def test_no_energy_is_lost_between_beats_and_intervals(tmp_path_factory, power, beat_s):
     series = record(

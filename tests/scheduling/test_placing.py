@@ -80,7 +80,7 @@ frees = st.lists(st.sampled_from([0, 0, 2, 5, 8, 8, 8]), min_size=9, max_size=9)
 
 
 @given(free=frees, gpus=st.integers(1, 72))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_topology_crosses_as_few_leaves_as_any_seat_could(free, gpus):
     placement = seat("topology", free, gpus)
     least = least_leaves(free, gpus)
@@ -92,7 +92,7 @@ def test_topology_crosses_as_few_leaves_as_any_seat_could(free, gpus):
 
 @pytest.mark.parametrize("name", RULES)
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_rule_seats_whoever_fits_and_only_on_what_is_free(name, seed):
     rng = random.Random(seed)
     free = FreeServers([8] * 8 + [3], 8)

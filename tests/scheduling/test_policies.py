@@ -165,7 +165,7 @@ def make(rows):
 
 @pytest.mark.parametrize("policy", POLICIES)
 @given(rows=job_lists)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_gpu_is_held_twice_and_no_job_is_lost(policy, rows):
     jobs = make(rows)
     ended = []
@@ -181,7 +181,7 @@ def test_no_gpu_is_held_twice_and_no_job_is_lost(policy, rows):
 
 
 @given(rows=job_lists)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_fcfs_starts_in_order_of_arrival(rows):
     jobs = make(rows)
     play(desk(FirstComeFirstServed(), 3, 8), jobs)
@@ -201,7 +201,7 @@ def reservation_oracle(waiting, running, now_s, capacity):
 
 
 @given(rows=job_lists)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_easy_starts_no_head_later_than_its_first_reservation(rows):
     """With true limits the reservation given when a job becomes head is kept."""
     jobs = make([(gap, gpus, work, 1) for gap, gpus, work, _ in rows])
@@ -217,7 +217,7 @@ def test_easy_starts_no_head_later_than_its_first_reservation(rows):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_free_counts_agree_with_free_servers(seed):
     """What the planning copy says fits is what the servers say fits."""
     rng = random.Random(seed)

@@ -12,7 +12,7 @@ SIZE, SERVERS = 8, 5
 
 
 @given(seed=st.integers(0, 100_000))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_gang_fits_now_beside_its_own_reservation_as_if_there_were_none(seed):
     rng = random.Random(seed)
     free = FreeServers([SIZE] * SERVERS, SIZE)

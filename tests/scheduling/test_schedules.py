@@ -275,7 +275,7 @@ def make(rows, true_limits=False):
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("policy", POLICIES)
 @given(rows=job_lists)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_no_gpu_is_held_twice_and_no_job_is_lost(policy, placement, rows):
     jobs, ended = make(rows), []
     dispatcher = desk(POLICIES[policy](placement=placement), 3, on_end=ended.append)
@@ -300,7 +300,7 @@ def test_no_gpu_is_held_twice_and_no_job_is_lost(policy, placement, rows):
 
 
 @given(rows=job_lists)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_sjf_never_starts_a_job_while_a_shorter_one_waits(rows):
     jobs = make(rows)
     play(desk(ShortestJobFirst(), 3), jobs)
@@ -325,7 +325,7 @@ def test_sjf_never_starts_a_job_while_a_shorter_one_waits(rows):
         *[(57, 4, 284, 1), (0, 1, 257, 1)],
     ]
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_conservative_never_delays_any_reservation_with_true_limits(placement, rows):
     jobs, promised = make(rows, true_limits=True), {}
     policy = ConservativeBackfill(depth=100, placement=placement)
@@ -361,7 +361,7 @@ small_jobs = st.lists(
 @pytest.mark.parametrize("placement", PLACEMENTS)
 @pytest.mark.parametrize("policy", sorted(POLICIES.keys() - {"sjf"}))
 @given(rows=small_jobs, held_s=st.integers(5, 120))
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_a_wide_job_does_not_starve_behind_small_ones(policy, placement, rows, held_s):
     """It starts when the one before it ends, whoever filled the gap beside that."""
     wide, jobs = behind_a_wide_one(rows, held_s)
@@ -378,7 +378,7 @@ def test_shortest_job_first_lets_a_long_one_wait_as_long_as_shorter_ones_come():
 
 
 @given(rows=job_lists)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_without_preemption_priority_is_kept_among_jobs_of_one_size(rows):
     """Where everybody wants all GPUs, nobody starts while somebody more important waits."""
     jobs = make([(gap, 24, work, 1) for gap, _, work, _ in rows])

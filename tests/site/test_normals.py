@@ -56,7 +56,7 @@ def test_monthly_means_are_exact(year, seed):
 normals_of_a_year = st.lists(st.floats(-25.0, 33.0), min_size=12, max_size=12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(normals_of_a_year, st.integers(1990, 2060), st.integers(0, 99))
 def test_any_normals_are_kept(means, year, seed):
     site = beijing(monthly_mean_c=means, daily_range_k=6.0, scatter_k=2.0, summer_scatter_k=1.0)

@@ -265,7 +265,7 @@ def test_where_all_keep_up_the_longest_stage_is_named(context):
     servers=st.integers(1, 4),
     hours=st.floats(1, 150),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_clip_is_somewhere(
     vehicles, wan_gbps, by_hand, people, cycle, running, servers, hours
 ):

@@ -109,7 +109,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ROWS, st.integers(1, 8), st.sampled_from([0.5, 20.0, 1e9]))
 def test_no_request_is_lost_and_every_token_is_made_once(rows, batch_max, queue_max_s):
     costs = StepCosts(0.016, 1e-3, 1e-6, 1e-4, 4000.0)
