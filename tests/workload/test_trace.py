@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.errors import ConfigError, InputFileError, ParameterError
@@ -86,6 +86,7 @@ def test_unsorted_rows_are_sorted_and_ties_keep_their_order(trace, context):
     ]
 
 
+@settings(deadline=None)  # each example writes a file
 @given(
     st.lists(
         st.tuples(
