@@ -99,6 +99,26 @@ def test_a_restart_takes_its_time_and_holds_its_gpus():
     assert desk.useful_flops == pytest.approx(1e3)
 
 
+def test_gpus_wait_at_their_low_level_while_a_checkpoint_is_loaded():
+    """Toy server: 100 W and 100 W for each GPU at work. 0.75 x 1 + 0.25 x 0.2 = 0.8 in work."""
+    one = job("one", 0, 8, 100, checkpoint_s=10, restart_s=20, duty=0.75, low_activity=0.2)
+    plain = job("plain", 0, 8, 100, checkpoint_s=10, restart_s=20)
+    desk = bench(servers=2)
+    at(desk, 30, lambda: (off(desk), on(desk)))
+    at(desk, 40, lambda: desk.throttle(0.5, 1.0))
+    at(desk, 45, lambda: desk.throttle(1.0, 1.0))
+    seen = {}
+    for when_s in (29, 31, 42, 49, 51):
+        at(desk, when_s, lambda: seen.update({desk.env.now: desk.tally.active_gpus}))
+    play(desk, [one, plain])
+    work, wait = 8 * (0.8 + 1.0), 8 * 0.2
+    assert seen == pytest.approx({29: work, 31: wait, 42: wait / 2, 49: wait, 51: work})
+    assert one.finished_at_s == plain.finished_at_s == 120
+    assert one.energy_j == pytest.approx(100 * (100 + 640) + 15 * 260 + 5 * 180)
+    assert plain.energy_j == pytest.approx(100 * 900 + 20 * 100)
+    assert desk.tally.active_gpus == 0.0
+
+
 def test_a_job_stopped_while_it_restarts_restarts_anew():
     one = job("one", 0, 8, 100, checkpoint_s=10, restart_s=20)
     desk = bench()

@@ -82,6 +82,23 @@ def test_a_later_failure_costs_only_work_after_the_checkpoint_of_the_yield():
     assert one.finished_at_s == 240 + 150
 
 
+def test_who_has_written_its_last_checkpoint_leaves_whatever_else_happens_then():
+    """All GPUs change their pace in the very moment, told of before."""
+    one, web = low("low", 0, 16, 500), job("web", 50, 8, 20)
+    web.kind = "inference"
+    dispatcher = pool(2)
+
+    def pace(when_s, factor):
+        yield dispatcher.env.timeout(when_s)
+        dispatcher.throttle(1.0, factor)
+
+    dispatcher.env.process(pace(170, 0.5))  # 50 + 120, and first in line for it
+    dispatcher.env.process(pace(180, 1.0))
+    play(dispatcher, [one, web])
+    assert (web.started_at_s, one.restarts, one.lost_gpu_s) == (170, 1, 0)
+    assert not one.stands
+
+
 def test_several_who_ask_at_once_all_wait_one_grace():
     lows = [low(f"low{i}", 0, 8, 10_000) for i in range(4)]
     high = [job(f"high{i}", 100, 8, 50, priority=9) for i in range(3)]

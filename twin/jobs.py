@@ -139,8 +139,11 @@ def _high_share(job: Job) -> float:
     """Return the share of its time that a job's GPUs spend at ``activity`` [-].
 
     What the fabric makes a step longer they wait through at ``low_activity``. A job without
-    a duty cycle has one level, the mean over its steps, and keeps it.
+    a duty cycle has one level, the mean over its steps, and keeps it. Restarts and last
+    checkpoints are waited through as well.
     """
+    if job.stands:
+        return 0.0
     return job.duty * job.network_factor if job.duty < 1.0 else 1.0
 
 
@@ -373,6 +376,9 @@ class Dispatcher:
             job.started_at_s = now_s
         job.status = RUNNING
         job.network_factor = self._connect(job, placement)
+        if job.restarts:
+            job.ready_at_s = now_s + job.restart_s
+            job.stands = job.restart_s > 0.0
         drive = self._mean_drive(job, self._activity_factor)
         self.cluster.place(job, placement, drive, now_s)
         finite = job.work_s < inf
@@ -382,8 +388,6 @@ class Dispatcher:
         self._count(job, 1)
         job.rate_since_s = now_s
         job.worked_s = 0.0
-        if job.restarts:
-            job.ready_at_s = now_s + job.restart_s
         if job.read_bytes_per_s or job.write_bytes_per_s:
             self._transfer(job, 1.0)
         job.rate = self._rate(job)
@@ -425,7 +429,9 @@ class Dispatcher:
         if self._watch is not None:
             self._watch(job, gpus, now_s)
         tally.allocated_gpus += gpus
-        activity = job.activity if job.duty >= 1.0 else _mean_activity(job)
+        activity = job.activity
+        if job.duty < 1.0 or job.stands:
+            activity = _mean_activity(job)
         tally.active_gpus += gpus * activity * self._activity_factor
         if not tally.running:
             tally.active_gpus = 0.0  # sums of activities leave a rounding rest
@@ -435,7 +441,7 @@ class Dispatcher:
         """Return the mean drive of the GPUs of *job*, with its activity times *factor*."""
         drive = self.cluster.server.drive
         high = drive(job.activity * factor)
-        if job.duty == 1.0:
+        if job.duty == 1.0 and not job.stands:
             return high
         share = _high_share(job)
         return share * high + (1.0 - share) * drive(job.low_activity * factor)
@@ -462,8 +468,18 @@ class Dispatcher:
             self._put_back(job, job.work_s - job.remaining_s)
             self.dispatch()
             return
+        self._let_stand(job, False)
         job.rate = self._rate(job)
         self._await(job)
+
+    def _let_stand(self, job: Job, stands: bool) -> None:
+        """Let the GPUs that *job* holds wait at their low level from now on, or no longer."""
+        self.tally.advance(self.env.now)
+        before = _mean_activity(job)
+        job.stands = stands
+        change = _mean_activity(job) - before
+        self.tally.active_gpus += job.gpus * change * self._activity_factor
+        self.cluster.drive(job, self._mean_drive(job, self._activity_factor), self.env.now)
 
     def _wait_s(self, job: Job) -> float:
         """Return how long *job* goes on at its present rate."""
@@ -543,7 +559,7 @@ class Dispatcher:
         useful_gpu_s = gpu_s * job.rate
         self.useful_gpu_s += useful_gpu_s
         percent = 100.0 * self._activity_factor
-        if job.duty >= 1.0:
+        if job.duty >= 1.0 and not job.stands:
             self.activity_gpu_s[round(job.activity * percent)] += gpu_s
         else:
             high = _high_share(job)
@@ -571,6 +587,7 @@ class Dispatcher:
             return
         self.settle(job)
         job.rate = 0.0
+        self._let_stand(job, True)
         job.ready_at_s = self.env.now + job.save_s
         self.leaving[job] = None
         entry = self.running[job]
@@ -611,12 +628,13 @@ class Dispatcher:
                 self.useful_flops -= job.flops * (done_s - kept_s) / job.work_s
         job.restarts += 1
         self._vacate(job)
+        job.stands = False
         self.queue.restore(job)
 
     # ---- what changes the rate ----
 
     def _rate(self, job: Job) -> float:
-        if job.ready_at_s > self.env.now:
+        if job.stands:
             return 0.0
         rate = job.network_factor * self._rate_factor
         if job.burst_bytes_per_s:

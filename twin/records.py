@@ -108,6 +108,8 @@ class Job:
     """Work done since it took the GPUs it has, kept or lost later. [s]"""
     ready_at_s: float = 0.0
     """When a restart is over and work goes on, or a last checkpoint is written."""
+    stands: bool = False
+    """Whether it holds GPUs and does no work until then; they are at their low level."""
     service_s: float = 0.0
     """Time spent holding GPUs. [s]"""
     restarts: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,7 +73,7 @@ class PreemptivePriority(Policy):
         if not view.leaving and self._refused == (view.queue.jobs[_first(view)], view.changes):
             return []
         seats = _Seats(view)
-        for place in np.argsort(view.queue.keys, kind="stable").tolist():
+        for place in _in_line(view):
             job = view.queue.jobs[place]
             if seats.take(job.gpus):
                 continue
@@ -137,6 +138,12 @@ class _Seats:
         if placement.part_gpus:
             self.free[placement.part_server] += sign * placement.part_gpus
         self.gpus += sign * placement.gpus()
+
+
+def _in_line(view: View) -> Iterator[int]:
+    """Yield places by priority, of equals the oldest; for the first alone nothing is sorted."""
+    yield _first(view)
+    yield from np.argsort(view.queue.keys, kind="stable")[1:].tolist()
 
 
 def _first(view: View) -> int:
