@@ -9,6 +9,8 @@ from omegaconf import OmegaConf
 
 from twin import build, catalogue, compose, run
 from twin.errors import ConfigError
+from twin.physics.moist_air import ratio_from_wetbulb, saturated_ratio
+from twin.physics.thermal import WATER_LATENT_HEAT, air_density
 from twin.results.run_folder import Run
 
 CONF = catalogue.data_dir("conf")
@@ -174,6 +176,35 @@ def test_servers_throttle_at_cooler_inlets_where_thin_air_cools_them(site, cooli
     build.size(design)
     assert not design.gpu.limits(throttles_at_c - 0.01, False, False)[0]
     assert design.gpu.limits(throttles_at_c + 0.01, False, False)[0]
+
+
+# ---- water in the air of a closed hall, which is not modelled ----
+
+
+@pytest.mark.parametrize("site", ["shenzhen", "shanghai", "beijing", "ulanqab"])
+def test_make_up_air_brings_too_little_water_to_matter(site):
+    """0.3 L/s for each m2 (ASHRAE 62.1) is all the water that enters; nothing inside makes any.
+
+    Condensed on coils at 12 degC, or evaporated up to the dew point of -9 degC that ASHRAE
+    recommends at least, it is 0.4 % of the heat of the hall in the worst hour of a year.
+    """
+    design = build.read(load("chilled_air", site=site, days=365.0, start="2023-01-01 00:00"))
+    build.size(design)
+    area_m2 = design.facility.floor_area_m2_per_rack * design.cluster.racks
+    dry_air_kg_per_s = 0.3e-3 * area_m2 * air_density(0.0)
+    pressure_pa = design.weather.pressure_pa
+    coil, least = (saturated_ratio(c, pressure_pa) for c in (12.0, -9.0))
+    outdoors = [
+        ratio_from_wetbulb(drybulb_c, min(drybulb_c, wetbulb_c), pressure_pa)
+        for drybulb_c, wetbulb_c in (design.weather.at(3600.0 * hour) for hour in range(8760))
+    ]
+    latent_w = [
+        dry_air_kg_per_s * WATER_LATENT_HEAT * max(ratio - coil, least - ratio, 0.0)
+        for ratio in outdoors
+    ]
+    heat_w = 0.7 * design.built_it_w
+    assert max(latent_w) < 0.005 * heat_w
+    assert sum(latent_w) / 8760 < 0.0015 * heat_w
 
 
 # ---- racks that are too dense ----

@@ -49,6 +49,20 @@ def test_figures_of_runs_are_met(case, tmp_path):
     assert set(missed) == listed, missed
 
 
+@pytest.mark.slow
+def test_every_hyperscale_hall_lies_in_the_band_that_operators_publish(tmp_path):
+    """1.08 to 1.18, give or take 0.03, whichever operator a hall is compared with."""
+    checked = [
+        one
+        for case in find_cases(["V33"], slow=True)
+        for one in check_case(case, tmp_path, "", lambda _: None)
+    ]
+    assert len(checked) == 5
+    published = [one.row.value for one in checked]
+    low, high = min(published) - 0.03, max(published) + 0.03
+    assert all(low <= one.got <= high for one in checked)
+
+
 def test_every_expected_failure_is_a_row_that_says_why():
     rows = {key(case, row): row for case in find_cases(slow=True) for row in case.rows}
     assert set(rows) >= EXPECTED
