@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import build, compose
-from twin.plot import style
+from twin.plot import service, style
 from twin.probes import serving
 from twin.results.run_folder import Run
-from twin.units import SECONDS_PER_DAY
 from twin.validation import find_cases
 from twin.workload.fluid import Served
 from twin.workload.latency import EDGES_S
@@ -54,7 +53,8 @@ class Series(NamedTuple):
 def main(folder: Path, trace: str | None, run: str | None) -> None:
     """Draw the figures into *folder*."""
     if run:
-        fortnight(folder, Run.open(Path(run)))
+        service.draw(Run.open(Path(run)), folder)
+        (folder / "service.png").rename(folder / "servegen.png")
     figure = style.new_figure(11.0, 8.4 if trace else 4.6, left=0.7, right=0.35)
     figure.subplots_adjust(wspace=0.22, hspace=0.36)
     axes = figure.subplots(2 if trace else 1, 2, squeeze=False)
@@ -67,31 +67,6 @@ def main(folder: Path, trace: str | None, run: str | None) -> None:
     if trace:
         half_hour(axes[1, 0], axes[1, 1], trace)
     style.save(figure, folder, "serving")
-
-
-def fortnight(folder: Path, run: Run) -> None:
-    """Draw tokens served, power and requests within their objective over a run."""
-    series = run.series()
-    day = series["at_s"] / SECONDS_PER_DAY
-    figure = style.new_figure(11.0, 6.6, left=0.7, right=0.35)
-    figure.subplots_adjust(hspace=0.3)
-    above, middle, below = figure.subplots(3, 1, sharex=True)
-    above.plot(day, series["tokens_per_s"] / 1e3, color="#CC79A7", lw=1.2)
-    style.dress(above, "", "Output tokens/s [thousand]")
-    for column, colour, label in (
-        ("facility_power_w", "#D55E00", "facility"),
-        ("it_power_w", "#0072B2", "IT"),
-    ):
-        middle.plot(day, series[column] / 1e3, color=colour, lw=1.2, label=label)
-    middle.set_ylim(bottom=0)
-    style.dress(middle, "", "Power [kW]")
-    middle.legend(loc="lower right", ncols=2, frameon=False, fontsize=8.5, labelcolor=style.INK)
-    below.plot(day, 100 * series["slo_fraction"], color="#009E73", lw=1.2)
-    below.set_ylim(-3, 103)
-    style.dress(below, "", "Requests within their objective [%]")
-    below.set_xlim(0, float(day[-1]))
-    below.set_xlabel("days; 128 H100 with Llama-3.1-8B, rates of ServeGen m-small", color=style.INK)
-    style.save(figure, folder, "servegen")
 
 
 def all_series() -> list[Series]:

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.synthetic_run import make_run
-from twin.plot import gantt, load_duration, months, one_line, power, pue_map, style, temperatures
+from twin.plot import (
+    gantt,
+    load_duration,
+    months,
+    one_line,
+    power,
+    pue_map,
+    service,
+    style,
+    temperatures,
+)
 from twin.results import charts
 from twin.results.run_folder import Run
 
@@ -20,7 +30,7 @@ def season(tmp_path_factory):
     return Run.open(make_run(folder, days=70.0, beat_s=3600.0, interval_s=3600.0))
 
 
-@pytest.mark.parametrize("module", [load_duration, months, one_line])
+@pytest.mark.parametrize("module", [load_duration, months, one_line, style])
 def test_examples_in_the_docstrings_hold(module):
     assert doctest.testmod(module).failed == 0
 
@@ -111,6 +121,29 @@ def test_what_is_said_of_a_load_duration_does_not_lie_on_anything_else(tmp_path,
     assert len(boxes) == 2 and not boxes[0].overlaps(boxes[1])
     assert figure.axes[0].get_legend() is None
     assert all(box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
+def test_small_powers_are_drawn_in_kilowatts():
+    assert style.power_scale([np.array([np.nan, 8.2e4]), np.array([np.nan])]) == (1e3, "kW")
+    assert style.power_scale([np.array([8.2e4]), np.array([1.2e6])]) == (1e6, "MW")
+    assert style.power_scale([np.zeros(3)]) == (1.0, "W")
+
+
+def test_what_services_made_is_drawn_where_one_models_latency(tmp_path, drawn, week, monkeypatch):
+    run = Run.open(week)
+    assert service.draw(run, tmp_path) == tmp_path / "service.png"
+    tokens, power_axes, within = drawn["service"].axes
+    series = run.series(service.COLUMNS)
+    assert tokens.lines[0].get_ydata() * 1e3 == pytest.approx(
+        style.bucket(series["tokens_per_s"])[0]
+    )
+    assert power_axes.get_ylabel() == "power [MW]"
+    assert within.lines[0].get_ydata() / 100 == pytest.approx(
+        style.bucket(series["slo_fraction"])[0]
+    )
+    nothing = {**series, "slo_fraction": np.full(len(series["at_s"]), np.nan)}
+    monkeypatch.setattr(Run, "series", lambda self, columns=None: nothing)
+    assert service.draw(run, tmp_path) is None
 
 
 @pytest.mark.parametrize(

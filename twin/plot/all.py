@@ -24,6 +24,7 @@ from twin.plot import (
     power,
     pue_map,
     rack_density,
+    service,
     shared_pool,
     temperatures,
     tornado,
@@ -48,6 +49,7 @@ IF_ANY = (
     gantt,
     pipeline,
     shared_pool,
+    service,
 )
 """Figures of what not every run has; their ``draw`` returns None then."""
 

@@ -83,17 +83,14 @@ def _price(axes: Axes, x: style.Floats, series: Columns, currency: str) -> None:
 
 
 def _meter(axes: Axes, x: style.Floats, series: Columns) -> None:
-    for name, colour, label in (
+    lines = (
         ("facility_power_w", "server", "consumption"),
         ("utility_power_w", "facility", "at the meter"),
         ("pv_power_w", "loss", "PV"),
         ("generator_power_w", "hot", "generators"),
-    ):
-        if np.nanmax(series[name], initial=0.0) > 0.0:
-            style.line(axes, x, series[name] / 1e6, style.COLOURS[colour], label)
-    axes.set_ylim(bottom=0.0)
-    style.dress(axes, "power [MW]")
-    style.legend(axes)
+    )
+    some = [each for each in lines if np.nanmax(series[each[0]], initial=0.0) > 0.0]
+    style.power_lines(axes, x, series, some)
 
 
 def _battery(axes: Axes, x: style.Floats, series: Columns) -> None:

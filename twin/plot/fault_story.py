@@ -124,14 +124,12 @@ def _between(series: Columns, from_s: float, to_s: float) -> Columns:
 
 
 def _power(axes: Axes, x: style.Floats, series: Columns) -> None:
-    for name, colour, label in (
+    lines = (
         ("utility_power_w", "facility", "utility"),
         ("it_power_w", "server", "IT"),
         ("cooling_power_w", "cooling", "cooling"),
-    ):
-        style.line(axes, x, series[name] / 1e6, style.COLOURS[colour], label)
-    axes.set_ylim(bottom=0.0)
-    style.dress(axes, "power [MW]")
+    )
+    style.power_lines(axes, x, series, lines)
     battery_j = series["battery_j"]
     if not np.isnan(battery_j).all() and np.nanmin(battery_j) < np.nanmax(battery_j):
         right = axes.twinx()
@@ -142,7 +140,7 @@ def _power(axes: Axes, x: style.Floats, series: Columns) -> None:
         axes.plot(
             [], [], color=style.COLOURS["loss"], linestyle="--", label="battery\n(full = top)"
         )
-    style.legend(axes)
+        style.legend(axes)
 
 
 def _heat(axes: Axes, x: style.Floats, series: Columns, names: Indoors) -> None:

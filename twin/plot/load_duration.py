@@ -12,7 +12,6 @@ from twin.results.run_folder import Run
 
 LINES = (("facility_power_w", "facility", "facility"), ("it_power_w", "IT", "server"))
 """Column, label and colour."""
-WATTS_PER_MEGAWATT = 1e6
 
 
 def draw(run: Run, folder: Path) -> Path:
@@ -20,25 +19,21 @@ def draw(run: Run, folder: Path) -> Path:
     series = run.series([name for name, _, _ in LINES])
     figure = style.new_figure(8.0, 4.8, right=1.35)
     axes = figure.subplots()
+    watts, unit = style.power_scale(list(series.values()))
     for (name, label, colour), side in zip(LINES, ("bottom", "top"), strict=True):
         share, power_w = duration_curve(series[name])
-        axes.plot(
-            100.0 * share,
-            power_w / WATTS_PER_MEGAWATT,
-            color=style.COLOURS[colour],
-            linewidth=1.6,
-        )
-        mean_mw = float(np.mean(series[name])) / WATTS_PER_MEGAWATT
-        axes.axhline(mean_mw, color=style.COLOURS[colour], linewidth=0.8, linestyle=":")
+        axes.plot(100.0 * share, power_w / watts, color=style.COLOURS[colour], linewidth=1.6)
+        mean = float(np.mean(series[name])) / watts
+        axes.axhline(mean, color=style.COLOURS[colour], linewidth=0.8, linestyle=":")
         axes.annotate(
-            f"{label}\nmean {quantity(mean_mw, 'MW')}",
-            (1.02, mean_mw),
+            f"{label}\nmean {quantity(mean, unit)}",
+            (1.02, mean),
             xycoords=("axes fraction", "data"),
             fontsize=8,
             va=side,  # the facility never draws less than its IT: neither hides the other
             color=style.COLOURS[colour],
         )
-    style.dress(axes, "power [MW]", _title(run))
+    style.dress(axes, f"power [{unit}]", _title(run))
     axes.set_xlabel("share of the time at or above [%]", color=style.INK)
     axes.set_xlim(0.0, 100.0)
     axes.set_ylim(bottom=0.0)

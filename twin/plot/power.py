@@ -28,7 +28,8 @@ def draw(run: Run, folder: Path) -> Path:
     at_s = series["at_s"]
     per = style.width(len(at_s))
     x = style.days(run, at_s)
-    layers = [style.bucket(layer)[0] / 1e6 for layer in layers_w(series)]
+    watts, unit = style.power_scale([series["facility_power_w"]])
+    layers = [style.bucket(layer)[0] / watts for layer in layers_w(series)]
 
     figure = style.new_figure(10.0, 6.2)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.25))
@@ -43,7 +44,7 @@ def draw(run: Run, folder: Path) -> Path:
         colors=[style.COLOURS[colour] for _, colour in LAYERS],
         linewidth=0,
     )
-    style.dress(top, "power [MW]", _title(run))
+    style.dress(top, f"power [{unit}]", _title(run))
     top.set_ylim(bottom=0.0)
     style.legend(top, stacked=True)
     style.line(bottom, x, series["pue"], style.COLOURS["facility"], "PUE", linewidth=1.2)

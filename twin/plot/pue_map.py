@@ -24,21 +24,22 @@ SHOWN_SHARE = 0.995
 def draw(run: Run, folder: Path) -> Path | None:
     """Draw PUE by load coloured by wet bulb, and the other way; None where it says nothing."""
     series = run.series(["it_power_w", "facility_power_w", "wetbulb_c"])
-    it_mw, facility_mw = (
-        style.bucket(series[name], POINTS)[0] / 1e6 for name in ("it_power_w", "facility_power_w")
+    watts, unit = style.power_scale([series["it_power_w"]])
+    it, facility = (
+        style.bucket(series[name], POINTS)[0] / watts for name in ("it_power_w", "facility_power_w")
     )
     wetbulb_c = style.bucket(series["wetbulb_c"], POINTS)[0]
-    on = it_mw > 0.0
+    on = it > 0.0
     if on.sum() < FEWEST:
         return None
-    it_mw, wetbulb_c = it_mw[on], wetbulb_c[on]
-    pue = facility_mw[on] / it_mw
+    it, wetbulb_c = it[on], wetbulb_c[on]
+    pue = facility[on] / it
     low, high = np.quantile(pue, [0.0, SHOWN_SHARE])
     if high == low:
         return None
     figure = style.new_figure(10.0, 5.0, right=0.2)
     left, right = figure.subplots(1, 2, sharey=True)
-    load, wet = ("IT power [MW]", it_mw), ("outdoor wet bulb [°C]", wetbulb_c)
+    load, wet = (f"IT power [{unit}]", it), ("outdoor wet bulb [°C]", wetbulb_c)
     _panel(figure, left, load, pue, wet)
     _panel(figure, right, wet, pue, load)
     style.dress(left, "PUE [-]", _title(run))
@@ -61,6 +62,7 @@ def _panel(
     bar = figure.colorbar(dots, ax=axes, orientation="horizontal", fraction=0.045, pad=0.16)
     bar.set_label(colour[0], fontsize=9, color=style.INK)
     bar.ax.tick_params(colors=style.INK, labelsize=9)
+    bar.ax.locator_params(nbins=6)  # long numbers would run into each other
     bar.outline.set_visible(False)
 
 

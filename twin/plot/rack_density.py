@@ -97,7 +97,10 @@ def _map(figure: Figure, axes: Axes, racks: Columns) -> None:
     axes.set_aspect("equal")
     axes.set_axis_off()
     axes.set_title(
-        f"{number:,} racks: 95th percentile of power", loc="left", fontsize=10, color=style.INK
+        f"{number:,} rack{'s' * (number > 1)}: 95th percentile of power",
+        loc="left",
+        fontsize=10,
+        color=style.INK,
     )
     bar = figure.colorbar(image, ax=axes, orientation="horizontal", fraction=0.05, pad=0.04)
     bar.set_label("kW; the scale ends at the rating", fontsize=9, color=style.INK)

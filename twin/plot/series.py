@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from twin.errors import ConfigError, require
 from twin.plot import style
 from twin.results.quantity import spoken
@@ -14,7 +12,6 @@ from twin.results.run_folder import Run
 from twin.schema import SERIES
 
 CYCLE = ("server", "hot", "cooling", "loss", "network", "fan", "storage", "facility")
-SCALES = ((1e6, "MW"), (1e3, "kW"), (1.0, "W"))
 
 
 def draw_series(
@@ -56,7 +53,4 @@ def draw_series(
 
 def fitting_scale(unit: str, lines: Sequence[style.Floats]) -> tuple[float, str]:
     """Return the factor and name of the unit in which watts read well."""
-    if unit != "W":
-        return 1.0, unit
-    largest = max((float(np.nanmax(v)) for v in lines if not np.isnan(v).all()), default=0.0)
-    return next((s for s in SCALES if largest >= s[0]), SCALES[-1])
+    return style.power_scale(lines) if unit == "W" else (1.0, unit)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.files import whole
-from twin.results.run_folder import Run
+from twin.results.run_folder import Columns, Run
 from twin.units import SECONDS_PER_DAY
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ COLOURS = {
 
 INK = "#30343B"
 FAINT = "#D9DCE1"
+POWER_SCALES = ((1e6, "MW"), (1e3, "kW"), (1.0, "W"))
 POINTS = 1200
 """Buckets of a long line; more than a figure has pixels for."""
 DPI = 130
@@ -192,6 +193,30 @@ def line(axes: Axes, x: Floats, values: Floats, colour: str, label: str, **style
     if per > 1:
         axes.fill_between(at, low, high, color=colour, alpha=0.22, linewidth=0)
     axes.plot(at, mean, color=colour, label=label, **{"linewidth": 1.5, **style})
+
+
+def power_scale(lines: Sequence[Floats]) -> tuple[float, str]:
+    """Return the watts of the unit in which the largest of *lines* reads well, and its name.
+
+    Examples
+    --------
+    >>> power_scale([np.array([2e6, np.nan])]), power_scale([np.array([8e4]), np.zeros(1)])
+    ((1000000.0, 'MW'), (1000.0, 'kW'))
+    """
+    largest = max((float(np.nanmax(v)) for v in lines if not np.isnan(v).all()), default=0.0)
+    return next((s for s in POWER_SCALES if largest >= s[0]), POWER_SCALES[-1])
+
+
+def power_lines(
+    axes: Axes, x: Floats, series: Columns, lines: Sequence[tuple[str, str, str]]
+) -> None:
+    """Draw powers from zero up: *lines* are of column [W], colour and label."""
+    watts, unit = power_scale([series[name] for name, _, _ in lines])
+    for name, colour, label in lines:
+        line(axes, x, series[name] / watts, COLOURS[colour], label)
+    axes.set_ylim(bottom=0.0)
+    dress(axes, f"power [{unit}]")
+    legend(axes)
 
 
 def label(
