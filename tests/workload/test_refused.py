@@ -28,5 +28,15 @@ def test_a_file_is_refused_above_the_fraction_and_not_at_it():
         refuse_above(0.1, "workload.refuse_above_fraction", report(used=8, refused=1))
 
 
+def test_each_refused_row_is_named_once_and_the_rest_counted():
+    with pytest.raises(InputFileError) as refused:
+        refuse_above(0.1, "workload.refuse_above_fraction", report(used=0, refused=NAMED + 5))
+    lines = str(refused.value).splitlines()
+    assert lines[0] == "jobs.csv:0: gpus: is missing"
+    assert len(set(lines)) == len(lines) == NAMED + 2
+    assert lines[-1] == "... and 5 more"
+    assert lines[1].startswith("jobs.csv: 25 of 25 rows cannot be used: must be at most ")
+
+
 def test_a_file_without_a_usable_row_or_a_refused_one_is_let_pass():
     refuse_above(0.0, "workload.refuse_above_fraction", report(used=0, refused=0))

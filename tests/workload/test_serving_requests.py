@@ -106,6 +106,8 @@ def test_two_requests_at_one_instant_are_refused_unless_allowed(read):
         ("2023-11-16 18:15:47,5,-3", "GeneratedTokens='-3': must be"),
         ("2023-11-16 18:15:47,5,", "GeneratedTokens='': must be"),
         ("2023-11-16 18:15:47,5.5,1", "ContextTokens='5.5': must be"),
+        ("2023-11-16 18:15:47,1e30,1", "ContextTokens='1e30': must be a whole number >= 1 and"),
+        ("2023-11-16 18:15:47,5,inf", "GeneratedTokens='inf': must be"),
         ("yesterday,5,5", "TIMESTAMP='yesterday': must be a time"),
     ],
 )
@@ -113,6 +115,17 @@ def test_rows_that_cannot_be_used_are_refused_by_line_and_value(read, row, why):
     with pytest.raises(InputFileError, match=r"trace.csv:2: ") as error:
         read(row + "\n")
     assert why in str(error.value)
+
+
+@pytest.mark.parametrize("when", ["nan", "inf", "-inf"])
+def test_a_time_that_is_no_number_is_refused_and_does_not_hide_the_order(read, when):
+    layout = RequestLayout(AZURE.columns, time_format="seconds", refuse_above_fraction=0.5)
+    with pytest.raises(InputFileError, match=r"csv:4: TIMESTAMP=3: must not be before line 2"):
+        read(f"5,5,5\n{when},5,5\n3,5,5\n", layout)
+    found, report = read(f"5,5,5\n{when},5,5\n7,5,5\n", layout)
+    assert found.at_s.tolist() == [5.0, 7.0]
+    (row,) = report.refused
+    assert f"csv:3: TIMESTAMP='{when}': must be a time (seconds)" in row
 
 
 def test_a_few_bad_rows_may_be_allowed_and_are_named(read):

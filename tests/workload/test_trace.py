@@ -256,6 +256,12 @@ def test_a_file_without_a_row_in_the_run_is_refused(trace, context):
         trace(row("2017-10-01 00:00:00")).check(context())
 
 
+def test_a_file_of_refused_rows_alone_is_refused_by_the_first(trace, context):
+    replay = trace(row(gpus="0"), row(gpus="0"), refuse_above_fraction=1.0)
+    with pytest.raises(InputFileError, match=r"csv:2: num_gpus=0 .*\n.*none of its 2 rows can be"):
+        replay.check(context())
+
+
 def test_a_missing_path_says_what_is_wanted(configured, context):
     with pytest.raises(ConfigError, match=r"workload.path: is required.*timestamp, duration"):
         configured("philly").check(context())

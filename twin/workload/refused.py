@@ -38,7 +38,10 @@ def refuse_above(most: float, key: str, report: LoadReport) -> None:
     """
     refused, wanted = report.refused_count, report.refused_count + report.used
     if refused > most * wanted:
-        raise InputFileError(
-            f"{report.refused[0]}\n{report.path}: {refused} of {wanted} rows cannot be used: must "
-            f"be at most {key}={most:g} of them; the first:\n" + "\n".join(report.refused)
+        first, *others = report.refused
+        more = [f"... and {refused - NAMED} more"] if refused > NAMED else []
+        share = (
+            f"{report.path}: {refused} of {wanted} rows cannot be used: must be at most "
+            f"{key}={most:g} of them"
         )
+        raise InputFileError("\n".join([first, share, *others, *more]))

@@ -22,6 +22,10 @@ from twin.workload.table import instant_reader, open_text, positions, table_rows
 Floats = NDArray[np.float64]
 
 
+MOST_TOKENS = 1e9
+"""More in one request than any model takes; beyond it a number is a mistake."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestColumns:
     """Names of the columns, or of the keys of each JSON line."""
@@ -161,7 +165,9 @@ def _take(
     try:
         at_s = read_s(text)
     except (ValueError, OverflowError):
-        raise RefusedRowError(f"{name}={text!r}: must be a time ({layout.time_format})") from None
+        at_s = np.nan
+    if not np.isfinite(at_s):
+        raise RefusedRowError(f"{name}={text!r}: must be a time ({layout.time_format})")
     if layout.time_format == "seconds":
         at_s = at_s * layout.time_unit_s - layout.origin_s
     if at_s < found.last_s:
@@ -192,8 +198,10 @@ def _tokens(what: str, fields: Mapping[str, str], layout: RequestLayout, least: 
         number = float(text)
     except ValueError:
         number = np.nan
-    if not number >= least or not number.is_integer():
-        raise RefusedRowError(f"{name}={text!r}: must be a whole number >= {least}")
+    if not least <= number <= MOST_TOKENS or not number.is_integer():
+        raise RefusedRowError(
+            f"{name}={text!r}: must be a whole number >= {least} and <= {MOST_TOKENS:g}"
+        )
     return int(number)
 
 

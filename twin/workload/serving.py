@@ -377,7 +377,7 @@ class Serving(Workload):
         if lost > SHOWN_FRACTION * float(usual.sum()):
             percent = 100 * lost / float(usual.sum())
             self.warnings.append(
-                f"{self.key}: {lost * GRID_S:.0f} requests ({percent:.2g} %) more were not served "
+                f"{self.key}: {lost * GRID_S:.0f} requests ({percent:.3g} %) more were not served "
                 "because heat or a power limit slowed the GPUs"
             )
 
@@ -386,7 +386,7 @@ class Serving(Workload):
             return []
         percent = 100 * unserved / demand
         return [
-            f"{self.key}: {unserved * GRID_S:.0f} requests ({percent:.2g} % of demand) "
+            f"{self.key}: {unserved * GRID_S:.0f} requests ({percent:.3g} % of demand) "
             f"were not served: {self.replicas} replicas cannot take them within "
             f"queue_max_s={self.queue_max_s:g}, or their memory cannot hold one"
         ]

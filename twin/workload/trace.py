@@ -155,6 +155,10 @@ class TraceReplay(Layout, BatchJobs):
 
     def _refuse_file(self, found: FoundRows, context: WorkloadContext, report: LoadReport) -> None:
         refuse_above(self.refuse_above_fraction, f"{self.key}.refuse_above_fraction", report)
+        if not report.used and report.refused:
+            raise InputFileError(
+                f"{report.refused[0]}\n{report.path}: none of its {report.read} rows can be used"
+            )
         if not report.used:
             raise InputFileError(
                 f"{report.path}: none of its {report.read} rows falls into the run, "
