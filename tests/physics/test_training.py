@@ -7,6 +7,7 @@ All other runs are predicted.
 """
 
 import math
+import re
 from dataclasses import fields, replace
 
 import pytest
@@ -357,8 +358,14 @@ def test_more_words_than_parameters_are_refused():
 
 def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic():
     layout = Layout(tensor=1, pipeline=1, data=8, batch=8)
-    with pytest.raises(ParameterError, match=r"memory=80 GB: must be >= .* GB per GPU: 1.75e\+11"):
+    with pytest.raises(
+        ParameterError, match=r"memory=80 GB: must be >= .* GB per GPU: 1.75e\+11"
+    ) as refused:
         check_memory(GPT3, layout, A100)
+    found = re.findall(r"(?:>=|take|data 8|tokens) ([\d.]+)", str(refused.value))
+    need, weights, state, activations = map(float, found)
+    assert need == pytest.approx(memory_per_gpu_bytes(GPT3, layout) / 1e9, abs=0.06)
+    assert weights + state + activations == pytest.approx(need, abs=0.2)
     check_memory(GPT3, Layout(tensor=8, pipeline=8, data=8, batch=64), A100)
 
 

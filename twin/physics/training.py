@@ -429,17 +429,22 @@ def memory_per_gpu_bytes(model: Transformer, layout: Layout) -> float:
     .. [1] V. Korthikanti et al., "Reducing activation recomputation in large
        transformer models", MLSys 2023.
     """
-    weights = sum(_weights(model, layout))
-    held = (BYTES_PER_VALUE + GRADIENT_BYTES_PER_PARAMETER) * weights
-    held += STATE_BYTES_PER_PARAMETER * _updated(model, layout)
+    return sum(_memory_parts(model, layout))
+
+
+def _memory_parts(model: Transformer, layout: Layout) -> tuple[float, float, float]:
+    """Return bytes of weights with gradients, of optimizer state and of activations."""
+    weights = (BYTES_PER_VALUE + GRADIENT_BYTES_PER_PARAMETER) * sum(_weights(model, layout))
+    state = STATE_BYTES_PER_PARAMETER * _updated(model, layout)
     tokens = _tokens(model, layout)
-    if layout.pipeline == 1:
-        held += BYTES_PER_LOGIT * tokens * model.vocabulary / layout.tensor
     kept = BYTES_PER_VALUE if layout.full_recompute else layout.stored_bytes_per_token
     in_flight = min(1.0, layout.micro_batches / layout.pipeline)
     if layout.virtual_stages > 1:
         in_flight *= 1.0 + (layout.pipeline - 1) / (layout.pipeline * layout.virtual_stages)
-    return held + kept * tokens * model.hidden * model.layers / layout.tensor * in_flight
+    activations = kept * tokens * model.hidden * model.layers / layout.tensor * in_flight
+    if layout.pipeline == 1:
+        activations += BYTES_PER_LOGIT * tokens * model.vocabulary / layout.tensor
+    return weights, state, activations
 
 
 def check_memory(model: Transformer, layout: Layout, machine: Machine) -> None:
@@ -459,15 +464,18 @@ def check_memory(model: Transformer, layout: Layout, machine: Machine) -> None:
     ParameterError
         With the sum that does not fit.
     """
-    need = memory_per_gpu_bytes(model, layout)
+    parts = _memory_parts(model, layout)
+    need = sum(parts)
+    weights_gb, state_gb, activations_gb = (part / 1e9 for part in parts)
     require(
         need <= machine.memory_bytes,
         "memory",
         f"{machine.memory_bytes / 1e9:.0f} GB",
         f">= {need / 1e9:.1f} GB per GPU: {model.parameters:.3g} parameters over "
-        f"tensor {layout.tensor} x pipeline {layout.pipeline}, optimizer state over data "
-        f"{layout.data * layout.context}, micro-batch {layout.micro_batch} x {model.sequence} "
-        "tokens",
+        f"tensor {layout.tensor} x pipeline {layout.pipeline} take {weights_gb:.1f} with their "
+        f"gradients, optimizer state over data {layout.data * layout.context} {state_gb:.1f}, "
+        f"activations of micro-batch {layout.micro_batch} x {model.sequence} tokens "
+        f"{activations_gb:.1f}",
     )
 
 
