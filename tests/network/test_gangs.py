@@ -80,6 +80,32 @@ def test_spreading_over_more_full_leaves_never_helps(name):
     assert rates == sorted(rates, reverse=True)
 
 
+def test_two_full_leaves_have_one_of_the_spines_where_paths_are_not_spread():
+    """Three leaves of 32 servers below two spines of each rail, half of the cables to each."""
+    fabric = load("fat_tree", 96, routing="shortest_path")
+    assert fabric.plane.spines == 2
+    assert alone(fabric, 0.3, range(64)) == pytest.approx(spanning_rate(0.3, 2, 2.0))
+    # 0-1 and 1-2 meet on the second spine, 0-2 has the first: leaf 1 has the same half for both.
+    assert alone(fabric, 0.3, range(96)) == pytest.approx(spanning_rate(0.3, 3, 2.0))
+    # A quarter of each leaf fits the half; no flow is hashed, so nothing is lost to collisions.
+    assert alone(fabric, 0.3, [*range(8), *range(32, 40)]) == 1.0
+
+
+@pytest.mark.parametrize("servers", [96, 3000])  # two tiers, and three
+def test_one_path_for_each_pair_helps_no_gang_that_needs_its_cables(servers):
+    ecmp = load("fat_tree", servers, ecmp_efficiency=1.0)
+    pinned = load("fat_tree", servers, routing="shortest_path")
+    for leaves in range(2, 1 + servers // 32):
+        full = range(32 * leaves)
+        assert alone(pinned, 0.3, full) <= alone(ecmp, 0.3, full)
+
+
+def test_a_lost_spine_leaves_pinned_paths_a_way_round():
+    fabric = load("fat_tree", 96, routing="shortest_path")
+    fabric.set_broken("spine_switch", [0])
+    assert 0.0 < alone_when_broken(fabric, 0.3, range(64)) < spanning_rate(0.3, 2, 2.0)
+
+
 def test_goodput_falls_as_oversubscription_grows():
     rates = [
         alone(load("fat_tree", 256, oversubscription=float(r)), 0.3, range(256))

@@ -121,6 +121,13 @@ class Fabric(Component):
         It hangs on leaves of its own, far from all servers.
         """
 
+    def path_share(self, servers: Mapping[int, float]) -> float:
+        """Return what paths pinned to some of the cables leave a gang that is alone.
+
+        Over line rate, 0-1; 1 where traffic takes all paths there are. [-]
+        """
+        return 1.0
+
     # ---- what breaks ----
 
     def units(self) -> dict[str, int]:

@@ -155,6 +155,10 @@ class FatTree(Fabric):
     A lost spine, core or cable leaves the rest of its bundle to ECMP. A lost leaf takes a
     rail from its servers, or with a single plane cuts them off; traffic is then taken to be
     spread over the other rails.
+
+    With ``shortest_path`` two leaves have one path, over the spine that is the sum of their
+    numbers, modulo the spines, of their own pod where there are several. Jobs that meet are still
+    taken to share all cables of a leaf.
     """
 
     radix: Annotated[int, Range(4)]
@@ -167,6 +171,8 @@ class FatTree(Fabric):
     max_tiers: Literal[2, 3]
     ecmp_efficiency: PositiveFraction
     """Share of bandwidth left when flows are hashed onto equal paths."""
+    routing: Literal["ecmp", "shortest_path"] = field(default="ecmp", kw_only=True)
+    """ecmp: over all shortest paths; shortest_path: over one for each pair of leaves."""
     switch_w: DeviceWatts
     """One switch without its optics. [W]"""
     transceiver_w: DeviceWatts
@@ -261,7 +267,7 @@ class FatTree(Fabric):
     @property
     def line_share(self) -> float:
         """Return the most of its line rate that a server gets between leaves, 0-1 [-]."""
-        return self.ecmp_efficiency
+        return self.ecmp_efficiency if self.routing == "ecmp" else 1.0
 
     def group_of(self) -> list[int]:
         """Return the leaf (or leaf group of all rails) of each server, by server number."""
@@ -271,13 +277,13 @@ class FatTree(Fabric):
     def capacity(self) -> dict[Link, float]:
         """Return what goes up from each leaf group, and from each pod of three tiers [B/s].
 
-        Cables in service, all rails together, times what ECMP makes of them.
+        Cables in service, all rails together, times what routing makes of them.
         """
         plane = self._sized()
         if not plane.spines:
             return {}
         lost_leaf, lost_pod = self._lost_links()
-        cable = self.port_gbps * BYTES_PER_GIGABIT * self.ecmp_efficiency
+        cable = self.port_gbps * BYTES_PER_GIGABIT * self.line_share
         links = self.planes * self._ports[1]
         found: dict[Link, float] = {
             ("leaf", leaf): (links - lost_leaf[leaf]) * cable for leaf in range(plane.leaves)
@@ -308,6 +314,8 @@ class FatTree(Fabric):
         On a leaf of :math:`n` of its :math:`S` servers it puts :math:`n` line rates, on a pod
         :math:`n (1 - n/S) / (1 - 1/L) \le 2 n (1 - n/S) \le S/2` of them.
         """
+        if self.routing != "ecmp":
+            return 0.0
         share = self.line_share
         line, behind = self.server_bytes_per_s() * share, self.behind()
         sizes = [inf]
@@ -355,6 +363,22 @@ class FatTree(Fabric):
             for leaf, number in servers.items():
                 pods[leaf // half] = pods.get(leaf // half, 0.0) + number
         return pods
+
+    def path_share(self, servers: Mapping[int, float]) -> float:
+        """Return what one path for each pair of leaves leaves a gang that is alone [-]."""
+        plane = self._sized()
+        if self.routing == "ecmp" or len(servers) == 1 or not plane.spines:
+            return 1.0
+        spines = self._ports[1] if plane.cores else plane.spines
+        capacity, line, total = self.capacity(), self.server_bytes_per_s(), sum(servers.values())
+        shares = [1.0]
+        for leaf, number in servers.items():
+            over = [0.0] * spines
+            for other, there in servers.items():
+                if other != leaf:
+                    over[(leaf + other) % spines] += there / (total - number)
+            shares.append(capacity["leaf", leaf] / spines / (number * line * max(over)))
+        return min(shares)
 
     def units(self) -> dict[str, int]:
         """Return how many switches of each tier, and cables between switches, can break."""

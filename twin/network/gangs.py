@@ -186,6 +186,7 @@ class Gangs:
             gang.factor = self._factor(gang, alone)
             return
         route = gang.route = self.fabric.route(servers)
+        alone = min(alone, self.fabric.path_share(servers))
         if not self._whole or len(gang.placement.whole) > self._unheld:
             capacity = self._links.capacity
             alone = min([alone, *(capacity[link] / load for link, load in route.items())])
