@@ -51,9 +51,9 @@ def test_thin_air_takes_more_fan_power():
 
 def test_one_bank_of_five_is_spare():
     made = cooler()
-    made.available = 0.8
+    made.set_available(0.8)
     assert made.most_air == pytest.approx(1.0)
-    made.available = 0.4
+    made.set_available(0.4)
     assert made.most_air == pytest.approx(0.5)
 
 

@@ -44,7 +44,8 @@ def air_cooled_full_load(
     >>> round(ratios[0], 2)
     0.94
     """
-    require(-12.0 <= lift_k <= 8.0, "lift_k", lift_k, "in -12..8 K")
+    if not -12.0 <= lift_k <= 8.0:
+        require(False, "lift_k", lift_k, "in -12..8 K")
     c0, c1, c2 = capacity
     ratio = c0 + lift_k * (c1 + c2 * lift_k)
     p0, p1, p2 = power

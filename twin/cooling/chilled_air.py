@@ -243,24 +243,28 @@ class ChilledAir(HallPlant):
         room = self.room
         before_c = room.inlet_c
         room.commit()
-        return PlantState(
-            power_w=hall.fan_w + hall.pump_w + done.chiller_w + done.pump_w + done.fan_w,
-            parts_w={
-                "crah_fan": hall.fan_w,
-                "chw_pump": hall.pump_w,
-                "chiller": done.chiller_w,
-                "cw_pump": done.pump_w,
-                "tower_fan": done.fan_w,
-            },
-            inlet_c=room.inlet_c,
-            inlet_max_c=max(before_c, room.inlet_c),
-            supply_c=hall.supply_c,
-            return_c=hall.return_c,
-            heat_in_w=hall.stored_j / dt_s + hall.flow_w_per_k * (hall.return_c - hall.supply_c),
-            unmet_w=max(0.0, hall.stored_j / dt_s) if hall.short else 0.0,
-            ambient_heat_w=done.ambient_w,
-            reused_heat_w=0.0,
-            stored_j=hall.stored_j + hall.loop_j + done.stored_j,
-            water_kg_per_s=done.water_kg_per_s,
-            free_fraction=done.free_fraction,
+        inlet_c = room.inlet_c
+        warmed_w = hall.stored_j / dt_s
+        reused_heat_w = 0.0
+        parts_w = {
+            "crah_fan": hall.fan_w,
+            "chw_pump": hall.pump_w,
+            "chiller": done.chiller_w,
+            "cw_pump": done.pump_w,
+            "tower_fan": done.fan_w,
+        }
+        return PlantState(  # by position, in the order of its fields: half the time of names
+            hall.fan_w + hall.pump_w + done.chiller_w + done.pump_w + done.fan_w,
+            parts_w,
+            inlet_c,
+            inlet_c if inlet_c > before_c else before_c,
+            hall.supply_c,
+            hall.return_c,
+            warmed_w + hall.flow_w_per_k * (hall.return_c - hall.supply_c),
+            max(0.0, warmed_w) if hall.short else 0.0,
+            done.ambient_w,
+            reused_heat_w,
+            hall.stored_j + hall.loop_j + done.stored_j,
+            done.water_kg_per_s,
+            done.free_fraction,
         )

@@ -86,8 +86,13 @@ class ChillerCurves:
             require(high > low, name, (low, high), "given as (low, high)")
 
     def full_load_w(self, chilled_c: float, condenser_c: float) -> tuple[float, float]:
-        """Return ``(capacity_w, power_w)``, see :func:`full_load_w`."""
-        return full_load_w(self, chilled_c, condenser_c)
+        """Return ``(capacity_w, power_w)``, see :func:`full_load_w`, which checks the ranges."""
+        c0, c1, c2, c3, c4, c5 = self.capacity
+        e0, e1, e2, e3, e4, e5 = self.input_ratio
+        x, y = chilled_c, condenser_c
+        capacity_w = self.reference_w * (c0 + x * (c1 + c2 * x + c5 * y) + y * (c3 + c4 * y))
+        eir = e0 + x * (e1 + e2 * x + e5 * y) + y * (e3 + e4 * y)
+        return capacity_w, capacity_w * eir / self.cop
 
 
 def full_load_w(
@@ -138,12 +143,7 @@ def full_load_w(
     low, high = curves.condenser_range_c
     if not low <= entering_condenser_c <= high:
         require(False, "entering_condenser_c", entering_condenser_c, f"in {low}..{high} degC")
-    c0, c1, c2, c3, c4, c5 = curves.capacity
-    e0, e1, e2, e3, e4, e5 = curves.input_ratio
-    x, y = leaving_chilled_c, entering_condenser_c
-    capacity_w = curves.reference_w * (c0 + x * (c1 + c2 * x + c5 * y) + y * (c3 + c4 * y))
-    eir = e0 + x * (e1 + e2 * x + e5 * y) + y * (e3 + e4 * y)
-    return capacity_w, capacity_w * eir / curves.cop
+    return curves.full_load_w(leaving_chilled_c, entering_condenser_c)
 
 
 def part_load_power(curves: Machine, part_load: float) -> float:

@@ -32,6 +32,35 @@ _AIR_EXPONENT = 0.8
 """Heat transfer coefficients grow with these powers of the flows (Modelica Buildings)."""
 
 
+def water_resistance(water: float, air_resistance_share: float) -> float:
+    """Resistance on the water side of a finned coil, over all of it at design. [-].
+
+    Parameters
+    ----------
+    water : float
+        Flow as a fraction of design, > 0. [-]
+    air_resistance_share : float
+        Share of the design resistance on the air side, 0..1. [-]
+
+    Examples
+    --------
+    >>> water_resistance(1.0, 0.75)
+    0.25
+    """
+    return (1.0 - air_resistance_share) / math.pow(water, _WATER_EXPONENT)
+
+
+def air_resistance(air: float, air_resistance_share: float) -> float:
+    """Resistance on the air side, over all of it at design; see :func:`water_resistance`. [-].
+
+    Examples
+    --------
+    >>> air_resistance(1.0, 0.75)
+    0.75
+    """
+    return air_resistance_share / math.pow(air, _AIR_EXPONENT)
+
+
 def relative_conductance(water: float, air: float, air_resistance_share: float) -> float:
     """Conductance of a finned coil at part flow, relative to design. [-].
 
@@ -59,9 +88,7 @@ def relative_conductance(water: float, air: float, air_resistance_share: float) 
     if not (water > 0.0 and air > 0.0):
         require(False, "water, air", (water, air), "> 0")
     share = air_resistance_share
-    return 1.0 / (
-        (1.0 - share) / math.pow(water, _WATER_EXPONENT) + share / math.pow(air, _AIR_EXPONENT)
-    )
+    return 1.0 / (water_resistance(water, share) + air_resistance(air, share))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +112,8 @@ class DryCooler:
     duty_banks: Units
 
     available: float = field(init=False, default=1.0)
+    most_air: float = field(init=False, default=1.0)
+    """Most air the banks in service move, as a fraction of design; spares cover theirs. [-]"""
     full_fan_w: float = field(init=False, default=0.0)
     water_w_per_k: float = field(init=False, default=0.0)
     air_w_per_k: float = field(init=False, default=0.0)
@@ -102,10 +131,6 @@ class DryCooler:
             self.min_speed,
             f"> still_air_fraction={self.still_air_fraction}",
         )
-
-    def set_available(self, fraction: float) -> None:
-        """Let a fraction of the banks be in service."""
-        self.available = fraction
 
     def size(self, load_w: float, range_k: float, altitude_m: float) -> None:
         """Fix the coil for a load with water cooled by *range_k* to the design approach.
@@ -129,24 +154,30 @@ class DryCooler:
         thin = SEA_LEVEL_AIR_DENSITY / air_density(altitude_m)
         self.full_fan_w = self.fan_kw_per_kw * heat_w * thin
 
+    def set_available(self, fraction: float) -> None:
+        """Let a fraction of the banks be in service."""
+        self.available = fraction
+        share = fraction * (self.duty_banks + self.spares) / self.duty_banks
+        self.most_air = max(min(1.0, share), self.still_air_fraction * fraction)
+
     def exchange_w_per_k(self, water_w_per_k: float, air: float) -> float:
         """Heat per kelvin between entering water and outdoor air. [W/K]."""
-        water_share = water_w_per_k / self.water_w_per_k
-        water_share = water_share if water_share > 1e-6 else 1e-6
+        return self._exchange(water_w_per_k, self._water_resistance(water_w_per_k), air)
+
+    def _water_resistance(self, water_w_per_k: float) -> float:
+        share = water_w_per_k / self.water_w_per_k
+        return water_resistance(share if share > 1e-6 else 1e-6, self.air_resistance_share)
+
+    def _exchange(self, water_w_per_k: float, resistance: float, air: float) -> float:
+        """Return the exchange, given the *resistance* of that water: a search keeps it."""
         least = air * self.air_w_per_k
         most = water_w_per_k
         if least > most:
             least, most = most, least
-        conductance = self.conductance_w_per_k * relative_conductance(
-            water_share, air, self.air_resistance_share
+        conductance = self.conductance_w_per_k * (
+            1.0 / (resistance + air_resistance(air, self.air_resistance_share))
         )
         return least * crossflow_effectiveness(conductance / least, least / most)
-
-    @property
-    def most_air(self) -> float:
-        """Most air the banks in service move, as a fraction of design; spares cover theirs. [-]."""
-        share = self.available * (self.duty_banks + self.spares) / self.duty_banks
-        return max(min(1.0, share), self.still_air_fraction * self.available)
 
     def air_for(self, wanted_w_per_k: float, water_w_per_k: float) -> float:
         """Air flow that gives a wanted exchange, between still air and all there is. [-].
@@ -155,20 +186,23 @@ class DryCooler:
         it to 1e-6 in a few rounds.
         """
         low, high = self.still_air_fraction, self.most_air
-        air = min(max(self._air, low), high)
-        power = self._power
-        error = math.log(self.exchange_w_per_k(water_w_per_k, air) / wanted_w_per_k)
+        air, power = min(max(self._air, low), high), self._power
+        exchange, resistance = self._exchange, self._water_resistance(water_w_per_k)
+        error = math.log(exchange(water_w_per_k, resistance, air) / wanted_w_per_k)
         for _ in range(30):
+            if -1e-7 < error < 1e-7:
+                break
             tried = air * math.exp(-error / power)
             if tried < low:
                 tried = low
             elif tried > high:
                 tried = high
-            if -1e-7 < error < 1e-7 or tried == air:
+            if tried == air:
                 break
             before = error
-            error = math.log(self.exchange_w_per_k(water_w_per_k, tried) / wanted_w_per_k)
-            power = max(0.05, (error - before) / math.log(tried / air))
+            error = math.log(exchange(water_w_per_k, resistance, tried) / wanted_w_per_k)
+            power = (error - before) / math.log(tried / air)
+            power = power if power > 0.05 else 0.05
             air = tried
         self._air, self._power = air, min(max(power, 0.2), 1.0)
         return air
@@ -231,12 +265,10 @@ class DryRejection:
             unit_w, _ = self.trim.unit_w(chilled_c, self._air_c)
             units = max(1, self.trim.staged(trim_w, unit_w))
             trim_power_w = self.trim.power_w(trim_w, units, chilled_c, self._air_c)
-        return Rejected(
-            chiller_w=trim_power_w,
-            fan_w=fan_w,
-            ambient_w=dry_w + trim_w + fan_w + trim_power_w,
-            free_fraction=1.0 if trim_power_w == 0.0 else 0.0,
-        )
+        pump_w = stored_j = water_kg_per_s = 0.0
+        ambient_w = dry_w + trim_w + fan_w + trim_power_w
+        free = 1.0 if trim_power_w == 0.0 else 0.0
+        return Rejected(trim_power_w, pump_w, fan_w, ambient_w, stored_j, water_kg_per_s, free)
 
     def pass_time(self, dt_s: float) -> None:
         """Let time pass for a restart of the trim chiller."""

@@ -239,7 +239,8 @@ class CoolingTower:
 
     def set_point_c(self, wetbulb_c: float) -> float:
         """Return what the fans hold for the condensers: the approach, or the least supply."""
-        return max(self.least_supply_c, wetbulb_c + self.approach_k)
+        wanted_c, least_c = wetbulb_c + self.approach_k, self.least_supply_c
+        return wanted_c if wanted_c > least_c else least_c
 
     def supply_c(
         self,

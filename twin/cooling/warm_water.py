@@ -40,7 +40,8 @@ def warm_water_cop(
     >>> round(warm_water_cop(20.0, 37.0, 0.575, 1.5), 1)
     8.4
     """
-    require(0.0 < carnot_fraction <= 1.0, "carnot_fraction", carnot_fraction, "> 0 and <= 1")
+    if not 0.0 < carnot_fraction <= 1.0:
+        require(False, "carnot_fraction", carnot_fraction, "> 0 and <= 1")
     return carnot_fraction * carnot_cop(chilled_c - pinch_k, leaving_condenser_c + pinch_k)
 
 
@@ -66,6 +67,7 @@ class WarmWaterMachine:
     def full_load_w(self, chilled_c: float, condenser_c: float) -> tuple[float, float]:
         """Return ``(capacity_w, power_w)``; colder condensers than the least lift save nothing."""
         least_c = chilled_c + self.least_lift_k - 2.0 * self.pinch_k
-        leaving_c = max(condenser_c + self.condenser_rise_k, least_c)
+        leaving_c = condenser_c + self.condenser_rise_k
+        leaving_c = leaving_c if leaving_c > least_c else least_c
         cop = warm_water_cop(chilled_c, leaving_c, self.carnot_fraction, self.pinch_k)
         return self.reference_w, self.reference_w / cop

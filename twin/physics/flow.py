@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from twin.errors import require
 
 
@@ -63,7 +65,7 @@ def affinity_power_w(rated_w: float, speed: float, exponent: float) -> float:
     """
     if speed < 0.0:
         require(False, "speed", speed, ">= 0")
-    return float(rated_w * speed**exponent)
+    return rated_w * math.pow(speed, exponent)
 
 
 def cycling_power_w(

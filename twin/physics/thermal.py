@@ -193,7 +193,8 @@ def carnot_cop(cold_c: float, hot_c: float) -> float:
     >>> round(carnot_cop(0.0, 27.315), 6)
     10.0
     """
-    require(hot_c > cold_c, "hot_c", hot_c, f"> cold_c={cold_c}")
+    if not hot_c > cold_c:
+        require(False, "hot_c", hot_c, f"> cold_c={cold_c}")
     return (cold_c + KELVIN_AT_0_C) / (hot_c - cold_c)
 
 
