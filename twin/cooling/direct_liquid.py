@@ -244,15 +244,15 @@ class DirectLiquid(CoolingPlant):
 
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*: the coolant's share, then the air's."""
-        left = 1.0 - self.capture_fraction
         states: list[PlantState] = []
         durations_s: list[float] = []
         left_s = dt_s
         weather_c = (drybulb_c, wetbulb_c)
         liquid_w = self.capture_fraction * heat_w
-        while left_s > 0.0:
+        while True:
             floor_c = self._rejection.coldest_c(self.facility_water, weather_c)
-            step_s = min(left_s, self._rejection.longest_step_s)
+            longest_s = self._rejection.longest_step_s
+            step_s = left_s if left_s < longest_s else longest_s
             before_c = self.distribution.coolant_c
             did = None
             if floor_c <= self._water_set_c:
@@ -261,13 +261,19 @@ class DirectLiquid(CoolingPlant):
                 step_s = min(step_s, self._short_step_s)
                 did = self._move(liquid_w, weather_c, max(self._water_set_c, floor_c), step_s)
             self._rejection.pass_time(step_s)
-            states.append(self._record(did, before_c, step_s))
-            durations_s.append(step_s)
+            liquid = self._record(did, before_c, step_s)
             left_s -= step_s
-        liquid = states[0] if len(states) == 1 else joined(states, durations_s)
+            if left_s <= 0.0 and not states:
+                break
+            states.append(liquid)
+            durations_s.append(step_s)
+            if left_s <= 0.0:
+                liquid = joined(states, durations_s)
+                break
         if self.air is None:
             return liquid
-        air = self.air.step(left * heat_w, drybulb_c, wetbulb_c, dt_s)
+        air_w = (1.0 - self.capture_fraction) * heat_w
+        air = self.air.step(air_w, drybulb_c, wetbulb_c, dt_s)
         _add_air(liquid, air, self.equivalent_inlet_c)
         return liquid
 

@@ -258,10 +258,10 @@ class DryRejection:
                 dry_w = load_w if air < cooler.most_air else min(load_w, self._dry_most_w())
                 fan_w = cooler.fan_w(air)
         trim_w = load_w - dry_w
-        if trim_w > 1e-9 * load_w and trim_w > self._trim_most_w(chilled_c) * (1.0 + 1e-12):
-            return None
         trim_power_w = 0.0
-        if trim_w > 1e-9 * load_w and self.trim is not None:
+        if trim_w > 1e-9 * load_w:
+            if self.trim is None or trim_w > self._trim_most_w(chilled_c) * (1.0 + 1e-12):
+                return None
             unit_w, _ = self.trim.unit_w(chilled_c, self._air_c)
             units = max(1, self.trim.staged(trim_w, unit_w))
             trim_power_w = self.trim.power_w(trim_w, units, chilled_c, self._air_c)

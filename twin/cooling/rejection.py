@@ -22,6 +22,8 @@ from twin.physics.thermal import WATER_CP, WATER_DENSITY, ramp_factor
 
 _TOLERANCE_K = 1e-5
 _MOST_ROUNDS = 12
+_HOLDING_AIR = 0.9
+"""Fans that hold the water with less of their air are taken to hold it in the next step. [-]"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,6 +169,8 @@ class WetRejection:
     longest_step_s: float = field(init=False, default=math.inf)
     _supply_c: float = field(init=False, default=0.0)
     """Water leaving the tower in the last step, where the next search starts. [degC]"""
+    _air: float = field(init=False, default=1.0)
+    """Air of the fans in the last step, as a fraction of design. [-]"""
 
     def _compressor_w(self, load_w: float, units: int, chilled_c: float, water_c: float) -> float:
         """Return the power of the machines between chilled and condenser water: none here."""
@@ -194,6 +198,10 @@ class WetRejection:
         weight = steps * ramp_factor(-steps)
         basin_c = condenser.water_c
         found_c = self._supply_c
+        near = -_TOLERANCE_K < wanted_c - found_c < _TOLERANCE_K
+        guessed = self._air < _HOLDING_AIR and not near
+        if guessed:
+            found_c = wanted_c  # what the first round would find where the fans hold it
         chiller_w = 0.0
         for _ in range(_MOST_ROUNDS):
             supply_c = found_c
@@ -206,9 +214,11 @@ class WetRejection:
             heat_w = load_w + chiller_w + pump_w
             range_k = heat_w / flow
             found_c, air = tower.supply_c(wetbulb_c, terms, range_k, water_fraction, wanted_c)
-            if -_TOLERANCE_K < found_c - supply_c < _TOLERANCE_K:
+            if guessed and air > _HOLDING_AIR:
+                guessed, found_c = False, self._supply_c
+            elif -_TOLERANCE_K < found_c - supply_c < _TOLERANCE_K:
                 break
-        self._supply_c = supply_c
+        self._supply_c, self._air = supply_c, air
         tower_w = flow * (entering_c + range_k - supply_c)
         change_k = steps * (supply_c - entering_c)
         condenser.water_c = basin_c + change_k

@@ -23,20 +23,6 @@ MOST_LIQUID_TO_GAS = 8.0
 _LEAST_RANGE_K, _MOST_RANGE_K = RANGE_RANGE_K
 _LEAST_APPROACH_K = APPROACH_RANGE_K[0]
 
-# EnergyPlus/Modelica Buildings "York" tower correlation. Order: for each power of the
-# liquid-to-gas ratio, for each power of the range, for each power of the wet bulb.
-_YORK = (
-    (-0.359741205, -0.055053608, 0.0023850432),
-    (0.173926877, -0.0248473764, 0.00048430224),
-    (-0.005589849456, 0.0005770079712, -0.00001342427256),
-    (2.84765801111111, -0.121765149, 0.0014599242),
-    (1.680428651, -0.0166920786, -0.0007190532),
-    (-0.025485194448, 0.0000487491696, 0.00002719234152),
-    (-0.0653766255555556, -0.002278167, 0.0002500254),
-    (-0.0910565458, 0.00318176316, 0.000038621772),
-    (-0.0034285382352, 0.00000856589904, -0.000001516821552),
-)
-
 WetbulbTerms = tuple[float, ...]
 """Nine coefficients left when the wet bulb is put in: 3 powers of L/G x 3 of the range."""
 
@@ -55,10 +41,26 @@ def wetbulb_terms(wetbulb_c: float) -> WetbulbTerms:
     ------
     ParameterError
         If the wet bulb is outside the range of the correlation.
+
+    References
+    ----------
+    .. [1] EnergyPlus and Modelica Buildings, "York" tower correlation. Lines: for each power
+       of the liquid-to-gas ratio, for each power of the range.
     """
     if not WETBULB_RANGE_C[0] <= wetbulb_c <= WETBULB_RANGE_C[1]:
         require(False, "wetbulb_c", wetbulb_c, "in -34.4..26.7 degC")
-    return tuple([a + wetbulb_c * (b + c * wetbulb_c) for a, b, c in _YORK])
+    t = wetbulb_c
+    return (
+        -0.359741205 + t * (-0.055053608 + 0.0023850432 * t),
+        0.173926877 + t * (-0.0248473764 + 0.00048430224 * t),
+        -0.005589849456 + t * (0.0005770079712 + -0.00001342427256 * t),
+        2.84765801111111 + t * (-0.121765149 + 0.0014599242 * t),
+        1.680428651 + t * (-0.0166920786 + -0.0007190532 * t),
+        -0.025485194448 + t * (0.0000487491696 + 0.00002719234152 * t),
+        -0.0653766255555556 + t * (-0.002278167 + 0.0002500254 * t),
+        -0.0910565458 + t * (0.00318176316 + 0.000038621772 * t),
+        -0.0034285382352 + t * (0.00000856589904 + -0.000001516821552 * t),
+    )
 
 
 def approach_quadratic(terms: WetbulbTerms, range_k: float) -> tuple[float, float, float]:

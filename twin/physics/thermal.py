@@ -224,16 +224,12 @@ def crossflow_effectiveness(ntu: float, capacity_ratio: float) -> float:
     >>> round(crossflow_effectiveness(1.0, 1.0), 3)
     0.469
     """
-    if not ntu >= 0.0:
-        require(False, "ntu", ntu, ">= 0")
-    if not 0.0 <= capacity_ratio <= 1.0:
-        require(False, "capacity_ratio", capacity_ratio, "in 0..1")
-    if ntu == 0.0:
-        return 0.0
-    if capacity_ratio < 1e-9:
-        return -math.expm1(-ntu)
-    inner = math.expm1(-capacity_ratio * ntu**0.78) * ntu**0.22 / capacity_ratio
-    return -math.expm1(inner)
+    if ntu > 0.0 and 1e-9 <= capacity_ratio <= 1.0:  # first, as it is nearly always so
+        inner = math.expm1(-capacity_ratio * ntu**0.78) * ntu**0.22 / capacity_ratio
+        return -math.expm1(inner)
+    require(ntu >= 0.0, "ntu", ntu, ">= 0")
+    require(0.0 <= capacity_ratio <= 1.0, "capacity_ratio", capacity_ratio, "in 0..1")
+    return -math.expm1(-ntu)
 
 
 def crossflow_ntu(effectiveness: float, capacity_ratio: float) -> float:
