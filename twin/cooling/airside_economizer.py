@@ -228,16 +228,12 @@ class AirsideEconomizer(AirStreamPlant):
         if share == 1.0:
             ratio = coil_leaving_ratio(*padded, wanted_c, surface)
         latent_w_per_k = air_w_per_k * share * WATER_LATENT_HEAT / AIR_CP
-        return (
-            Outdoors(
-                heat_w=air_w_per_k * share * (return_c - outdoor_c)
-                + latent_w_per_k * (ratio - outdoor_ratio),
-                trim_w=air_w_per_k * max(0.0, mixed_c - wanted_c)
-                + latent_w_per_k * (padded[1] - ratio),
-                evaporated_w=air_w_per_k * share * pad_k,
-            ),
-            ratio,
-        )
+        heat_w = air_w_per_k * share * (return_c - outdoor_c)
+        heat_w += latent_w_per_k * (ratio - outdoor_ratio)
+        trim_w = air_w_per_k * max(0.0, mixed_c - wanted_c)
+        trim_w += latent_w_per_k * (padded[1] - ratio)
+        fan_w, evaporated_w = 0.0, air_w_per_k * share * pad_k
+        return Outdoors(heat_w, trim_w, fan_w, evaporated_w), ratio
 
     def _coldest(
         self, return_c: float, air_w_per_k: float, weather_c: tuple[float, float]

@@ -70,6 +70,10 @@ class Chillers:
     warnings: list[str] = field(init=False, default_factory=list)
     _left_range: bool = field(init=False, default=False)
     _doubted: bool = field(init=False, default=False)
+    _asked_c: tuple[float, float] = field(init=False, default=(math.nan, math.nan))
+    """Chilled and condenser water of the last answer of :meth:`unit_w`: at rest it is asked the
+    same twice a step, step after step. [degC]"""
+    _unit_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
 
     def __post_init__(self) -> None:
         """Look the machine up."""
@@ -103,6 +107,7 @@ class Chillers:
         self.scale = wanted_w / (self.duty_units * unit_w)
         self.ready = self.installed
         self._left_range = self._doubted = False
+        self._asked_c = (math.nan, math.nan)
 
     def set_available(self, fraction: float) -> None:
         """Trip units at once; bring repaired ones back after the restart time."""
@@ -133,6 +138,9 @@ class Chillers:
         A condenser colder than the curve is held by its own controls (a bypass, head
         pressure), so nothing is gained and nothing need be said; anything else is said.
         """
+        asked_c = (chilled_c, condenser_c)
+        if asked_c == self._asked_c:
+            return self._unit_w
         curves = self.curves
         low, high = curves.chilled_range_c
         cold_c = chilled_c if low <= chilled_c <= high else min(max(chilled_c, low), high)
@@ -141,7 +149,9 @@ class Chillers:
         if (cold_c != chilled_c or condenser_c > high) and not self._left_range:
             self._say_range_left(chilled_c, condenser_c)
         capacity_w, power_w = curves.full_load_w(cold_c, warm_c)
-        return self.scale * capacity_w, self.scale * power_w
+        self._asked_c = asked_c
+        self._unit_w = self.scale * capacity_w, self.scale * power_w
+        return self._unit_w
 
     def power_w(self, load_w: float, units: int, chilled_c: float, condenser_c: float) -> float:
         """Compressor power of *units* sharing *load_w* equally. [W]."""

@@ -73,12 +73,8 @@ class IndirectEvaporative(AirStreamPlant):
         speed = max(share, self.scavenger_min_speed)
         dry = weather_c[0] <= self.dry_below_c
         fan_w = affinity_power_w(self._scavenger_w, speed, self.scavenger_exponent)
-        return Outdoors(
-            carried_w + fan_w,
-            trim_w,
-            fan_w=fan_w,
-            evaporated_w=0.0 if dry else self.latent_fraction * carried_w,
-        )
+        evaporated_w = 0.0 if dry else self.latent_fraction * carried_w
+        return Outdoors(carried_w + fan_w, trim_w, fan_w, evaporated_w)
 
     def _coldest(
         self, return_c: float, air_w_per_k: float, weather_c: tuple[float, float]
