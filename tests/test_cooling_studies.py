@@ -3,6 +3,7 @@
 import copy
 import functools
 import re
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -136,6 +137,29 @@ def test_the_ledger_closes_through_a_trip_of_everything_the_plant_has(cooling, b
     done = finished(tmp_path / "run", config)
     assert done.summary["energy_residual_fraction"] <= 1e-9
     assert done.events()["kind"].tolist().count("fault") == len(design.cooling.units)
+
+
+# ---- how long servers last without cooling ----
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "cooling.md").read_text(encoding="utf-8")
+LASTS = re.findall(r"^\| .* \| (\d+) s \| (?:`(.*)`)? ?\|$", PAGE, re.MULTILINE)
+
+
+def test_the_page_says_how_long_racks_of_every_density_last():
+    assert len(LASTS) == 7
+    assert LASTS[0] == ("219", "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seconds", "choices"), LASTS)
+def test_racks_last_as_long_as_the_page_says(seconds, choices, tmp_path):
+    done = finished(tmp_path / "run", compose.load(["scenario=cooling_loss_5kw", *choices.split()]))
+    events = done.events()
+    first = {
+        kind: at_s
+        for at_s, kind in reversed(list(zip(events["at_s"], events["kind"], strict=True)))
+    }
+    assert first["thermal_trip"] - first["cooling_off"] == float(seconds)
 
 
 # ---- a plant too small for its heat ----
