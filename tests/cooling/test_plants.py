@@ -213,6 +213,17 @@ def test_losing_all_of_anything_is_felt(name):
 
 
 @every_plant
+def test_twice_the_heat_it_was_built_for_runs_and_is_reported_as_unmet(name):
+    made, heat_w = plant(name), 2.0 * design().heat_w
+    before = steady(made, 0.5 * heat_w, 34.8, 26.6)
+    states = [made.step(heat_w, 34.8, 26.6, 300.0) for _ in range(24)]
+
+    assert max(state.unmet_w for state in states) > 0.02 * heat_w
+    assert states[-1].inlet_c > before.inlet_c + 4.0
+    assert max(residual(state, heat_w, 300.0) for state in states) <= 1e-9
+
+
+@every_plant
 def test_with_everything_out_of_service_nothing_is_drawn(name):
     made = plant(name)
     for unit in made.installed():
