@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.workload.test_serving import on_h100
 from twin.errors import ConfigError, InputFileError
-from twin.workload.lengths import read_length_windows
+from twin.workload.lengths import measured_lengths, read_length_windows
 from twin.workload.requests import (
     RateLayout,
     RequestColumns,
@@ -17,6 +18,8 @@ from twin.workload.requests import (
     read_rates,
     read_requests,
 )
+
+__all__ = ["on_h100"]  # a fixture
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "requests"
 AZURE = RequestLayout(RequestColumns("TIMESTAMP", "ContextTokens", "GeneratedTokens"))
@@ -183,6 +186,7 @@ def test_rates_that_cannot_be_used_are_refused_by_line(tmp_path, context, rows, 
         ("[]", "holds no windows"),
         ('{"0": {"input_tokens": "{1: 1.0}"}}', "window 0: must hold input_tokens and output"),
         ('{"noon": {"input_tokens": "{}", "output_tokens": "{}"}}', "window noon: must hold"),
+        ('{"0": {"input_tokens": "{5: -1}", "output_tokens": "{}"}}', "window 0: must hold"),
         ('{"0": {"input_tokens": "exit()", "output_tokens": "{}"}}', "window 0: must hold"),
     ],
 )
@@ -202,3 +206,54 @@ def test_windows_of_lengths_come_in_order_with_their_means(tmp_path):
         (0.0, 0.0, 0.0),
         (21600.0, 20.0, 4.0),
     ]
+
+
+def length_file(tmp_path, *windows):
+    """Return a file of windows of six hours: of prompts and answers by their shares."""
+    path = tmp_path / "lengths.json"
+    content = {
+        str(21600 * k): {"input_tokens": str(prompt), "output_tokens": str(output)}
+        for k, (prompt, output) in enumerate(windows)
+    }
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_lengths_are_drawn_from_the_windows_of_the_run(tmp_path):
+    path = length_file(
+        tmp_path, ({10: 1.0}, {3: 1.0}), ({}, {}), ({20: 0.5, 40: 0.5}, {0: 1.0}), ({9: 1}, {9: 1})
+    )
+    found = measured_lengths(path, 21600.0, 3 * 21600.0)
+    prompt, output = found.draw(np.random.default_rng(0), 10_000)
+    assert set(prompt.tolist()) == {20, 40}
+    assert np.mean(prompt == 20) == pytest.approx(0.5, abs=0.02)
+    assert set(output.tolist()) == {1}  # no request is without a token
+    with pytest.raises(InputFileError, match="no request from second 21600 to 43200"):
+        measured_lengths(path, 21600.0, 43200.0)
+
+
+def rate_file(tmp_path, per_s):
+    """Return a file of a day of one client's constant rate."""
+    path = tmp_path / "rates.csv"
+    windows = "".join(f"1,{600 * k},{per_s}\n" for k in range(144))
+    path.write_text("client,t,rate\n" + windows, encoding="utf-8")
+    return str(path)
+
+
+def test_a_replay_of_rates_takes_measured_lengths(tmp_path, configured, on_h100):
+    keys = {"path": rate_file(tmp_path, 2), "replicas": 64}
+    lengths = length_file(tmp_path, ({400: 1.0}, {50: 1.0}))
+    drawn, measured = (
+        configured("serving_servegen", **keys, lengths_path=path) for path in (None, str(lengths))
+    )
+    for replay in (drawn, measured):
+        replay.check(on_h100(days=1))
+    found = measured.lengths(on_h100(days=1))
+    assert (found.prompt_mean, found.output_mean) == (400.0, 50.0)
+    assert drawn.lengths(on_h100(days=1)).output_mean == pytest.approx(80, rel=0.05)
+
+
+def test_more_recorded_requests_than_can_be_followed_are_refused(tmp_path, context, configured):
+    replay = configured("serving_servegen", path=rate_file(tmp_path, 2000), mode="requests")
+    with pytest.raises(ConfigError, match=r"mode=requests: 1\.73e\+08 requests: must be at most"):
+        replay.check(context(days=1))

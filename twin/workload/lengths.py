@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +46,25 @@ class LengthConfig:
         return one(self.prompt_tokens, self.prompt_sigma), one(
             self.output_tokens, self.output_sigma
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLengths:
+    """Prompts and answers by their measured shares, independent of each other."""
+
+    prompt: Mapping[int, float]
+    """Weight of each length; they need not add up to 1."""
+    output: Mapping[int, float]
+
+    def draw(self, rng: np.random.Generator, number: int) -> tuple[Tokens, Tokens]:
+        """Return *number* prompts and answers."""
+
+        def one(weights: Mapping[int, float]) -> Tokens:
+            weight = np.array(list(weights.values()))
+            drawn = rng.choice(list(weights), number, p=weight / weight.sum())
+            return np.asarray(np.maximum(drawn, 1))  # no request is without a token
+
+        return one(self.prompt), one(self.output)
 
 
 class Lengths:
@@ -121,6 +143,8 @@ def read_length_windows(path: Path) -> list[LengthWindow]:
                 {int(n): float(share) for n, share in ast.literal_eval(window[name]).items()}
                 for name in ("input_tokens", "output_tokens")
             )
+            if not all(share >= 0.0 for share in (*prompt.values(), *output.values())):
+                raise ValueError
             found.append(LengthWindow(float(start), prompt, output))
         except (KeyError, TypeError, ValueError, SyntaxError, AttributeError):
             raise InputFileError(
@@ -130,3 +154,26 @@ def read_length_windows(path: Path) -> list[LengthWindow]:
     if not found:
         raise InputFileError(f"{path}: holds no windows: must be {{start: {{input_tokens: ...}}}}")
     return sorted(found, key=lambda each: each.at_s)
+
+
+def measured_lengths(path: Path, from_s: float, to_s: float) -> MeasuredLengths:
+    """Return the lengths measured between two seconds of a trace, each window counted alike.
+
+    Raises
+    ------
+    InputFileError
+        If the file cannot be read, or tells of no request in that time.
+    """
+    windows = read_length_windows(path)
+    ends_s = [*(each.at_s for each in windows[1:]), math.inf]
+    prompt: Counter[int] = Counter()  # of shares, which it adds up like counts
+    output: Counter[int] = Counter()
+    for window, end_s in zip(windows, ends_s, strict=True):
+        if window.at_s < to_s and end_s > from_s:
+            prompt.update(window.prompt)
+            output.update(window.output)
+    if not prompt or not output:
+        raise InputFileError(
+            f"{path}: tells of no request from second {from_s:g} to {to_s:g} of the trace"
+        )
+    return MeasuredLengths(prompt, output)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from twin.workload import split as disaggregated
 from twin.workload.base import Pace, ServiceProfile, Workload
 from twin.workload.fluid import Alone, Fleet, Served, capacity_per_s, serve_fluid
 from twin.workload.latency import Latency, Objective
-from twin.workload.lengths import LengthConfig, Lengths
+from twin.workload.lengths import LengthConfig, Lengths, MeasuredLengths, measured_lengths
 from twin.workload.replica import (
     Engine,
     LanguageModel,
@@ -434,14 +435,18 @@ class DrawnServing(Serving):
 
     tokens: LengthConfig
 
+    def source(self) -> LengthConfig | MeasuredLengths:
+        """Return what lengths are drawn from."""
+        return self.tokens
+
     def lengths(self, context: WorkloadContext) -> Lengths:
         """Return drawn lengths."""
-        return Lengths(*self.tokens.draw(context.rng(f"{self.key}.lengths"), SAMPLES))
+        return Lengths(*self.source().draw(context.rng(f"{self.key}.lengths"), SAMPLES))
 
     def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
         """Return requests drawn for that demand."""
         at_s = arrivals_s(demand, self.arrival_cv, context.rng(f"{self.key}.arrivals"))
-        drawn = self.tokens.draw(context.rng(f"{self.key}.tokens"), len(at_s))
+        drawn = self.source().draw(context.rng(f"{self.key}.tokens"), len(at_s))
         return Requests(at_s, *drawn)
 
 
@@ -482,7 +487,10 @@ class RateReplay(DrawnServing):
     path: str | None
     """A CSV file, plain or ``.gz``."""
     layout: RateLayout
+    lengths_path: str | None = None
+    """Lengths as ServeGen publishes them of a client, in place of those of ``tokens``."""
     _rates: Floats | None = field(init=False, default=None, repr=False)
+    _measured: MeasuredLengths | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -492,7 +500,22 @@ class RateReplay(DrawnServing):
     def check(self, context: WorkloadContext) -> None:
         """Read the rates, and refuse what cannot be served at all."""
         self._rates, self.report = read_rates(self.path, self.layout, context, self.key)
+        requests = float(self._rates.sum()) * self.layout.window_s
+        if self.mode == "requests" and requests > MOST_REQUESTS:
+            raise ConfigError(
+                f"{self.key}.mode=requests: {requests:.3g} requests: must be at most "
+                f"{MOST_REQUESTS:g} to follow each; choose fluid, or fewer clock.duration_days"
+            )
+        if self.lengths_path:
+            from_s = self.layout.origin_s
+            self._measured = measured_lengths(
+                Path(self.lengths_path).expanduser(), from_s, from_s + context.duration_s
+            )
         super().check(context)
+
+    def source(self) -> LengthConfig | MeasuredLengths:
+        """Return the measured lengths where there are any."""
+        return self._measured or self.tokens
 
     def demand(self, context: WorkloadContext, steps: int) -> Floats:
         """Return the recorded rates by the minute."""
