@@ -323,3 +323,68 @@ def test_an_endless_job_never_ends():
     endless = job("svc", 0, 8, math.inf, limit_s=math.inf)
     play(bench(), [endless], until_s=1e6)
     assert math.isnan(endless.finished_at_s)
+
+
+def test_air_that_is_too_warm_slows_the_jobs_that_breathe_it_and_no_others():
+    """Servers 0 and 2 at half from 20 to 60 s: a loses 20 s, the gang too, b nothing."""
+    a, b = job("a", 0, 8, 100), job("b", 0, 8, 100)
+    gang = job("gang", 0, 16, 100)
+    desk = bench(servers=4)
+    at(desk, 20, lambda: desk.throttle(1.0, 1.0, [0, 2], (0.5, 0.5)))
+    at(desk, 30, lambda: slowed.append(desk.slowed_by_heat()))
+    at(desk, 60, lambda: desk.throttle(1.0, 1.0))
+    at(desk, 70, lambda: slowed.append(desk.slowed_by_heat()))
+    slowed = []
+    play(desk, [a, b, gang])
+    assert (a.finished_at_s, b.finished_at_s, gang.finished_at_s) == (120, 100, 120)
+    assert slowed == [8 + 16, 0]
+    assert a.energy_j == 900 * 80 + 500 * 40
+    assert b.energy_j == 900 * 100
+    assert desk.tally.take(120)[1] == pytest.approx(8 * (80 + 20) + 8 * 100 + 16 * (80 + 20))
+    assert desk.activity_gpu_s[50] == 40 * 24
+
+
+def test_a_job_that_starts_in_air_that_is_too_warm_is_slow_from_the_start():
+    early, late, other = job("early", 0, 8, 30), job("late", 10, 8, 40), job("other", 0, 8, 200)
+    desk = bench()
+    at(desk, 5, lambda: desk.throttle(0.9, 0.8, [0], (0.5, 0.5)))
+    play(desk, [early, other, late])
+    assert early.finished_at_s == 5 + 25 / 0.5
+    assert late.finished_at_s == early.finished_at_s + 40 / 0.5
+    assert other.finished_at_s == pytest.approx(5 + 195 / 0.8)
+    assert desk.slowed_by_heat() == 0
+    assert desk.tally.active_gpus == pytest.approx(0.0)
+
+
+def test_a_replica_in_air_that_is_too_warm_serves_less_and_the_other_as_before():
+    def profile(part):
+        ones = np.ones(1)
+        return ServiceProfile(0.5 * ones, 4.0 * part * ones, 40.0 * part * ones, 0.0 * ones)
+
+    desk = bench()
+    offer = Service("chat", 8, 200.0, profile(1.0), np.array([2]), paced=profile)
+    desk.env.process(service(desk.env, desk, offer))
+    at(desk, 50, lambda: desk.throttle(1.0, 1.0, [1], (0.5, 0.5)))
+    at(desk, 100, lambda: desk.throttle(1.0, 1.0, [0, 1], (0.5, 0.5)))
+    at(desk, 150, lambda: desk.throttle(1.0, 1.0))
+    desk.env.run(until=200)
+    *_, tokens, _ = desk.tally.take(200)
+    assert tokens == pytest.approx(40 * (50 + 0.75 * 50 + 0.5 * 50 + 50))
+    assert desk.paces == [(50, 0.5), (150, 1.0)]
+
+
+def test_a_replica_that_comes_to_stand_in_air_that_is_too_warm_serves_less():
+    def profile(part):
+        ones = np.ones(1)
+        return ServiceProfile(0.5 * ones, 4.0 * part * ones, 40.0 * part * ones, 0.0 * ones)
+
+    desk = bench()
+    offer = Service("chat", 8, 200.0, profile(1.0), paced=profile)
+    desk.env.process(service(desk.env, desk, offer))
+    at(desk, 10, lambda: desk.throttle(1.0, 1.0, [1], (0.5, 0.5)))
+    at(desk, 50, lambda: desk.shut_down([0]))
+    at(desk, 50, desk.dispatch)
+    desk.env.run(until=100)
+    *_, tokens, _ = desk.tally.take(100)
+    assert tokens == pytest.approx(50 * 40 + 50 * 20)
+    assert desk.paces == [(50, 0.5)]

@@ -74,3 +74,19 @@ def test_rows_have_a_peak_where_they_are_looked_at(tmp_path):
     done = finished(tmp_path, "rack.racks_per_row=4", "rack.row_kw=65", name="rows")
     peak_kw = done.racks()["power_peak_kw"]
     assert done.summary["row_power_peak_kw"] == pytest.approx(peak_kw[:4].sum(), rel=1e-9)
+
+
+def test_heat_slows_the_racks_in_warm_air_and_their_jobs_only(tmp_path):
+    """At 22-24 degC and 15 K more, past the 35 degC at which servers throttle."""
+    air = "cooling=chilled_air", "cooling.supply_c=22", "rack.inlet_rise_k=[15,0,0,15]"
+    done = finished(tmp_path, *air, "workload.count=16", "workload.gpu_mix=[[8,1]]")
+    racks, hours = done.racks(), 24 * done.summary["simulated_days"]
+    inner, ends = [1, 2, 5, 6], [0, 3, 4, 7]
+    assert racks["throttled_s"][inner].tolist() == [0.0] * 4
+    assert racks["throttled_s"][ends].min() > 0.9 * 3600 * hours
+    assert racks["power_mean_kw"][ends].max() < 0.9 * racks["power_mean_kw"][inner].min()
+    assert 0 < done.summary["throttled_gpu_hours"] <= 64 * hours
+    (where,) = {w for w, kind in zip(*map(done.events().get, ("where", "kind")), strict=True)
+                if kind == "throttle"}  # fmt: skip
+    assert where == "racks at +15 K"
+    assert done.summary["energy_residual_fraction"] < 1e-9

@@ -65,6 +65,8 @@ class Zone:
     rise_k: float = 0.0
     """How much warmer their air is than the hall's inlet. [K]"""
     throttled: bool = False
+    throttled_s: float = 0.0
+    """For how long heat or a power limit has slowed them. [s]"""
     tripped: bool = False
     fan_factor: float = 1.0
     inlet_c: float = nan
@@ -114,9 +116,7 @@ class Facility:
     """What the fans of each rack drew more for warm air in those beats, where racks differ. [W]"""
 
     throttled: bool = False
-    """Whether heat slows the GPUs down: all work at the pace of those in the warmest air."""
-    throttled_s: float = 0.0
-    """For how long heat or a power limit has slowed them. [s]"""
+    """Whether heat slows GPUs down: all of them, or the jobs that have some in warmer air."""
 
     block: int = field(init=False)
     """Beats between two settlements."""
@@ -183,7 +183,7 @@ class Facility:
         """Return how the power of a running job swings with its steps."""
         if job.duty == 1.0 or job.rate <= 0.0:
             return Stepping(job.job_id, job.gpus, 0.0, job.duty, 0.0)
-        server, factor = self.cluster.server, self.dispatcher.activity_factor
+        server, (factor, _) = self.cluster.server, self.dispatcher.pace_of(job)
         levels = (job.activity * factor, job.low_activity * factor)
         # Fans are too slow to follow a step.
         high_w, low_w = (
@@ -288,7 +288,7 @@ class Facility:
             feed.utility_w * self.grid.carbon_kg_per_kwh.mean(from_s, to_s) / JOULES_PER_KWH,
             price_per_kwh,
             plant.unmet_w,
-            allocated / dt_s if capped or self.throttled else 0.0,
+            self._slowed_gpus(allocated / dt_s, capped),
             nan if feed.battery_j is None else feed.battery_j,
             tokens / dt_s,
             allocated / dt_s if capped else 0.0,
@@ -300,12 +300,18 @@ class Facility:
         self.pending.append((from_s, dt_s, warm, row))
         if len(self.pending) >= self.block:
             self.settle()
-        if capped or self.throttled:
-            self.throttled_s += dt_s
         for zone in self.zones:
+            if capped or zone.throttled:
+                zone.throttled_s += dt_s
             self._limit(zone, plant.inlet_c + zone.rise_k, plant.inlet_max_c + zone.rise_k, to_s)
         self.follow_feed()
         self._heed_limit()
+
+    def _slowed_gpus(self, allocated: float, capped: bool) -> float:
+        """Return how many of the GPUs held heat or a power limit slows."""
+        if capped or (self.throttled and all(zone.throttled for zone in self.zones)):
+            return allocated
+        return float(self.dispatcher.slowed_by_heat()) if self.throttled else 0.0
 
     def _warm_fans_j(self, fan_j: float, dt_s: float) -> float:
         """Return what the fans drew more for warm air [J]; note it by rack where racks differ."""
@@ -426,13 +432,19 @@ class Facility:
                 self._pace()
 
     def _pace(self) -> float:
-        """Let the GPUs work as heat and power allow; return their rate over their own."""
-        activity, rate = self.power_limit.pace() if self.power_limit.part < 1.0 else (1.0, 1.0)
-        if self.throttled:
-            hot_activity, hot_rate = self.cluster.server.throttle()
-            activity, rate = min(activity, hot_activity), min(rate, hot_rate)
-        self.dispatcher.throttle(activity, rate)
-        return rate
+        """Let GPUs work as heat and power allow; return the rate of the slowest over their own."""
+        usual = self.power_limit.pace() if self.power_limit.part < 1.0 else (1.0, 1.0)
+        if not self.throttled:
+            self.dispatcher.throttle(*usual)
+            return usual[1]
+        activity, rate = self.cluster.server.throttle()
+        hot = min(usual[0], activity), min(usual[1], rate)
+        if all(zone.throttled for zone in self.zones):
+            self.dispatcher.throttle(*hot)
+        else:
+            servers = [server for zone in self.zones if zone.throttled for server in zone.servers]
+            self.dispatcher.throttle(*usual, servers, hot)
+        return hot[1]
 
     def _trip(self, zone: Zone, inlet_c: float, now_s: float) -> None:
         desk, voltage, servers = self.dispatcher, self.voltage, zone.servers

@@ -55,6 +55,8 @@ Expected = tuple[float, int, Job]
 Served = tuple[float, float, float, float]
 """Tokens, requests, requests of known latency and those within their objective, each second."""
 NOTHING = (0.0, 0.0, 0.0, 0.0)
+Pace = tuple[float, float]
+"""What heat and power limits leave of the activity and of the rate of GPUs. [-]"""
 
 
 @dataclass(slots=True)
@@ -192,6 +194,29 @@ class Spans:
         }
 
 
+@dataclass(slots=True)
+class Heat:
+    """What heat and power limits leave of the activity and the rate of GPUs."""
+
+    usual: Pace = (1.0, 1.0)
+    servers: frozenset[int] = frozenset()
+    """Those in air that is too warm, where others are not."""
+    pace: Pace = (1.0, 1.0)
+    """Of the jobs that have GPUs on those servers: the others wait for them."""
+    jobs: set[Job] = field(default_factory=set)
+    """These, as long as they run."""
+    served_at: float = 1.0
+    """Rate of the slowest GPUs that serve requests. [-]"""
+
+    def of(self, job: Job) -> Pace:
+        """Return what they leave *job*."""
+        return self.pace if job in self.jobs else self.usual
+
+    def reaches(self, placement: Placement | None) -> bool:
+        """Return whether any server of *placement* is in air that is too warm."""
+        return placement is not None and not self.servers.isdisjoint(placement.servers())
+
+
 class Dispatcher:
     """Where a job meets the queue, the policy, the servers, the fabric and the storage.
 
@@ -204,7 +229,7 @@ class Dispatcher:
     """What flows into the storage beside all jobs; None where nothing does."""
     _put_off: bool = False
     """Whether a pass waits for what else happens at this moment."""
-    _routing: bool = False
+    _offering: bool = False
     """Whether services wait for it to share their demand anew."""
 
     def __init__(
@@ -258,7 +283,7 @@ class Dispatcher:
         """Where a gang of so many GPUs would be placed if it started now."""
         self.capacity: Callable[[], Capacity] = cluster.free.counts
         """A copy of what is free, to plan on."""
-        self._activity_factor = self._rate_factor = 1.0
+        self._heat = Heat()
         self.moved = Transfers()
         self._storage_stale = False
         self._serving: dict[Job, Served] = {}
@@ -266,7 +291,8 @@ class Dispatcher:
         self._offers: dict[str, tuple[Service, int]] = {}
         """Each service, and the step of its profile it is in."""
         self.paces: list[tuple[float, float]] = []
-        """When the rate of all GPUs changed, and to what fraction of their own."""
+        """When the rate of GPUs that serve changed, and to what fraction of their own; of the
+        slowest of them."""
 
     # ---- what a policy may see ----
 
@@ -277,8 +303,8 @@ class Dispatcher:
 
     @property
     def activity_factor(self) -> float:
-        """Activity that heat and power limits leave GPUs, over their own [-]."""
-        return self._activity_factor
+        """Activity that power limits leave GPUs, and heat where it is felt by all [-]."""
+        return self._heat.usual[0]
 
     @property
     def free_gpus(self) -> int:
@@ -379,8 +405,11 @@ class Dispatcher:
         if job.restarts:
             job.ready_at_s = now_s + job.restart_s
             job.stands = job.restart_s > 0.0
-        drive = self._mean_drive(job, self._activity_factor)
-        self.cluster.place(job, placement, drive, now_s)
+        heat = self._heat
+        if heat.servers and heat.reaches(placement):
+            heat.jobs.add(job)
+        left, _ = heat.of(job) if heat.jobs else heat.usual
+        self.cluster.place(job, placement, self._mean_drive(job, left), now_s)
         finite = job.work_s < inf
         end_s = now_s + job.limit_s - (job.work_s - job.remaining_s) if finite else inf
         expected = self.running[job] = (end_s, next(self._number), job)
@@ -395,7 +424,7 @@ class Dispatcher:
             self._await(job)
         else:
             self._serving_counts(job, 1.0)
-            self._route_soon()
+            self._offer_soon()
 
     def _connect(self, job: Job, placement: Placement) -> float:
         """Count what *placement* spans, join the fabric, and return what that leaves of the rate.
@@ -432,7 +461,9 @@ class Dispatcher:
         activity = job.activity
         if job.duty < 1.0 or job.stands:
             activity = _mean_activity(job)
-        tally.active_gpus += gpus * activity * self._activity_factor
+        heat = self._heat
+        pace = heat.of(job) if heat.jobs else heat.usual
+        tally.active_gpus += gpus * activity * pace[0]
         if not tally.running:
             tally.active_gpus = 0.0  # sums of activities leave a rounding rest
         tally.busy_servers = self.cluster.busy_servers()
@@ -478,8 +509,9 @@ class Dispatcher:
         before = _mean_activity(job)
         job.stands = stands
         change = _mean_activity(job) - before
-        self.tally.active_gpus += job.gpus * change * self._activity_factor
-        self.cluster.drive(job, self._mean_drive(job, self._activity_factor), self.env.now)
+        left, _ = self.pace_of(job)
+        self.tally.active_gpus += job.gpus * change * left
+        self.cluster.drive(job, self._mean_drive(job, left), self.env.now)
 
     def _wait_s(self, job: Job) -> float:
         """Return how long *job* goes on at its present rate."""
@@ -536,7 +568,8 @@ class Dispatcher:
         self._count(job, -1)
         if job.work_s == inf:
             self._serving_counts(job, -1.0)
-            self._route_soon()
+            self._offer_soon()
+        self._heat.jobs.discard(job)
         self.changes += 1
         if job.read_bytes_per_s or job.write_bytes_per_s:
             self._transfer(job, -1.0)
@@ -558,7 +591,8 @@ class Dispatcher:
         self.moved.written_bytes += job.write_bytes_per_s * worked_s
         useful_gpu_s = gpu_s * job.rate
         self.useful_gpu_s += useful_gpu_s
-        percent = 100.0 * self._activity_factor
+        heat = self._heat
+        percent = 100.0 * (heat.of(job) if heat.jobs else heat.usual)[0]
         if job.duty >= 1.0 and not job.stands:
             self.activity_gpu_s[round(job.activity * percent)] += gpu_s
         else:
@@ -636,7 +670,8 @@ class Dispatcher:
     def _rate(self, job: Job) -> float:
         if job.stands:
             return 0.0
-        rate = job.network_factor * self._rate_factor
+        heat = self._heat
+        rate = job.network_factor * (heat.of(job) if heat.jobs else heat.usual)[1]
         if job.burst_bytes_per_s:
             # What others leave: the room beside all, and what is its own of the rest.
             room = self.moved.room + job.write_bytes_per_s
@@ -734,22 +769,53 @@ class Dispatcher:
         inlet.written_bytes += written
         self.moved.written_bytes += written
 
-    def throttle(self, activity_factor: float, rate_factor: float) -> None:
-        """Let all GPUs work at these fractions of their own activity and rate from now on."""
-        now_s = self.env.now
-        before = self._activity_factor
-        self.tally.advance(now_s)
-        for job in list(self.running):
+    def pace_of(self, job: Job) -> Pace:
+        """Return what heat and power limits leave of the activity and the rate of its GPUs."""
+        return self._heat.of(job)
+
+    def slowed_by_heat(self) -> int:
+        """Return the GPUs of jobs that have some in air that is too warm, where not all are."""
+        return sum(job.gpus for job in self._heat.jobs)
+
+    def throttle(
+        self,
+        activity_factor: float,
+        rate_factor: float,
+        hot: Collection[int] = (),
+        hot_pace: Pace = (1.0, 1.0),
+    ) -> None:
+        """Let all GPUs work at these fractions of their own activity and rate from now on.
+
+        Jobs that have any of their GPUs on a *hot* server work at *hot_pace* instead.
+        """
+        now_s, tally, heat = self.env.now, self.tally, self._heat
+        tally.advance(now_s)
+        running = list(self.running)
+        before = [heat.of(job)[0] for job in running]
+        for job in running:
             self.settle(job)
-            self.cluster.drive(job, self._mean_drive(job, activity_factor), now_s)
-            self.tally.active_gpus += job.gpus * _mean_activity(job) * (activity_factor - before)
-        self._activity_factor = activity_factor
-        if rate_factor != self._rate_factor:
-            self._rate_factor = rate_factor
-            self.paces.append((now_s, rate_factor))
-            for offer, step in list(self._offers.values()):
-                self.offer(offer, step)
-        self._pace(iter(list(self.running)))
+        heat.usual, heat.servers = (activity_factor, rate_factor), frozenset(hot)
+        heat.pace = hot_pace
+        heat.jobs = {job for job in running if heat.reaches(job.placement)} if hot else set()
+        for job, factor in zip(running, before, strict=True):
+            left, _ = heat.of(job)
+            self.cluster.drive(job, self._mean_drive(job, left), now_s)
+            tally.active_gpus += job.gpus * _mean_activity(job) * (left - factor)
+        self._offer_anew()
+        self._pace(iter(running))
+
+    def _offer_anew(self, _: simpy.Event | None = None) -> None:
+        """Let services do what they can where their replicas stand now."""
+        self._offering = False
+        offers = list(self._offers.values())
+        for offer, step in offers:
+            self.offer(offer, step)
+        heat = self._heat
+        serving = [heat.of(job)[1] for offer, _ in offers for job in offer.jobs]
+        rate = min(serving, default=heat.usual[1])
+        if rate != heat.served_at:
+            heat.served_at = rate
+            self.paces.append((self.env.now, rate))
 
     # ---- links that are shared, or lost ----
 
@@ -777,8 +843,9 @@ class Dispatcher:
             job.network_factor = factor
             if job.duty < 1.0:
                 change = _mean_activity(job) - before
-                tally.active_gpus += job.gpus * change * self._activity_factor
-                self.cluster.drive(job, self._mean_drive(job, self._activity_factor), now_s)
+                left, _ = self.pace_of(job)
+                tally.active_gpus += job.gpus * change * left
+                self.cluster.drive(job, self._mean_drive(job, left), now_s)
         self._pace(iter(factors))
 
     def rewire(self, unit: str, broken: Collection[int]) -> tuple[int, int]:
@@ -852,11 +919,21 @@ class Dispatcher:
         if offer.router is not None:
             self._route(offer, step)
             return
-        profile: ServiceProfile = offer.profile
-        if offer.paced is not None and self._rate_factor < 1.0:
-            profile = offer.paced(self._rate_factor)
         serving = len(offer.jobs) if offer.serving is None else int(offer.serving[step])
-        share = 1.0 / max(serving, 1)
+        each = {
+            rate: self._share(offer, step, rate, max(serving, 1))
+            for rate in {self.pace_of(job)[1] for job in offer.jobs}
+        }
+        for place, job in enumerate(offer.jobs):
+            activity, served = each[self.pace_of(job)[1]]
+            self.serve(job, activity, served if place < serving else NOTHING)
+
+    def _share(self, offer: Service, step: int, rate: float, serving: int) -> tuple[float, Served]:
+        """Return what one of so many jobs of a service does where GPUs work at *rate*."""
+        profile: ServiceProfile = offer.profile
+        if offer.paced is not None and rate < 1.0:
+            profile = offer.paced(rate)
+        share = 1.0 / serving
         columns = (
             profile.tokens_per_s,
             profile.requests_per_s,
@@ -866,14 +943,12 @@ class Dispatcher:
         tokens, requests, judged, within = (
             0.0 if column is None else float(column[step]) * share for column in columns
         )
-        for place, job in enumerate(offer.jobs):
-            served = (tokens, requests, judged, within) if place < serving else NOTHING
-            self.serve(job, float(profile.activity[step]), served)
+        return float(profile.activity[step]), (tokens, requests, judged, within)
 
     def _route(self, offer: Service, step: int) -> None:
         """Let the jobs of a service do what its router sends each of them."""
         router: Router = offer.router
-        cluster, factor, size = self.cluster, self._activity_factor, offer.gpus
+        cluster, factor, size = self.cluster, self.activity_factor, offer.gpus
         server, per_server = cluster.server, cluster.server.gpus_per_server
         idle_w = server.power_w(0.0)[0]
         seated: list[Job] = []
@@ -891,22 +966,17 @@ class Dispatcher:
         if not seated:
             router.close(self.env.now)
             return
-        shares = router.share(step, self.env.now, self._rate_factor, standing)
+        rate = min(self.pace_of(job)[1] for job in seated)
+        shares = router.share(step, self.env.now, rate, standing)
         for job, (activity, served) in zip(seated, shares, strict=True):
             self.serve(job, activity, served)
 
-    def _route_soon(self) -> None:
+    def _offer_soon(self) -> None:
         """Have services share their demand anew, once all that happens now has happened."""
         routed = any(offer.router is not None for offer, _ in self._offers.values())
-        if routed and not self._routing:
-            self._routing = True
-            self.env.timeout(0.0).callbacks.append(self._route_anew)
-
-    def _route_anew(self, _: simpy.Event) -> None:
-        self._routing = False
-        for offer, step in self._offers.values():
-            if offer.router is not None:
-                self._route(offer, step)
+        if (routed or self._heat.servers) and not self._offering:
+            self._offering = True
+            self.env.timeout(0.0).callbacks.append(self._offer_anew)
 
     def serve(self, job: Job, activity: float, served: Served) -> None:
         """Let *job*, a service or a replica of one, work at *activity* from now on."""
@@ -921,7 +991,7 @@ class Dispatcher:
         self.settle(job)
         self._add_served(before, -1.0)
         self._add_served(served, 1.0)
-        factor = self._activity_factor
+        factor = self.pace_of(job)[0]
         tally.active_gpus += job.gpus * _high_share(job) * (activity - job.activity) * factor
         job.activity = activity
         self.cluster.drive(job, self._mean_drive(job, factor), now_s)

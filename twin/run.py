@@ -301,7 +301,7 @@ def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
         "cooling": [kind] * number,
         **power,
         "inlet_max_c": [zone.inlet_max_c for zone in zones],
-        "throttled_s": [facility.throttled_s] * number,
+        "throttled_s": [zone.throttled_s for zone in zones],
     }
 
 
