@@ -45,6 +45,22 @@ def test_it_finds_what_was_varied_and_tells_of_failures(sweep):
     assert "supply_c" in text and "it burnt" in text and "*" in text
 
 
+@pytest.mark.parametrize("width", [70, 80, 100, 120, 160, 300])
+def test_no_figure_loses_its_unit_and_no_setting_is_folded_where_there_is_room(sweep, width):
+    found = compare([sweep])
+    for entry in found.entries:
+        entry.config["cooling.supply_c"] = "direct_liquid_dry"
+    found.entries[0].config["cooling.supply_c"] = "chilled_air"
+    text = printed(found, width)
+    shown = found._fitting(width)
+    assert len(shown) >= 2
+    for name in shown:
+        for figure in found._figures(name):
+            assert figure in text
+    assert "direct_liquid_dry" in text
+    assert max(map(len, text.split("\n"))) <= width
+
+
 def test_a_run_is_counted_once_however_often_it_is_named(sweep):
     assert len(compare([sweep, sweep / "0", sweep / "1"]).entries) == 3
 

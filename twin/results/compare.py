@@ -50,8 +50,12 @@ DRAWN = (
 """Panels of the figure."""
 MOST_VARIED = 5
 """Varied keys shown in the table."""
-SETTING_WIDTH, METRIC_WIDTH = 12, 14
-"""Room the table keeps for a setting and for a figure, in characters."""
+SETTING_WIDTH = 24
+"""Characters of a setting beyond which it is folded."""
+BETWEEN = 2
+"""Blanks between two columns."""
+LEAST_METRICS = 2
+"""Figures that are shown however narrow the terminal is."""
 MOST_ROWS = 60
 """Runs shown in the table."""
 PARTS_KEPT = 4096
@@ -137,9 +141,35 @@ class Comparison:
 
     def _fitting(self, width: int) -> list[str]:
         """Return the figures for which a table of *width* characters has columns."""
-        settings = SETTING_WIDTH * len(self.telling[:MOST_VARIED])
-        room = width - max(len(entry.name) for entry in self.entries) - settings
-        return self.metrics()[: max(2, room // METRIC_WIDTH)]
+        shown = self.telling[:MOST_VARIED]
+        room = width - max(map(len, ["run", *(entry.name for entry in self.entries)]))
+        room -= sum(BETWEEN + self._setting_width(key, _short(key, shown)) for key in shown)
+        fitting: list[str] = []
+        for metric in self.metrics():
+            room -= BETWEEN + self._metric_width(metric)
+            if room < 0 and len(fitting) >= LEAST_METRICS:
+                break
+            fitting.append(metric)
+        return fitting
+
+    def _setting_width(self, key: str, head: str) -> int:
+        """Return the characters that the settings of *key* and its heading take in a table."""
+        texts = (self.setting(entry, key) for entry in self.entries[:MOST_ROWS])
+        return min(SETTING_WIDTH, max(map(len, [*head.split(), *texts])))
+
+    def _metric_width(self, metric: str) -> int:
+        """Return the characters that a figure takes: its heading may be folded, it may not."""
+        words = SUMMARY[metric].label.split()
+        return max(map(len, [*words, *self._figures(metric)]))
+
+    def _figures(self, metric: str) -> list[str]:
+        """Return *metric* of each run that is shown, the best starred."""
+        best, unit = self.best(metric), SUMMARY[metric].unit
+        texts = (
+            quantity(entry.summary.get(metric), unit, entry.summary.get("currency"))
+            for entry in self.entries[:MOST_ROWS]
+        )
+        return [f"{text} *" if k in best else text for k, text in enumerate(texts)]
 
     def table(self, width: int = 200) -> Table:
         """Return the comparison as a table of at most *width* characters.
@@ -155,21 +185,17 @@ class Comparison:
         table = Table(box=None, pad_edge=False, header_style="bold cyan")
         table.add_column("run", no_wrap=True)
         for key in shown:
-            table.add_column(_short(key, shown), overflow="fold")
+            head = _short(key, shown)
+            table.add_column(head, overflow="fold", width=self._setting_width(key, head))
         entries = self.entries[:MOST_ROWS]
         figures = []
         for metric in metrics:
-            best, unit = self.best(metric), SUMMARY[metric].unit
-            texts = [
-                quantity(e.summary.get(metric), unit, e.summary.get("currency")) for e in entries
-            ]
-            texts = [f"{text} *" if k in best else text for k, text in enumerate(texts)]
+            texts = self._figures(metric)
             figures.append([f"[bold green]{t}[/]" if t.endswith("*") else t for t in texts])
-            # The heading may be folded, a figure and its unit may not.
-            width_of = max(len(text) for text in texts)
-            table.add_column(SUMMARY[metric].label, justify="right", min_width=width_of)
+            wide = self._metric_width(metric)
+            table.add_column(SUMMARY[metric].label, justify="right", width=wide)
         for entry, *row in zip(entries, *figures, strict=True):
-            settings = [escape(_text(self.value(entry, key))) for key in shown]
+            settings = [escape(self.setting(entry, key)) for key in shown]
             table.add_row(escape(entry.name), *settings, *row)
         return table
 
