@@ -263,6 +263,7 @@ class Facility:
         self.totals.requests += requests
         self.totals.powered_s += voltage.it * dt_s
         capped = self.power_limit.part < 1.0
+        held = allocated / dt_s
 
         row = [
             it_w,
@@ -275,7 +276,7 @@ class Facility:
             aux_w,
             it_w + feed.loss_w + plant.power_w + aux_w,
             feed.utility_w,
-            allocated / dt_s,
+            held,
             active / dt_s / self.cluster.gpus,
             running / dt_s,
             queued / dt_s,
@@ -288,10 +289,10 @@ class Facility:
             feed.utility_w * self.grid.carbon_kg_per_kwh.mean(from_s, to_s) / JOULES_PER_KWH,
             price_per_kwh,
             plant.unmet_w,
-            self._slowed_gpus(allocated / dt_s, capped),
+            self._slowed_gpus(held, capped),
             nan if feed.battery_j is None else feed.battery_j,
             tokens / dt_s,
-            allocated / dt_s if capped else 0.0,
+            held if capped else 0.0,
             slo_fraction,
             nan if feed.pv_w is None else feed.pv_w,
             nan if feed.generator_w is None else feed.generator_w,
@@ -329,10 +330,13 @@ class Facility:
         out_w = plant.ambient_heat_w + plant.reused_heat_w + feed.ambient_heat_w + aux_w
         out_w += (plant.stored_j + feed.stored_j) / dt_s
         in_w = feed.utility_w + (feed.generator_w or 0.0) + (feed.pv_w or 0.0)
-        taken_w = in_w + max(0.0, -feed.stored_j / dt_s)  # what batteries give comes in, too
+        taken_j = in_w * dt_s
+        if feed.stored_j < 0.0:  # what batteries give comes in, too
+            taken_j -= feed.stored_j
         # Of the energy of a beat or a part of it, and at least of 1 kW over a whole one: a part
         # may be so short that the rounding of large stores exceeds what it moved.
-        residual = abs(in_w - out_w) * dt_s / max(taken_w * dt_s, 1000.0 * self.beat_s)
+        least_j = 1000.0 * self.beat_s
+        residual = abs(in_w - out_w) * dt_s / (taken_j if taken_j > least_j else least_j)
         totals = self.totals
         totals.unserved_j += (self.voltage.unserved_w + feed.unserved_w) * dt_s
         totals.residual_max = max(totals.residual_max, residual)
@@ -341,7 +345,7 @@ class Facility:
         totals.free_s += plant.free_fraction * dt_s
         parts_j = totals.cooling_parts_j
         for part, part_w in plant.parts_w.items():
-            parts_j[part] = parts_j.get(part, 0.0) + part_w * dt_s
+            parts_j[part] += part_w * dt_s
 
     def settle(self) -> None:
         """Make up the books of racks and totals for all pending beats, and record those beats."""

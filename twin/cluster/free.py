@@ -11,6 +11,9 @@ from bisect import bisect_left, insort
 
 from twin.records import Placement
 
+FEW = 8
+"""Servers up to which putting each in its place is quicker than sorting all."""
+
 
 class FreeCounts:
     """How many servers have how many GPUs free: enough to ask whether a gang would fit.
@@ -137,6 +140,9 @@ class FreeServers:
             place = bisect_left(whole, given[0])
             if place == len(whole) or whole[place] > given[-1]:
                 whole[place:place] = given  # neighbours, as packing mostly gave them
+            elif len(given) <= FEW:
+                for server in given:
+                    insort(whole, server)
             else:
                 whole += given
                 whole.sort()  # two sorted runs: linear

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -53,7 +54,7 @@ class Totals:
     it_loss_j: float = 0.0
     """Losses on the path to IT, part of ``loss_j``. [J]"""
     cooling_j: float = 0.0
-    cooling_parts_j: dict[str, float] = field(default_factory=dict)
+    cooling_parts_j: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """``cooling_j`` by component. [J]"""
     aux_j: float = 0.0
     facility_j: float = 0.0
