@@ -18,10 +18,9 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from math import floor, inf, nan
+from math import floor, inf
 
 import simpy
 
@@ -29,6 +28,17 @@ from twin.cluster.cluster import Cluster
 from twin.cluster.free import FreeServers
 from twin.cluster.placing import rule
 from twin.errors import RunError
+from twin.job_books import (
+    NOTHING,
+    Heat,
+    Pace,
+    Served,
+    Spans,
+    Tally,
+    Transfers,
+    high_share,
+    mean_activity,
+)
 from twin.network.base import Fabric
 from twin.network.gangs import Gangs
 from twin.records import (
@@ -52,169 +62,6 @@ ROOM_STEPS = 50
 """The room that storage has for checkpoints is told in so many steps, always rounded down."""
 Expected = tuple[float, int, Job]
 """When a running job ends if it runs to its limit, the order of its start, and the job."""
-Served = tuple[float, float, float, float]
-"""Tokens, requests, requests of known latency and those within their objective, each second."""
-NOTHING = (0.0, 0.0, 0.0, 0.0)
-Pace = tuple[float, float]
-"""What heat and power limits leave of the activity and of the rate of GPUs. [-]"""
-
-
-@dataclass(slots=True)
-class Tally:
-    """Exact time integrals (``_s``, ``_j`` and counts) of what changes whenever a job does."""
-
-    since_s: float = 0.0
-    """Up to when everything is integrated. [s]"""
-    running: int = 0
-    queued: int = 0
-    allocated_gpus: int = 0
-    active_gpus: float = 0.0
-    """GPUs weighted by their activity."""
-    busy_servers: int = 0
-    storage_w: float = 0.0
-    tokens_per_s: float = 0.0
-    requests_per_s: float = 0.0
-    judged_per_s: float = 0.0
-    """Requests whose latency is known."""
-    within_per_s: float = 0.0
-    """Those of them within their objective."""
-    asked_per_s: float = 0.0
-    """Requests made of all services, whether served or not."""
-    running_s: float = 0.0
-    queued_s: float = 0.0
-    allocated_s: float = 0.0
-    active_s: float = 0.0
-    busy_servers_s: float = 0.0
-    storage_j: float = 0.0
-    tokens: float = 0.0
-    requests: float = 0.0
-    judged: float = 0.0
-    within: float = 0.0
-    asked: float = 0.0
-    """Since the start of the run."""
-
-    def advance(self, now_s: float) -> None:
-        """Integrate up to now with the present values."""
-        passed_s = now_s - self.since_s
-        self.since_s = now_s
-        self.allocated_s += self.allocated_gpus * passed_s
-        self.active_s += self.active_gpus * passed_s
-        self.running_s += self.running * passed_s
-        self.queued_s += self.queued * passed_s
-        self.storage_j += self.storage_w * passed_s
-        self.busy_servers_s += self.busy_servers * passed_s
-        if self.asked_per_s:
-            self.asked += self.asked_per_s * passed_s
-            self.tokens += self.tokens_per_s * passed_s
-            self.requests += self.requests_per_s * passed_s
-            self.judged += self.judged_per_s * passed_s
-            self.within += self.within_per_s * passed_s
-
-    def take(self, now_s: float) -> tuple[float, ...]:
-        """Return the integrals since the last call and start again from zero.
-
-        In the order: allocated GPU-s, active GPU-s, running job-s, queued job-s,
-        storage J, tokens, requests.
-        """
-        self.advance(now_s)
-        taken = (
-            self.allocated_s,
-            self.active_s,
-            self.running_s,
-            self.queued_s,
-            self.storage_j,
-            self.tokens,
-            self.requests,
-        )
-        self.allocated_s = self.active_s = self.running_s = self.queued_s = 0.0
-        self.storage_j = self.tokens = self.requests = 0.0
-        return taken
-
-    def take_slo(self) -> float:
-        """Return the share of requests within their objective since the last call, or NaN."""
-        share = self.within / self.judged if self.judged > 0.0 else nan
-        self.judged = self.within = 0.0
-        return share
-
-
-def _high_share(job: Job) -> float:
-    """Return the share of its time that a job's GPUs spend at ``activity`` [-].
-
-    What the fabric makes a step longer they wait through at ``low_activity``. A job without
-    a duty cycle has one level, the mean over its steps, and keeps it. Restarts and last
-    checkpoints are waited through as well.
-    """
-    if job.stands:
-        return 0.0
-    return job.duty * job.network_factor if job.duty < 1.0 else 1.0
-
-
-def _mean_activity(job: Job) -> float:
-    """Return the activity of its GPUs over its duty cycle [-]."""
-    high = _high_share(job)
-    return high * job.activity + (1.0 - high) * job.low_activity
-
-
-@dataclass(slots=True)
-class Transfers:
-    """What running jobs move to and from storage, and what they get of it."""
-
-    reading: float = 0.0
-    """Data read if storage can keep up. [B/s]"""
-    writing: float = 0.0
-    """Data written if it can keep up, in the mean. [B/s]"""
-    shares: tuple[float, float] = (1.0, 1.0)
-    """Of their demand that readers and writers get. [-]"""
-    bursting: dict[Job, None] = field(default_factory=dict)
-    """Jobs that stop for each checkpoint until it is written."""
-    room: float = 0.0
-    """What storage has left for those. [B/s]"""
-    read_bytes: float = 0.0
-    written_bytes: float = 0.0
-
-
-@dataclass(slots=True)
-class Spans:
-    """How far placements reach: counts of starts, and of leaves of the gangs among them."""
-
-    starts: int = 0
-    gangs: int = 0
-    """Starts on more than one server."""
-    gang_leaves: int = 0
-    """Leaves that those span, added up."""
-
-    def record(self) -> dict[str, float | int | None]:
-        """Return counts and means for run.json; a mean of nothing is None."""
-        leaves = self.starts - self.gangs + self.gang_leaves
-        return {
-            "starts": self.starts,
-            "leaves_mean": leaves / self.starts if self.starts else None,
-            "gang_starts": self.gangs,
-            "gang_leaves_mean": self.gang_leaves / self.gangs if self.gangs else None,
-        }
-
-
-@dataclass(slots=True)
-class Heat:
-    """What heat and power limits leave of the activity and the rate of GPUs."""
-
-    usual: Pace = (1.0, 1.0)
-    servers: frozenset[int] = frozenset()
-    """Those in air that is too warm, where others are not."""
-    pace: Pace = (1.0, 1.0)
-    """Of the jobs that have GPUs on those servers: the others wait for them."""
-    jobs: set[Job] = field(default_factory=set)
-    """These, as long as they run."""
-    served_at: float = 1.0
-    """Rate of the slowest GPUs that serve requests. [-]"""
-
-    def of(self, job: Job) -> Pace:
-        """Return what they leave *job*."""
-        return self.pace if job in self.jobs else self.usual
-
-    def reaches(self, placement: Placement | None) -> bool:
-        """Return whether any server of *placement* is in air that is too warm."""
-        return placement is not None and not self.servers.isdisjoint(placement.servers())
 
 
 class Dispatcher:
@@ -460,7 +307,7 @@ class Dispatcher:
         tally.allocated_gpus += gpus
         activity = job.activity
         if job.duty < 1.0 or job.stands:
-            activity = _mean_activity(job)
+            activity = mean_activity(job)
         heat = self._heat
         pace = heat.of(job) if heat.jobs else heat.usual
         tally.active_gpus += gpus * activity * pace[0]
@@ -474,7 +321,7 @@ class Dispatcher:
         high = drive(job.activity * factor)
         if job.duty == 1.0 and not job.stands:
             return high
-        share = _high_share(job)
+        share = high_share(job)
         return share * high + (1.0 - share) * drive(job.low_activity * factor)
 
     def _await(self, job: Job) -> None:
@@ -506,9 +353,9 @@ class Dispatcher:
     def _let_stand(self, job: Job, stands: bool) -> None:
         """Let the GPUs that *job* holds wait at their low level from now on, or no longer."""
         self.tally.advance(self.env.now)
-        before = _mean_activity(job)
+        before = mean_activity(job)
         job.stands = stands
-        change = _mean_activity(job) - before
+        change = mean_activity(job) - before
         left, _ = self.pace_of(job)
         self.tally.active_gpus += job.gpus * change * left
         self.cluster.drive(job, self._mean_drive(job, left), self.env.now)
@@ -596,7 +443,7 @@ class Dispatcher:
         if job.duty >= 1.0 and not job.stands:
             self.activity_gpu_s[round(job.activity * percent)] += gpu_s
         else:
-            high = _high_share(job)
+            high = high_share(job)
             self.activity_gpu_s[round(job.activity * percent)] += high * gpu_s
             self.activity_gpu_s[round(job.low_activity * percent)] += (1.0 - high) * gpu_s
         if job.work_s < inf:
@@ -800,7 +647,7 @@ class Dispatcher:
         for job, factor in zip(running, before, strict=True):
             left, _ = heat.of(job)
             self.cluster.drive(job, self._mean_drive(job, left), now_s)
-            tally.active_gpus += job.gpus * _mean_activity(job) * (left - factor)
+            tally.active_gpus += job.gpus * mean_activity(job) * (left - factor)
         self._offer_anew()
         self._pace(iter(running))
 
@@ -839,10 +686,10 @@ class Dispatcher:
         tally.advance(now_s)
         for job, factor in factors.items():
             self.settle(job)
-            before = _mean_activity(job)
+            before = mean_activity(job)
             job.network_factor = factor
             if job.duty < 1.0:
-                change = _mean_activity(job) - before
+                change = mean_activity(job) - before
                 left, _ = self.pace_of(job)
                 tally.active_gpus += job.gpus * change * left
                 self.cluster.drive(job, self._mean_drive(job, left), now_s)
@@ -992,7 +839,7 @@ class Dispatcher:
         self._add_served(before, -1.0)
         self._add_served(served, 1.0)
         factor = self.pace_of(job)[0]
-        tally.active_gpus += job.gpus * _high_share(job) * (activity - job.activity) * factor
+        tally.active_gpus += job.gpus * high_share(job) * (activity - job.activity) * factor
         job.activity = activity
         self.cluster.drive(job, self._mean_drive(job, factor), now_s)
 
