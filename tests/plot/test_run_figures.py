@@ -20,6 +20,7 @@ from twin.plot import (
     style,
     temperatures,
 )
+from twin.plot.series import draw_series
 from twin.results import charts
 from twin.results.run_folder import Run
 
@@ -127,6 +128,15 @@ def test_small_powers_are_drawn_in_kilowatts():
     assert style.power_scale([np.array([np.nan, 8.2e4]), np.array([np.nan])]) == (1e3, "kW")
     assert style.power_scale([np.array([8.2e4]), np.array([1.2e6])]) == (1e6, "MW")
     assert style.power_scale([np.zeros(3)]) == (1.0, "W")
+
+
+def test_a_fraction_is_drawn_in_the_percent_it_is_labelled_with(week, drawn):
+    run = Run.open(week)
+    draw_series(run, ["gpu_active_fraction"])
+    (axes,) = next(iter(drawn.values())).axes
+    assert axes.get_ylabel() == "gpu_active_fraction [%]"
+    share = run.series(["gpu_active_fraction"])["gpu_active_fraction"]
+    assert axes.lines[0].get_ydata() == pytest.approx(100 * style.bucket(share)[0])
 
 
 def test_what_services_made_is_drawn_where_one_models_latency(tmp_path, drawn, week, monkeypatch):

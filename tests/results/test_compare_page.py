@@ -43,4 +43,7 @@ def test_the_chart_has_the_figures_of_all_designs(folder):
     meta = json.loads(re.search(r'id="meta">(.*?)</script>', text, re.S)[1])
     assert meta["x"] in meta["figures"] and meta["y"] in meta["figures"]
     assert len(meta["figures"]["pue"]["values"]) == len(meta["names"]) == 3
+    held = meta["figures"]["gpu_allocated_fraction"]
+    assert held["axis"].endswith("[%]")
+    assert all(1.0 < value <= 100.0 for value in held["values"])
     assert meta["settings"]["cooling.supply_c"] == ["18.0", "22.0", "26.0"]

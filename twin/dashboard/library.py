@@ -11,7 +11,7 @@ import numpy as np
 from twin.errors import InputFileError, suggest
 from twin.plot.style import bucket
 from twin.results.compare import METRICS, MOST_VARIED, Comparison, compare
-from twin.results.quantity import spoken
+from twin.results.quantity import in_own_unit, spoken
 from twin.results.run_folder import Run, find_runs
 from twin.schema import SERIES, SUMMARY
 
@@ -48,7 +48,10 @@ class Library:
             {
                 "run": entry.name,
                 **{key: _number(found.setting(entry, key)) for key in self.settings()},
-                **{name: entry.summary.get(name) for name in self.figures()},
+                **{
+                    name: in_own_unit(entry.summary.get(name), SUMMARY[name].unit)
+                    for name in self.figures()
+                },
             }
             for entry in found.entries
         ]

@@ -54,8 +54,6 @@ def values_of(comparison: Comparison, metric: str) -> tuple[style.Floats, str]:
 def unit_of(comparison: Comparison, metric: str) -> tuple[float, str]:
     """Return what one of the unit is in which the values of all runs read well, and its name."""
     unit = SUMMARY[metric].unit
-    if unit == "fraction":
-        return 0.01, "%"
     found = [entry.summary.get(metric) for entry in comparison.entries]
     largest = max((abs(float(value)) for value in found if value is not None), default=0.0)
     factor, unit = scale(unit, largest)

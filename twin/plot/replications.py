@@ -72,7 +72,7 @@ def _differs(values: Sequence[Any]) -> bool:
 
 def _row(axes: Axes, name: str, values: Sequence[float], summary: Mapping[str, Any]) -> None:
     key = SUMMARY[name]
-    factor, unit = (0.01, "%") if key.unit == "fraction" else scale(key.unit, max(map(abs, values)))
+    factor, unit = scale(key.unit, max(map(abs, values)))
     shown = np.array(values) / factor
     colour = style.COLOURS["server"]
     if len(values) > FEW:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twin.errors import ConfigError, require
 from twin.plot import style
-from twin.results.quantity import spoken
+from twin.results.quantity import own_scale, spoken
 from twin.results.run_folder import Run
 from twin.schema import SERIES
 
@@ -52,5 +52,5 @@ def draw_series(
 
 
 def fitting_scale(unit: str, lines: Sequence[style.Floats]) -> tuple[float, str]:
-    """Return the factor and name of the unit in which watts read well."""
-    return style.power_scale(lines) if unit == "W" else (1.0, unit)
+    """Return the factor and name of the unit in which *lines* read well."""
+    return style.power_scale(lines) if unit == "W" else own_scale(unit)

@@ -10,7 +10,7 @@ from typing import Any
 from twin.files import write_text
 from twin.results.compare import MOST_VARIED, Comparison, Entry
 from twin.results.page import document, pictures, script, to_know
-from twin.results.quantity import quantity, spoken
+from twin.results.quantity import in_own_unit, quantity, spoken
 from twin.schema import PUE_BOUNDARY, SUMMARY
 
 FIRST_X, FIRST_Y = "cost_per_gpu_hour", "carbon_t"
@@ -140,7 +140,7 @@ def _series(comparison: Comparison, metric: str) -> dict[str, Any]:
         "label": key.label,
         "axis": key.label if unit in {"-", ""} else f"{key.label} [{unit}]",
         "better": key.better,
-        "values": [entry.summary.get(metric) for entry in comparison.entries],
+        "values": [in_own_unit(e.summary.get(metric), key.unit) for e in comparison.entries],
     }
 
 

@@ -27,6 +27,7 @@ _STEPS = {
     "tokens": ((1e9, "billion"), (1e6, "million"), (1.0, "tokens")),
     "clips": ((1e9, "billion"), (1e6, "million"), (1.0, "clips")),
     "requests": ((1e9, "billion"), (1e6, "million"), (1.0, "requests")),
+    "fraction": ((0.01, "%"),),
 }
 """Larger and smaller units of a unit: the first one whose figure is at least 1 is used."""
 
@@ -97,12 +98,34 @@ def scale(unit: str, value: float) -> tuple[float, str]:
 
     Examples
     --------
-    >>> scale("kWh", 2e6), scale("s", 0.0), scale("L/kWh", 1.8)
-    ((1000000.0, 'GWh'), (1.0, 's'), (1.0, 'L/kWh'))
+    >>> scale("kWh", 2e6), scale("s", 0.0), scale("L/kWh", 1.8), scale("fraction", 0.0)
+    ((1000000.0, 'GWh'), (1.0, 's'), (1.0, 'L/kWh'), (0.01, '%'))
     """
     steps = _STEPS.get(unit, ((1.0, unit),))
-    smallest = steps[-1] if value else (1.0, unit)
+    smallest = steps[-1] if value else own_scale(unit)
     return next((step for step in steps if abs(value) >= step[0]), smallest)
+
+
+def own_scale(unit: str) -> tuple[float, str]:
+    """Return (factor, unit) where a figure keeps its unit; a fraction is told in percent.
+
+    Examples
+    --------
+    >>> own_scale("kWh"), own_scale("fraction")
+    ((1.0, 'kWh'), (0.01, '%'))
+    """
+    return (0.01, "%") if unit == "fraction" else (1.0, unit)
+
+
+def in_own_unit(value: float | str | None, unit: str) -> float | str | None:
+    """Return *value* as it stands beside ``spoken(unit)``: a fraction in percent.
+
+    Examples
+    --------
+    >>> in_own_unit(0.25, "fraction"), in_own_unit(0.25, "kWh"), in_own_unit(None, "fraction")
+    (25.0, 0.25, None)
+    """
+    return value / own_scale(unit)[0] if isinstance(value, float) else value
 
 
 def spoken(unit: str, currency: str | None = None) -> str:
