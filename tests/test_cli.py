@@ -16,6 +16,7 @@ import pytest
 from tests.support.synthetic_run import make_run
 from twin import cli, commands
 from twin.__main__ import guarded, main
+from twin.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKE = Path(__file__).with_name("with_fake_run.py")
@@ -196,8 +197,15 @@ def test_ctrl_c_that_leads_to_another_error_is_still_ctrl_c(capsys):
         finally:
             lost()
 
-    assert guarded(tidying) == 130
-    assert capsys.readouterr() == ("", "Stopped.\n")
+    def explained():
+        try:
+            tidying()
+        except AttributeError as error:
+            raise ConfigError("no attribute") from error
+
+    for command in (tidying, explained):
+        assert guarded(command) == 130
+        assert capsys.readouterr() == ("", "Stopped.\n")
     with pytest.raises(AttributeError):
         guarded(lost)
 

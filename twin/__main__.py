@@ -72,9 +72,6 @@ def guarded(command: Callable[[], int]) -> int:
         status = command()
         sys.stdout.flush()
         return status
-    except TwinError as error:
-        _complain(str(error))
-        return error.exit_status
     except KeyboardInterrupt as error:
         _complain(f"Stopped. {error}".rstrip())
         return INTERRUPTED
@@ -87,10 +84,20 @@ def guarded(command: Callable[[], int]) -> int:
         )
         return 1
     except Exception as error:
-        if not isinstance(error.__context__, KeyboardInterrupt):
-            raise
-        _complain("Stopped.")  # while something undid what Ctrl-C had cut short
-        return INTERRUPTED
+        if _cut_short(error):
+            _complain("Stopped.")
+            return INTERRUPTED
+        if isinstance(error, TwinError):
+            _complain(str(error))
+            return error.exit_status
+        raise
+
+
+def _cut_short(error: BaseException | None) -> bool:
+    """Return whether *error* came of undoing what Ctrl-C had cut short."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _complain(text: str) -> None:

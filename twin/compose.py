@@ -45,7 +45,7 @@ from twin.catalogue import (
     scenario_folders,
 )
 from twin.errors import ConfigError, suggest
-from twin.refusals import REFUSALS, check_words, explain, require_bounded
+from twin.refusals import REFUSALS, check_words, explain, load_bounded
 
 _TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 _TRUSTED_HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
@@ -73,9 +73,7 @@ class ScenarioSource(ConfigSource):
         if path is None or not path.is_file():
             raise ConfigLoadError(f"scenario not found: {config_path}")
         try:
-            with path.open(encoding="utf-8") as file:
-                require_bounded(file)
-                content = OmegaConf.load(file)
+            content = load_bounded(path)
         except (UnicodeDecodeError, ReaderError) as error:
             said = str(error).splitlines()[0]
             raise ConfigError(f"{path}: must be text in UTF-8: {said}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any, TextIO
 
 import yaml  # type: ignore[import-untyped]
@@ -20,6 +21,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 
 from twin.catalogue import GROUPS, choice_file, choices, scenario_files
@@ -99,14 +101,20 @@ def _names(override: Override) -> Iterator[Any]:
     return (name for name in each if not isinstance(name, (dict, Glob, Sweep)))
 
 
-def require_bounded(file: TextIO) -> None:
-    """Refuse YAML whose aliases unfold to more than any configuration holds, or to no end.
+def load_bounded(path: Path) -> Any:
+    """Return what a YAML file holds, as OmegaConf has it.
 
     Raises
     ------
     ConfigError
-        Naming the file, which is left as it was otherwise: to be read from its beginning.
+        If its aliases unfold to more than any configuration holds, or to no end.
     """
+    with path.open(encoding="utf-8") as file:
+        _require_bounded(file)
+        return OmegaConf.load(file)
+
+
+def _require_bounded(file: TextIO) -> None:
     text = file.read()
     file.seek(0)
     root = yaml.compose(file, Loader=yaml.SafeLoader) if "*" in text and "&" in text else None

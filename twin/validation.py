@@ -122,7 +122,7 @@ def _about(scenario: str, path: Path) -> ScenarioConfig:
     from twin import refusals
 
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
+        content = OmegaConf.to_container(refusals.load_bounded(path))
     except refusals.REFUSALS as error:
         raise ConfigError(refusals.explain(error)) from error
     about = content.get("scenario") if isinstance(content, dict) else None
