@@ -27,6 +27,8 @@ def test_three_figures_are_within_half_a_percent(value):
         (0.045, "s", "45.0 ms"),
         (90.0, "s", "1.50 min"),
         (2e5, "s", "2.31 days"),
+        (1 / 48, "days", "30.0 min"),
+        (7.0, "days", "7.00 days"),
         (0.834, "fraction", "83.4 %"),
         (3e-13, "-", "3e-13"),
         (1234567.0, "jobs", "1,234,567"),

@@ -24,6 +24,7 @@ _STEPS = {
         (1.0, "s"),
         (1e-3, "ms"),
     ),
+    "days": ((1.0, "days"), (1 / 24, "h"), (1 / 1440, "min")),
     "tokens": ((1e9, "billion"), (1e6, "million"), (1.0, "tokens")),
     "clips": ((1e9, "billion"), (1e6, "million"), (1.0, "clips")),
     "requests": ((1e9, "billion"), (1e6, "million"), (1.0, "requests")),
@@ -78,7 +79,7 @@ def quantity(value: Any, unit: str, currency: str | None = None) -> str:
 
     Examples
     --------
-    >>> quantity(0.834, "fraction"), quantity(1234.5, "kWh"), quantity(5400.0, "s")
+    >>> quantity(0.834, "fraction"), quantity(1234.5, "kWh"), quantity(0.0625, "days")
     ('83.4 %', '1.23 MWh', '1.50 h')
     >>> quantity(None, "kW"), quantity(1.2345, "-"), quantity(7.512, "currency/GPU-h", "CNY")
     ('–', '1.234', '7.51 CNY/GPU-h')
