@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from twin.config import AtLeastOne, Celsius, PositiveFraction
 from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
-from twin.cooling.beats import joined
+from twin.cooling.beats import stepped
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import SupplyFans
 from twin.cooling.hall import HallPlant
@@ -125,29 +125,25 @@ class AirStreamPlant(HallPlant):
 
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*, in one step while the set point holds and in short ones if not."""
-        states: list[PlantState] = []
-        durations_s: list[float] = []
-        left_s = dt_s
         weather_c = (drybulb_c, min(wetbulb_c, drybulb_c))
+        return stepped(lambda left_s: self._one_step(heat_w, weather_c, left_s), dt_s)
+
+    def _one_step(
+        self, heat_w: float, weather_c: tuple[float, float], left_s: float
+    ) -> tuple[PlantState, float]:
+        """Advance by what is left of a beat or less; return what was done and for how long."""
         held = self.supply_c, 0.0
-        while True:
-            step_s = self.chillers.until_restart_s(left_s)
+        step_s = self.chillers.until_restart_s(left_s)
+        state = self._advance(heat_w, weather_c, step_s, held)
+        if state is None:
+            step_s = min(step_s, _SHORT_STEP_S)
             state = self._advance(heat_w, weather_c, step_s, held)
-            if state is None:
-                step_s = min(step_s, _SHORT_STEP_S)
-                state = self._advance(heat_w, weather_c, step_s, held)
-            if state is None:
-                line = self._floating(heat_w, weather_c, step_s)
-                state = self._advance(heat_w, weather_c, step_s, line)
-                assert state is not None  # only a set point can be refused
-            self.chillers.pass_time(step_s)
-            left_s -= step_s
-            if left_s <= 0.0 and not states:
-                return state
-            states.append(state)
-            durations_s.append(step_s)
-            if left_s <= 0.0:
-                return joined(states, durations_s)
+        if state is None:
+            line = self._floating(heat_w, weather_c, step_s)
+            state = self._advance(heat_w, weather_c, step_s, line)
+            assert state is not None  # only a set point can be refused
+        self.chillers.pass_time(step_s)
+        return state, step_s
 
     def _trim_most_w(self, drybulb_c: float) -> float:
         unit_w, _ = self.chillers.unit_w(self.trim_water_c, drybulb_c)

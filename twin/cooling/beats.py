@@ -1,8 +1,34 @@
-"""Joining the short steps of one beat into the record of the beat."""
+"""Going through a beat in steps, and joining them into the record of the beat."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twin.cooling.base import PlantState
+
+
+def stepped(one: Callable[[float], tuple[PlantState, float]], dt_s: float) -> PlantState:
+    """Advance by *dt_s* in as many steps as it takes, and return them as one.
+
+    Parameters
+    ----------
+    one : callable
+        Takes what is left of the beat [s], advances by that or less, and returns the record
+        of its step and how long that was [s].
+    dt_s : float
+        The beat. [s]
+    """
+    state, step_s = one(dt_s)
+    left_s = dt_s - step_s
+    if left_s <= 0.0:  # the usual case
+        return state
+    states, durations_s = [state], [step_s]
+    while left_s > 0.0:
+        state, step_s = one(left_s)
+        left_s -= step_s
+        states.append(state)
+        durations_s.append(step_s)
+    return joined(states, durations_s)
 
 
 def joined(states: list[PlantState], durations_s: list[float]) -> PlantState:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from twin.config import Celsius
 from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
-from twin.cooling.beats import joined
+from twin.cooling.beats import stepped
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import AirHandlers
@@ -135,29 +135,25 @@ class ChilledAir(HallPlant):
 
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*, in one step while set points hold and in short ones otherwise."""
-        states: list[PlantState] = []
-        durations_s: list[float] = []
-        left_s = dt_s
         weather_c = (drybulb_c, wetbulb_c)
-        while True:
-            floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
-            longest_s = self._rejection.longest_step_s
-            step_s = self.chillers.until_restart_s(left_s if left_s < longest_s else longest_s)
-            state = None
-            if floor_c <= self.chilled_water_c:
-                state = self._hold(heat_w, weather_c, step_s)
-            if state is None:
-                step_s = min(step_s, self._short_step_s)
-                target_c = max(self.chilled_water_c, floor_c)
-                state = self._move(heat_w, weather_c, target_c, step_s)
-            self._rejection.pass_time(step_s)
-            left_s -= step_s
-            if left_s <= 0.0 and not states:
-                return state
-            states.append(state)
-            durations_s.append(step_s)
-            if left_s <= 0.0:
-                return joined(states, durations_s)
+        return stepped(lambda left_s: self._one_step(heat_w, weather_c, left_s), dt_s)
+
+    def _one_step(
+        self, heat_w: float, weather_c: tuple[float, float], left_s: float
+    ) -> tuple[PlantState, float]:
+        """Advance by what is left of a beat or less; return what was done and for how long."""
+        floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
+        longest_s = self._rejection.longest_step_s
+        step_s = self.chillers.until_restart_s(left_s if left_s < longest_s else longest_s)
+        state = None
+        if floor_c <= self.chilled_water_c:
+            state = self._hold(heat_w, weather_c, step_s)
+        if state is None:
+            step_s = min(step_s, self._short_step_s)
+            target_c = max(self.chilled_water_c, floor_c)
+            state = self._move(heat_w, weather_c, target_c, step_s)
+        self._rejection.pass_time(step_s)
+        return state, step_s
 
     def _open_valve_c(self, return_c: float, air_w_per_k: float, fan_w: float) -> float:
         """Supply air with the coil's valve fully open. [degC]."""

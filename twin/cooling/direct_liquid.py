@@ -14,7 +14,7 @@ from functools import cache
 
 from twin.config import Celsius, NonNegative, Positive, PositiveFraction, UnitsOrZero
 from twin.cooling.base import CoolingPlant, Machines, Mover, PlantDesign, PlantState
-from twin.cooling.beats import joined
+from twin.cooling.beats import stepped
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.limits import check_rack
 from twin.cooling.rejection import Rejected, Rejection
@@ -244,38 +244,32 @@ class DirectLiquid(CoolingPlant):
 
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*: the coolant's share, then the air's."""
-        states: list[PlantState] = []
-        durations_s: list[float] = []
-        left_s = dt_s
         weather_c = (drybulb_c, wetbulb_c)
         liquid_w = self.capture_fraction * heat_w
-        while True:
-            floor_c = self._rejection.coldest_c(self.facility_water, weather_c)
-            longest_s = self._rejection.longest_step_s
-            step_s = left_s if left_s < longest_s else longest_s
-            before_c = self.distribution.coolant_c
-            did = None
-            if floor_c <= self._water_set_c:
-                did = self._hold(liquid_w, weather_c, step_s)
-            if did is None:
-                step_s = min(step_s, self._short_step_s)
-                did = self._move(liquid_w, weather_c, max(self._water_set_c, floor_c), step_s)
-            self._rejection.pass_time(step_s)
-            liquid = self._record(did, before_c, step_s)
-            left_s -= step_s
-            if left_s <= 0.0 and not states:
-                break
-            states.append(liquid)
-            durations_s.append(step_s)
-            if left_s <= 0.0:
-                liquid = joined(states, durations_s)
-                break
+        liquid = stepped(lambda left_s: self._one_step(liquid_w, weather_c, left_s), dt_s)
         if self.air is None:
             return liquid
         air_w = (1.0 - self.capture_fraction) * heat_w
         air = self.air.step(air_w, drybulb_c, wetbulb_c, dt_s)
         _add_air(liquid, air, self.equivalent_inlet_c)
         return liquid
+
+    def _one_step(
+        self, liquid_w: float, weather_c: tuple[float, float], left_s: float
+    ) -> tuple[PlantState, float]:
+        """Advance by what is left of a beat or less; return what was done and for how long."""
+        floor_c = self._rejection.coldest_c(self.facility_water, weather_c)
+        longest_s = self._rejection.longest_step_s
+        step_s = left_s if left_s < longest_s else longest_s
+        before_c = self.distribution.coolant_c
+        did = None
+        if floor_c <= self._water_set_c:
+            did = self._hold(liquid_w, weather_c, step_s)
+        if did is None:
+            step_s = min(step_s, self._short_step_s)
+            did = self._move(liquid_w, weather_c, max(self._water_set_c, floor_c), step_s)
+        self._rejection.pass_time(step_s)
+        return self._record(did, before_c, step_s), step_s
 
     def _hold(self, liquid_w: float, weather_c: tuple[float, float], dt_s: float) -> _Liquid | None:
         """One exact step at the water's set point, or None where it cannot be held."""
