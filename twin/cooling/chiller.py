@@ -96,13 +96,13 @@ class ChillerCurves:
 
 
 def full_load_w(
-    curves: ChillerCurves, leaving_chilled_c: float, entering_condenser_c: float
+    curves: Machine, leaving_chilled_c: float, entering_condenser_c: float
 ) -> tuple[float, float]:
     """Capacity of a water-cooled chiller and its compressor power at full load. [W].
 
     Parameters
     ----------
-    curves : ChillerCurves
+    curves : Machine
         The machine.
     leaving_chilled_c : float
         Water leaving the evaporator, inside the curves' range. [degC]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twin.build import read
-from twin.cooling.chiller import part_load_power
+from twin.cooling.chiller import full_load_w, part_load_power
 from twin.cooling.direct_liquid_dry import DirectLiquidDry
 from twin.cooling.dry_cooler import DryCooler, relative_conductance
 from twin.cooling.machines import MACHINES
@@ -19,7 +19,7 @@ def chiller_cop(machine: str, chilled_c: float, condenser_c: float, part_load: f
     if machine not in MACHINES:
         raise ConfigError(f"machine={machine}: no such chiller; {suggest(machine, MACHINES)}")
     curves = MACHINES[machine]
-    capacity_w, power_w = curves.full_load_w(chilled_c, condenser_c)
+    capacity_w, power_w = full_load_w(curves, chilled_c, condenser_c)
     return part_load * capacity_w / (power_w * part_load_power(curves, part_load))
 
 
