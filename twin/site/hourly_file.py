@@ -389,7 +389,7 @@ def stretch(
     begin = file.first + into_h * HOUR
     if year is not None:
         whole, notes = _calendar_year(file, year)
-        stamps = np.datetime64(begin, "h") + np.arange(hours + AHEAD_HOURS)
+        stamps = np.datetime64(begin, "h") + np.arange(hours + AHEAD_HOURS).astype("timedelta64[h]")
         places = hour_of_leap_year(stamps)
         if not ((places[:hours] >= LEAP_DAY.start) & (places[:hours] < LEAP_DAY.stop)).any():
             notes = [note for note in notes if LEAP_NOTE not in note]
@@ -413,7 +413,7 @@ def stretch(
 
 def _calendar_year(file: HourlyFile, year: int) -> tuple[Floats, list[str]]:
     """Return a leap year of hours, by date, from one year of a file."""
-    stamps = np.datetime64(file.first, "h") + np.arange(len(file.per_kwh))
+    stamps = np.datetime64(file.first, "h") + np.arange(len(file.per_kwh)).astype("timedelta64[h]")
     of_year = stamps.astype("datetime64[Y]").astype(int) + 1970 == year
     if not of_year.any():
         years = f"{file.first.year} to {(file.first + (len(stamps) - 1) * HOUR).year}"
@@ -425,7 +425,8 @@ def _calendar_year(file: HourlyFile, year: int) -> tuple[Floats, list[str]]:
     for chosen in (~of_year, of_year):  # its own hours last: they win
         near = chosen & (abs(stamps - stamps[of_year][0]).astype(int) < 2 * 366 * 24)
         whole[hour_of_leap_year(stamps[near])] = file.per_kwh[near]
-    of_leap_day = stamps[of_year].astype("datetime64[D]") == np.datetime64(f"{year}-02-28") + 1
+    leap_day = np.datetime64(f"{year}-02-28") + np.timedelta64(1, "D")
+    of_leap_day = stamps[of_year].astype("datetime64[D]") == leap_day
     if year % 4 or (year % 100 == 0 and year % 400) or not of_leap_day.any():
         whole[LEAP_DAY] = whole[LEAP_DAY.start - 24 : LEAP_DAY.start]
         notes.append(f"{file.path}: {LEAP_NOTE}")

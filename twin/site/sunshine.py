@@ -47,7 +47,7 @@ def sunshine_of_file(
     first = begin.replace(minute=0, second=0, microsecond=0)
     first_at_s = (first - begin).total_seconds()
     count = math.ceil((duration_s - first_at_s) / SECONDS_PER_HOUR)
-    stamps = np.datetime64(first, "h") + np.arange(count)
+    stamps = np.datetime64(first, "h") + np.arange(count).astype("timedelta64[h]")
     ghi, dni, dhi, wind = table[hour_of_leap_year(stamps)].T
     if absent:
         raise InputFileError(f"{path}: {absent}: no value in any row; PV needs it")
