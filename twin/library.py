@@ -5,7 +5,7 @@
     import twin
 
     result = twin.simulate("mana_oasis", {"cooling": "immersion", "clock.duration_days": 1})
-    print(result.summary["pue"])
+    pue = result.summary["pue"]
     result.series.plot(x="at_s", y=["it_power_w", "cooling_power_w"])
 
 The commands are built on the same functions.

@@ -63,13 +63,18 @@ def chat(configured, **more):
 # ---- against measurements ----
 
 
+def replica_at(configured, batch):
+    """Return a replica of four H100, and how many of *batch* requests fit its memory."""
+    replica = chat(configured).replica(H100.peak_flops, hardware(H100))
+    return replica, min(batch, replica.costs.kv_tokens / 500)
+
+
 @pytest.mark.parametrize(
     ("batch", "measured"), [(8, 470), (64, 2511), (128, 3876), (512, 5921), (1024, 6827)]
 )
 def test_70b_on_four_h100_makes_the_tokens_that_were_measured(configured, batch, measured):
     """ML.ENERGY, LM-Arena chat; the engine was fitted to these five within 3 %."""
-    replica = chat(configured).replica(H100.peak_flops, hardware(H100))
-    running = min(batch, replica.costs.kv_tokens / 500)
+    replica, running = replica_at(configured, batch)
     tokens_per_s, _, _ = saturated(replica.costs, running, 150, 350)
     assert tokens_per_s == pytest.approx(measured, rel=0.035)
 
@@ -79,8 +84,7 @@ def test_70b_on_four_h100_makes_the_tokens_that_were_measured(configured, batch,
 )
 def test_70b_on_four_h100_draws_what_was_measured(configured, batch, measured_w):
     """ML.ENERGY, LM-Arena chat; energies of bytes and operations were fitted to these five."""
-    replica = chat(configured).replica(H100.peak_flops, hardware(H100))
-    running = min(batch, replica.costs.kv_tokens / 500)
+    replica, running = replica_at(configured, batch)
     _, _, prefill = saturated(replica.costs, running, 150, 350)
     decode = replica.power.decode(running, running * 325)
     fraction = prefill * replica.power.prefill() + (1 - prefill) * decode
