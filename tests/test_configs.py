@@ -18,12 +18,14 @@ SCENARIOS = list(catalogue.scenario_files())
 COOLINGS = catalogue.choices("cooling")
 
 MISFIT = re.compile(
-    r"^(rack\.|faults\.|facility\.(phases|racks_built)|workload\.path: is required"
-    r"|workload\..*(what the facility has|all of the facility)|network\..* missing$)"
+    r"^(rack\.|faults\.|facility\.(phases|racks_built|floor_load_kg_per_m2)"
+    r"|workload\.path: is required|workload\..*(what the facility has|all of the facility)"
+    r"|network\..* missing$)"
 )
 """How a choice that is right in itself may be refused beside the others: a rack too small for
-its servers or too dense for its cooling, a fault of a unit that this cooling does not have, a
-trace that was not named, jobs too large, phases of other racks, a fabric with too few ports."""
+its servers or too dense for its cooling, a floor that does not carry it, a fault of a unit that
+this cooling does not have, a trace that was not named, jobs too large, phases of other racks, a
+fabric with too few ports."""
 
 
 @functools.cache

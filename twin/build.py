@@ -22,7 +22,7 @@ from typing import Any
 import simpy
 
 from twin.cluster.cluster import Cluster
-from twin.cluster.rack import RackConfig
+from twin.cluster.rack import Filling, RackConfig
 from twin.config import ClockConfig, Component, FacilityConfig, OutputConfig, parse
 from twin.cooling.base import CoolingPlant, Mover, PlantDesign
 from twin.economics import Economics
@@ -111,6 +111,8 @@ class Design:
     aux_w: float = field(init=False)
     rack_note: str | None = field(init=False, default=None)
     """What is to be said of racks that hold fewer servers than they could."""
+    filling: Filling = field(init=False)
+    """What the servers of a rack take of its height, its strength and its floor."""
 
 
 def resolve(family: str, kind: str, path: str) -> type:
@@ -229,6 +231,12 @@ def _fill_racks(design: Design) -> None:
     facility, server, rack = design.facility, design.gpu, design.rack
     design.rack_note = rack.fit(server.nameplate_w, design.cooling.rack_limit_w())
     rack.check(server.nameplate_w)
+    design.filling = rack.fill(
+        server.rack_units,
+        server.mass_kg,
+        facility.floor_area_m2_per_rack,
+        facility.floor_load_kg_per_m2,
+    )
     server.place(design.site.altitude_m if design.cooling.liquid_fraction() < 1.0 else 0.0)
     cluster = design.cluster = Cluster(server, facility.gpus, rack.servers_per_rack)
     if facility.racks_built and facility.racks_built < cluster.racks:

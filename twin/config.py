@@ -144,6 +144,8 @@ class FacilityConfig:
     phases: list[Phase] = dataclasses.field(default_factory=list)
     """When the racks come; none: all stand from the start. ``gpus`` is what fills them in the
     end. What has not come holds no job and draws nothing; plant and feed are built for the end."""
+    floor_load_kg_per_m2: Positive | None = None
+    """What the floor carries, spread over the area of a rack position; None: not looked at."""
 
 
 class Component(ABC):

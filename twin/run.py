@@ -314,6 +314,7 @@ def _warnings(design: Design, facility: Facility) -> list[str]:
         *design.power.warnings,
         *design.cooling.warnings,
         *([design.rack_note] if design.rack_note else []),
+        *design.filling.unchecked(),
         *design.storage.warnings(),
         *design.storage.overfull(facility.totals.storage_written_bytes),
         *design.workload.warnings,
@@ -354,6 +355,7 @@ def run_record(
         },
         "servers_busy_mean": facility.dispatcher.tally.busy_servers_s / design.duration_s,
         "servers": facility.cluster.servers,
+        "rack": asdict(design.filling),
         "cooling_energy_kwh": {
             part: energy_j / JOULES_PER_KWH
             for part, energy_j in facility.totals.cooling_parts_j.items()

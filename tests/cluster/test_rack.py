@@ -1,19 +1,22 @@
-"""Racks refuse servers they cannot feed."""
+"""Racks refuse servers they cannot feed, hold or carry."""
 
+import doctest
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from twin import build, compose
+from twin.cluster import rack as rack_module
 from twin.cluster.rack import RackConfig
 from twin.config import parse
 from twin.errors import ConfigError
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-NAMEPLATE_W = {
-    path.stem: 1e3 * yaml.safe_load(path.read_text())["nameplate_kw"]
-    for path in (CONF / "gpu").glob("*.yaml")
-}
+FLOOR = 2.5, 1224.0
 CONTENT = {
     "6_5kw": "a100",
     "13kw": "a100",
@@ -22,7 +25,7 @@ CONTENT = {
     "40kw": "h100",
     "50kw": "h100",
     "57kw": "b200",
-    "100kw": "b200",
+    "100kw": "b200_4u",
     "120kw": "gb200_nvl72",
 }
 
@@ -31,9 +34,113 @@ def load(name: str) -> RackConfig:
     return parse(RackConfig, yaml.safe_load((CONF / f"rack/{name}.yaml").read_text()), "rack")
 
 
+def server(name):
+    """Return a choice of server, with what it builds on."""
+    data = yaml.safe_load((CONF / f"gpu/{name}.yaml").read_text())
+    return {**(server(data["defaults"][0]) if "defaults" in data else {}), **data}
+
+
 @pytest.mark.parametrize(("name", "gpu"), CONTENT.items())
-def test_every_rack_carries_the_servers_it_is_named_for(name, gpu):
-    load(name).check(NAMEPLATE_W[gpu])
+def test_every_rack_feeds_holds_and_carries_the_servers_it_is_named_for(name, gpu):
+    keys, rack = server(gpu), load(name)
+    rack.check(1e3 * keys["nameplate_kw"])
+    filling = rack.fill(keys["rack_units"], keys["mass_kg"], *FLOOR)
+    assert filling.used_units <= filling.height_units
+
+
+def test_documented_examples_hold():
+    assert doctest.testmod(rack_module).failed == 0
+
+
+def stack(**changes):
+    keys = {"name": "stack", "rated_kw": 100.0, "servers_per_rack": 4, "height_units": 42.0}
+    return RackConfig(**(keys | {"holds_kg": 1361.0, "empty_kg": 200.0} | changes))
+
+
+def test_what_stands_in_a_rack_by_hand():
+    """Four servers of 8 U and 130 kg: 32 U, 520 kg, and 720 kg on 2.5 m2."""
+    filling = stack().fill(8, 130.0, *FLOOR)
+    assert (filling.used_units, filling.servers_kg, filling.floor_kg_per_m2) == (32, 520, 288)
+    assert filling.unchecked() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "server", "floor", "words"),
+    [
+        ({}, (11, 1.0), FLOOR, "rack.height_units=42: must be >= 44, 4 servers of 11 U (rack."
+         "servers_per_rack=4; 3 would fit)"),
+        ({}, (1, 341.0), FLOOR, "rack.holds_kg=1361: must be >= 1364, 4 servers of 341 kg (rack."
+         "servers_per_rack=4; 3 would fit)"),
+        ({}, (1, 340.0), (2.0, 700.0), "facility.floor_load_kg_per_m2=700: must be >= 780: 4 "
+         "servers of 340 kg in a rack of 200 kg stand on 2 m2 (rack.servers_per_rack=4; "
+         "3 would fit)"),
+        ({"holds_kg": None}, (1, 1.0), (2.0, 90.0), "facility.floor_load_kg_per_m2=90: must be "
+         ">= 102: 4 servers of 1 kg in a rack of 200 kg stand on 2 m2 (rack.servers_per_rack=4; "
+         "0 would fit)"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_in_one_line_with_its_arithmetic(
+    changes, server, floor, words
+):
+    with pytest.raises(ConfigError, match=f"^{re.escape(words)}$"):
+        stack(**changes).fill(*server, *floor)
+
+
+@given(
+    st.integers(1, 60), st.floats(0.5, 20.0), st.floats(1.0, 400.0), st.floats(10.0, 60.0),
+    st.floats(50.0, 3000.0), st.floats(0.0, 300.0), st.floats(1.0, 10.0), st.floats(50.0, 2000.0),
+)  # fmt: skip
+def test_as_many_fit_as_the_refusal_says_and_no_more(
+    number, units, kg, height, holds, empty, floor_m2, floor_kg
+):
+    keys = {"height_units": height, "holds_kg": holds, "empty_kg": empty}
+
+    def fits(servers):
+        try:
+            stack(servers_per_rack=servers, **keys).fill(units, kg, floor_m2, floor_kg)
+        except ConfigError as error:
+            return int(re.search(r"(\d+) would fit", str(error))[1])
+        return servers
+
+    told = number
+    while told and fits(told) < told:  # height, strength and floor are looked at in turn
+        told = fits(told)
+    assert told == 0 or fits(told + 1) <= told or told == number
+    inside = told * units <= height * 1.000001 and told * kg <= holds * 1.000001
+    assert inside and (told == 0 or told * kg + empty <= floor_kg * floor_m2 * 1.000001)
+
+
+def test_what_is_not_known_is_not_checked_and_is_said():
+    filling = stack(servers_per_rack=40).fill(None, None, *FLOOR)
+    assert [said.partition(":")[0] for said in filling.unchecked()] == [
+        "gpu.rack_units is null",
+        "gpu.mass_kg is null",
+    ]
+    bare = stack(height_units=None, holds_kg=None)
+    assert bare.fill(None, None, 2.5, None).unchecked() == []
+    assert bare.fill(40, 400.0, 2.5, None).used_units == 160
+
+
+def test_servers_too_high_for_the_rack_are_refused_before_anything_runs():
+    words = ["gpu=b200", "rack=100kw", "cooling=direct_liquid_dry", "network=fat_tree"]
+    with pytest.raises(ConfigError, match=r"^rack\.height_units=52: must be >= 60.*5 would fit"):
+        build.size(build.read(compose.load(words)))
+    design = build.read(compose.load(["gpu=b200_4u", *words[1:]]))
+    build.size(design)
+    assert (design.filling.used_units, design.filling.servers_kg) == (24, None)
+    assert len(design.filling.unchecked()) == 1
+
+
+def test_a_floor_too_weak_is_refused():
+    with pytest.raises(ConfigError, match=r"^facility\.floor_load_kg_per_m2=150: must be >= 178"):
+        build.size(build.read(compose.load(["facility.floor_load_kg_per_m2=150"])))
+
+
+@pytest.mark.parametrize("key", ["height_units", "holds_kg", "empty_kg"])
+def test_a_rack_below_nothing_is_refused_by_key(key):
+    data = yaml.safe_load((CONF / "rack/13kw.yaml").read_text()) | {key: -1}
+    with pytest.raises(ConfigError, match=rf"rack\.{key}=-1"):
+        parse(RackConfig, data, "rack")
 
 
 def test_a_full_rack_is_accepted_and_one_watt_more_is_not():

@@ -23,6 +23,8 @@ class ToyServer(GpuServer):
 
     gpus_per_server: int = 8
     nameplate_w: float = 900.0
+    mass_kg: float | None = None
+    rack_units: float | None = None
     peak_flops: float = 1e12
     memory_bytes: float = 80e9
     memory_bytes_per_s: float = 2e12

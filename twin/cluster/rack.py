@@ -1,4 +1,4 @@
-"""A rack position: what it is rated for and how many servers stand in it."""
+"""A rack position: what it is rated for, how many servers stand in it, and whether they fit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,43 @@ from twin.errors import ConfigError, require
 
 CONTINUOUS = 0.8
 """Part of its rating that a breaker may carry for three hours or more (NEC 210.20, 215.3). [-]"""
+ROUNDING = 1.0 + 1e-9
+"""What just fits in decimals fits in floats. [-]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How much of its height, its strength and its floor a filled rack takes.
+
+    None: not known, or nothing that it could be held against.
+    """
+
+    servers: int
+    used_units: float | None
+    height_units: float | None
+    servers_kg: float | None
+    holds_kg: float | None
+    floor_kg_per_m2: float | None
+    """Servers and empty rack over the floor of the position, aisles and all."""
+    floor_holds_kg_per_m2: float | None
+
+    def unchecked(self) -> list[str]:
+        """Return what was to be looked at and could not, in words.
+
+        Examples
+        --------
+        >>> Filling(2, None, 42.0, 246.0, 1361.0, 158.0, 1224.0).unchecked()
+        ['gpu.rack_units is null: whether 2 servers fit into 42 U was not checked']
+        """
+        said = []
+        if self.used_units is None and self.height_units is not None:
+            said.append(
+                f"gpu.rack_units is null: whether {self.servers} servers fit into "
+                f"{self.height_units:g} U was not checked"
+            )
+        if self.servers_kg is None and (self.holds_kg or self.floor_holds_kg_per_m2):
+            said.append("gpu.mass_kg is null: what racks and floor carry was not checked")
+        return said
 
 
 @dataclass(kw_only=True)
@@ -29,6 +66,14 @@ class RackConfig:
     inlet_rise_k: list[NonNegative] = field(default_factory=list)
     """How much warmer than the hall's inlet a rack draws its air, because exhaust finds its way
     round: rack after rack, and from the start again; empty: all draw it alike. [K]"""
+
+    height_units: Positive | None = None
+    """Height for servers; switches and shelves of the same rack take theirs off. None: not looked
+    at. [U]"""
+    holds_kg: Positive | None = None
+    """Static load the rack is built for, servers alone. None: not looked at. [kg]"""
+    empty_kg: NonNegative = 0.0
+    """The rack itself, and what hangs in it besides servers; 0: they carry their share. [kg]"""
 
     def __post_init__(self) -> None:
         both = (self.racks_per_row is None) == (self.row_kw is None)
@@ -79,9 +124,59 @@ class RackConfig:
                 f"({int(carried_kw * 1e3 // need_w)} racks would fit)"
             )
 
+    def fill(
+        self,
+        server_units: float | None,
+        server_kg: float | None,
+        floor_m2: float,
+        floor_holds_kg_per_m2: float | None,
+    ) -> Filling:
+        """Return what the servers take of rack and floor; refuse what does not fit.
+
+        Raises
+        ------
+        ConfigError
+            Naming what is exceeded, what is needed and how many servers would fit.
+        """
+        number = self.servers_per_rack
+        kg = None if server_kg is None else number * server_kg
+        filling = Filling(
+            servers=number,
+            used_units=None if server_units is None else number * server_units,
+            height_units=self.height_units,
+            servers_kg=kg,
+            holds_kg=self.holds_kg,
+            floor_kg_per_m2=None if kg is None else (kg + self.empty_kg) / floor_m2,
+            floor_holds_kg_per_m2=floor_holds_kg_per_m2,
+        )
+        if server_units is not None:
+            self._refuse_beyond("rack.height_units", self.height_units, server_units, "U")
+        if server_kg is None:
+            return filling
+        self._refuse_beyond("rack.holds_kg", self.holds_kg, server_kg, "kg")
+        floor, load = floor_holds_kg_per_m2, filling.floor_kg_per_m2
+        if floor is not None and load is not None and load > floor * ROUNDING:
+            fitting = max(0, int((floor * floor_m2 - self.empty_kg) * ROUNDING // server_kg))
+            raise ConfigError(
+                f"facility.floor_load_kg_per_m2={floor:g}: must be >= {load:.4g}: {number} servers "
+                f"of {server_kg:g} kg in a rack of {self.empty_kg:g} kg stand on {floor_m2:g} m2 "
+                f"(rack.servers_per_rack={number}; {fitting} would fit)"
+            )
+        return filling
+
+    def _refuse_beyond(self, key: str, most: float | None, each: float, unit: str) -> None:
+        """Refuse servers that take more than *most* together, if that is known."""
+        need = self.servers_per_rack * each
+        if most is not None and need > most * ROUNDING:
+            raise ConfigError(
+                f"{key}={most:g}: must be >= {need:g}, {self.servers_per_rack} servers of "
+                f"{each:g} {unit} (rack.servers_per_rack={self.servers_per_rack}; "
+                f"{int(most * ROUNDING // each)} would fit)"
+            )
+
     def fit(self, nameplate_w: float, carried_w: float) -> str | None:
         """Take out servers that the cooling does not carry, where that is wished; say so."""
-        fitting = int(carried_w * (1.0 + 1e-9) // nameplate_w)
+        fitting = int(carried_w * ROUNDING // nameplate_w)
         if not self.fit_to_cooling or fitting == 0 or fitting >= self.servers_per_rack:
             return None
         wanted, self.servers_per_rack = self.servers_per_rack, fitting

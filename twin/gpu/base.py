@@ -23,6 +23,10 @@ class GpuServer(Component):
     gpus_per_server: int
     nameplate_w: float
     """Most the server draws; racks are rated with it. [W]"""
+    mass_kg: float | None
+    """None: not known, and what racks and floor carry is not checked. [kg]"""
+    rack_units: float | None
+    """Height of the server; None: not known, and the height of racks is not checked. [U]"""
     peak_flops: float
     """Dense FP16/BF16 of one GPU. [FLOP/s]"""
     memory_bytes: float
