@@ -114,6 +114,11 @@ class Design:
     filling: Filling = field(init=False)
     """What the servers of a rack take of its height, its strength and its floor."""
 
+    @property
+    def positions(self) -> int:
+        """Rack positions built, filled or not."""
+        return self.facility.racks_built or self.cluster.racks
+
 
 def resolve(family: str, kind: str, path: str) -> type:
     """Return the class that ``kind: module.Class`` names in ``twin.<family>``.
@@ -214,8 +219,8 @@ def size(design: Design, replication: int = 0) -> None:
     design.it_nameplate_w = (
         cluster.servers * server.nameplate_w + design.network.power_w() + storage_w
     )
-    positions = facility.racks_built or cluster.racks
-    design.built_it_w = (design.it_nameplate_w - storage_w) * positions / cluster.racks + storage_w
+    racks_w = (design.it_nameplate_w - storage_w) * design.positions / cluster.racks
+    design.built_it_w = racks_w + storage_w
     design.aux_w = facility.aux_fraction * design.built_it_w
     _size_plant_and_feed(design)
     _branches(design)
@@ -315,7 +320,7 @@ def _size_plant_and_feed(design: Design) -> None:
     plant_design = PlantDesign(
         it_w=it_w,
         heat_w=heat_w,
-        racks=design.facility.racks_built or cluster.racks,
+        racks=design.positions,
         servers=cluster.servers,
         rack_w=min(design.rack.servers_per_rack, cluster.servers) * design.gpu.nameplate_w,
         altitude_m=site.altitude_m,

@@ -3,10 +3,16 @@
 Capital is spread over its life by the annuity formula, so that unequal lives and
 the cost of money are counted::
 
-    a year   = IT capital x annuity(IT life) + building capital x annuity(its life)
+    building = watts x price per watt + floor x price per m2 + positions x price of one
+    a year   = IT capital x annuity(IT life) + building x annuity(its life)
                + maintenance x all capital
     a period = a year x hours / 8760 + electricity + water
     cost per GPU-hour = a period / GPU-hours
+
+Power and cooling are bought by the watt, floor by the square metre, and cabinet,
+containment and tap-offs by the rack position, so that what a watt costs falls with
+the density of the racks. A survey's price per watt has all three in it: whoever
+gives it leaves the other two at 0, or takes them out of it at the survey's density.
 
 The GPU-hours are the caller's choice, and say what the figure means. The summary
 divides by *allocated* GPU-hours, those that jobs held: the owner's counterpart of
@@ -63,11 +69,39 @@ def annuity(rate: float, years: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Building:
+    """What is built, filled or not."""
+
+    it_w: float
+    """Plate rating of the IT that plant and feed are built for. [W]"""
+    liquid_fraction: float = 0.0
+    """Share of that heat which leaves in liquid. [-]"""
+    floor_m2: float = 0.0
+    """IT floor, aisles and all. [m2]"""
+    racks: int = 0
+    """Rack positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capital:
+    """What is paid once, in the currency of the prices."""
+
+    it: float
+    building: float
+    """By the watt."""
+    floor: float
+    """By the square metre and the rack position."""
+
+
+@dataclass(frozen=True, slots=True)
 class Costs:
     """What a period costs, by what it is paid for; all in one currency."""
 
     it_capital: float
     building_capital: float
+    """By the watt: power and cooling, and what of the building is counted so."""
+    floor_capital: float
+    """By the square metre and the rack position."""
     maintenance: float
     electricity: float
     water: float
@@ -75,15 +109,15 @@ class Costs:
     @property
     def total(self) -> float:
         """Everything together."""
-        running = self.electricity + self.water
-        return self.it_capital + self.building_capital + self.maintenance + running
+        capital = self.it_capital + self.building_capital + self.floor_capital
+        return capital + self.maintenance + self.electricity + self.water
 
     def per_gpu_hour(self, gpu_hours: float) -> float | None:
         """Return the cost of a GPU-hour; None where there is none.
 
         Examples
         --------
-        >>> Costs(60.0, 30.0, 10.0, 45.0, 5.0).per_gpu_hour(75.0)
+        >>> Costs(60.0, 20.0, 10.0, 10.0, 45.0, 5.0).per_gpu_hour(75.0)
         2.0
         """
         return None if gpu_hours == 0.0 else self.total / gpu_hours
@@ -96,7 +130,7 @@ class Costs:
 
         Examples
         --------
-        >>> Costs(60.0, 30.0, 10.0, 45.0, 5.0).break_even(200.0)
+        >>> Costs(60.0, 20.0, 10.0, 10.0, 45.0, 5.0).break_even(200.0)
         0.75
         """
         return self.total / rent if rent else None
@@ -114,7 +148,13 @@ class Economics:
     server_network_fraction: NonNegative
     """Servers, network and storage around it, as a multiple of ``gpu_price``. [-]"""
     facility_price_per_w: NonNegative
-    """Building, power and air cooling per watt of IT nameplate. [currency/W]"""
+    """Power and air cooling per watt of IT nameplate, and the building as far as the next two
+    leave it out. [currency/W]"""
+    floor_price_per_m2: NonNegative = 0.0
+    """Building per square metre of IT floor; 0: in ``facility_price_per_w``. [currency/m2]"""
+    rack_position_price: NonNegative = 0.0
+    """Cabinet, its share of containment, rack PDUs and tap-offs; 0: in ``facility_price_per_w``.
+    [currency]"""
     liquid_surcharge_per_w: NonNegative = 0.0
     """What it costs more per watt whose heat leaves in liquid. [currency/W]"""
     it_life_years: Positive
@@ -142,20 +182,19 @@ class Economics:
             require(name in self.units_per_usd, "currency", name, f"in units_per_usd; {known}")
         return self.units_per_usd[currency] / self.units_per_usd[self.currency]
 
-    def capital(
-        self, gpus: int, it_nameplate_w: float, liquid_fraction: float = 0.0
-    ) -> tuple[float, float]:
-        """Return (IT, building) capital, in ``self.currency``.
-
-        *liquid_fraction* is the share of the nameplate whose heat leaves in liquid.
-        """
-        it = gpus * self.gpu_price * (1.0 + self.server_network_fraction)
-        per_w = self.facility_price_per_w + liquid_fraction * self.liquid_surcharge_per_w
-        return it, it_nameplate_w * per_w
+    def capital(self, gpus: int, building: Building) -> Capital:
+        """Return what so many GPUs, and the building for them, cost to buy."""
+        by_rack = building.racks * self.rack_position_price
+        per_w = self.facility_price_per_w + building.liquid_fraction * self.liquid_surcharge_per_w
+        return Capital(
+            it=gpus * self.gpu_price * (1.0 + self.server_network_fraction),
+            building=building.it_w * per_w,
+            floor=building.floor_m2 * self.floor_price_per_m2 + by_rack,
+        )
 
     def costs(
         self,
-        capital: tuple[float, float],
+        capital: Capital,
         hours: float,
         energy_cost: float,
         water_m3: float,
@@ -167,11 +206,13 @@ class Economics:
         """
         rate = self.exchange(currency)
         share = rate * hours / HOURS_PER_YEAR
-        it, building = share * capital[0], share * capital[1]
+        it, building, floor = share * capital.it, share * capital.building, share * capital.floor
+        of_building = annuity(self.discount_rate, self.facility_life_years)
         return Costs(
             it_capital=it * annuity(self.discount_rate, self.it_life_years),
-            building_capital=building * annuity(self.discount_rate, self.facility_life_years),
-            maintenance=self.maintenance_fraction * (it + building),
+            building_capital=building * of_building,
+            floor_capital=floor * of_building,
+            maintenance=self.maintenance_fraction * (it + building + floor),
             electricity=energy_cost,
             water=water_m3 * self.water_price_per_m3 * rate,
         )

@@ -17,7 +17,7 @@ from twin import __version__, build, replications
 from twin.build import Design
 from twin.burst import warnings as burst_warnings
 from twin.burst import write_bursts
-from twin.economics import Costs
+from twin.economics import Building, Costs
 from twin.errors import RunError
 from twin.facility import Facility
 from twin.files import write_text
@@ -229,15 +229,14 @@ def _add_flow(design: Design, facility: Facility) -> None:
 def facts(design: Design, facility: Facility) -> Facts:
     """Return what the scorecard must know of the facility besides the totals."""
     totals, config = facility.totals, design.facility
-    racks_built = config.racks_built or facility.cluster.racks
     gpu_hours = totals.gpu_allocated_s / SECONDS_PER_HOUR
     missing, paid = missing_fraction(design), costs(design, facility)
     there_were = config.gpus * (1.0 - missing) * totals.seconds / SECONDS_PER_HOUR
     rent = design.economics.rent(there_were, design.site.currency)
     return Facts(
         gpus=config.gpus,
-        racks_built=racks_built,
-        floor_area_m2=racks_built * config.floor_area_m2_per_rack,
+        racks_built=design.positions,
+        floor_area_m2=design.positions * config.floor_area_m2_per_rack,
         nameplate_it_w=standing_w(design),
         missing_fraction=missing,
         currency=design.site.currency,
@@ -263,12 +262,15 @@ def standing_w(design: Design) -> float:
 def costs(design: Design, facility: Facility) -> Costs:
     """Return what the run cost, by what it is paid for."""
     totals, prices = facility.totals, design.economics
+    building = Building(  # it stands from the start
+        design.built_it_w,
+        design.cooling.liquid_fraction(),
+        design.positions * design.facility.floor_area_m2_per_rack,
+        design.positions,
+    )
+    gpus = round(design.facility.gpus * (1.0 - missing_fraction(design)))
     return prices.costs(
-        prices.capital(
-            round(design.facility.gpus * (1.0 - missing_fraction(design))),
-            design.built_it_w,  # the building stands from the start
-            design.cooling.liquid_fraction(),
-        ),
+        prices.capital(gpus, building),
         hours=totals.seconds / SECONDS_PER_HOUR,
         energy_cost=totals.cost,
         water_m3=totals.water_kg / 1e3,

@@ -20,7 +20,7 @@ def price(run, factor):
     record = json.loads((run / "run.json").read_text())
     cooling_kwh = json.loads((run / "summary.json").read_text())["cooling_energy_kwh"]
     record["cooling_energy_kwh"] = {"chiller": 0.75 * cooling_kwh, "crah_fan": 0.25 * cooling_kwh}
-    parts = ("it_capital", "building_capital", "maintenance", "electricity", "water")
+    parts = [part for part, _, _ in costs.PARTS]
     record["costs"] = {"currency": "CNY", "held_gpu_hours": 100.0, "rent_of_held_gpu_hours": 950.0}
     record["costs"] |= dict.fromkeys(parts, 100.0 * factor)
     (run / "run.json").write_text(json.dumps(record))

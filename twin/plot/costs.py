@@ -14,7 +14,8 @@ from twin.results.run_folder import Run
 
 PARTS = (
     ("it_capital", "IT capital", "server"),
-    ("building_capital", "building, power, cooling", "fan"),
+    ("building_capital", "power and cooling", "fan"),
+    ("floor_capital", "floor and rack positions", "network"),
     ("maintenance", "maintenance", "storage"),
     ("electricity", "electricity", "loss"),
     ("water", "water", "cooling"),
@@ -34,7 +35,7 @@ def draw(comparison: Comparison, folder: Path) -> Path | None:
     figure = style.new_figure(10.0, 1.6 + 0.3 * len(known), left=2.6, right=2.2)
     axes = figure.subplots()
     for part, label, colour in PARTS:
-        each = _column(known, part) / hours
+        each = np.nan_to_num(_column(known, part) / hours)
         axes.barh(at, each, 0.66, left, color=style.COLOURS[colour], label=label)
         left += each
     rent = _column(known, "rent_of_held_gpu_hours") / hours
@@ -53,6 +54,6 @@ def draw(comparison: Comparison, folder: Path) -> Path | None:
 
 
 def _column(known: dict[int, dict[str, Any]], part: str) -> style.Floats:
-    """Return one entry of all records; NaN where it is not known."""
-    found = [record[part] for record in known.values()]
+    """Return one entry of all records; NaN where it is not known, or not told apart."""
+    found = [record.get(part) for record in known.values()]
     return np.array([np.nan if value is None else float(value) for value in found])
