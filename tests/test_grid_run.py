@@ -1,5 +1,6 @@
 """A run pays and emits by the hour, exactly, and work waits for cheap or clean hours."""
 
+import re
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -61,6 +62,44 @@ def test_cost_and_carbon_are_integrals_over_the_hours_though_beats_straddle_them
     )
     assert done.info["grid"]["price"].startswith("hourly, ")
     assert any("own dates" in warning for warning in done.info["warnings"])
+
+
+def test_demand_is_the_highest_quarter_hour_and_part_of_the_bill(tmp_path):
+    words = ["clock.duration_days=1.5", "clock.start=2024-02-29 12:00", "output.interval_s=900"]
+    free = finished(tmp_path / "free", *words)
+    done = finished(tmp_path / "run", *words, "site.tariff.demand_charge_per_kw_month=40")
+    assert free.summary["demand_cost"] is None
+    assert free.info["demand"] == []
+    series, first = done.series(), done.info["demand"][0]
+    kw = series["utility_power_w"] / 1e3
+    peaks = [kw[:48].max(), kw[48:].max()]
+    assert [month["peak_kw"] for month in done.info["demand"]] == pytest.approx(peaks, rel=1e-12)
+    assert (first["month"], first["part"]) == ("2024-02", pytest.approx(0.5 / 29))
+    expected = 40 * (peaks[0] * 0.5 / 29 + peaks[1] / 31)
+    assert done.summary["demand_cost"] == pytest.approx(expected, rel=1e-12)
+    both = free.summary["electricity_cost"] + done.summary["demand_cost"]
+    assert done.summary["electricity_cost"] == pytest.approx(both, rel=1e-12)
+    assert done.info["costs"]["electricity"] == done.summary["electricity_cost"]
+    assert done.summary["cost_per_gpu_hour"] > free.summary["cost_per_gpu_hour"]
+
+
+def test_storage_that_holds_the_draw_below_the_peak_lowers_the_charge_for_demand(tmp_path):
+    words = ["clock.duration_days=0.3", "power=n_plus_1_bess"]
+    words.append("site.tariff.demand_charge_per_kw_month=40")
+    limit = "power.bess.import_limit_fraction"
+    idle = finished(tmp_path / "idle", *words, f"{limit}=1")
+    peak_kw = idle.info["demand"][0]["peak_kw"]
+    contract_kw = idle.info["on_site"]["storage"]["rated_kw"] / 0.2
+    held = finished(tmp_path / "held", *words, f"{limit}={0.97 * peak_kw / contract_kw}")
+    assert held.info["demand"][0]["peak_kw"] == pytest.approx(0.97 * peak_kw, rel=1e-3)
+    saved = idle.summary["demand_cost"] - held.summary["demand_cost"]
+    assert saved == pytest.approx(0.03 * idle.summary["demand_cost"], rel=0.03)
+
+
+def test_a_charge_for_demand_below_nothing_is_refused_by_key():
+    key = "site.tariff.demand_charge_per_kw_month"
+    with pytest.raises(ConfigError, match=re.escape(f"{key}=-1")):
+        run.check(compose.load([*BASE, f"{key}=-1"]))
 
 
 def paid_per_kwh(done: Run) -> float:

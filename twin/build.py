@@ -42,6 +42,7 @@ from twin.rng import rng_for
 from twin.scenario import ScenarioConfig
 from twin.scheduling.base import Policy
 from twin.site.base import Site, WeatherSeries
+from twin.site.demand import DemandMeter
 from twin.site.grid import GridSignals
 from twin.storage.base import Storage
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
@@ -458,9 +459,16 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         racks=RackPower(
             design.cluster.racks, design.rack.rated_kw * 1000.0, design.rack.racks_per_row
         ),
+        demand=_demand_meter(design),
     )
     _start(design, facility)
     return facility
+
+
+def _demand_meter(design: Design) -> DemandMeter | None:
+    """Return the utility's register of demand, where the tariff charges for it."""
+    charge = design.site.tariff.demand_charge_per_kw_month
+    return None if charge is None else DemandMeter(design.start, charge)
 
 
 def _dispatcher(env: simpy.Environment, design: Design, recorder: Recorder) -> Dispatcher:

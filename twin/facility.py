@@ -28,6 +28,7 @@ from twin.results.recorder import Recorder
 from twin.results.summary import Totals
 from twin.schema import ROW
 from twin.site.base import WeatherSeries
+from twin.site.demand import DemandMeter, MonthlyDemand
 from twin.site.grid import GridSignals
 from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 from twin.voltage import Voltage
@@ -41,6 +42,7 @@ SHORTEST_WAIT_S = 1e-3
 shorter beat would be lost in its rounding. [s]"""
 RACK_POWER_MAX = ROW.index("rack_power_max_w")
 ROW_POWER_MAX = ROW.index("row_power_max_w")
+UTILITY_POWER = ROW.index("utility_power_w")
 
 
 def split(plant: PlantState, ups_parts: frozenset[str]) -> tuple[float, float]:
@@ -91,6 +93,10 @@ class Facility:
     power_limit: PowerLimit
     recorder: Recorder
     racks: RackPower
+    demand: DemandMeter | None = None
+    """Where the tariff charges for demand."""
+    demand_bill: list[MonthlyDemand] = field(default_factory=list)
+    """What it came to, once the run is over."""
     totals: Totals = field(default_factory=Totals)
     beat_s: float = 1.0
     """Length of a whole beat. [s]"""
@@ -226,6 +232,9 @@ class Facility:
         self.catch_up()
         self.settle()
         self.dispatcher.close()
+        if self.demand is not None:
+            self.demand_bill = self.demand.bill(self.env.now)
+            self.totals.demand_cost = sum(month.cost for month in self.demand_bill)
         self.totals.gpu_out_s = self.cluster.gpus_out.take(self.env.now)
         self.totals.jobs_shed = self.power_limit.jobs_shed
         self.totals.feed_fits_w = self.it_w + self.feed.headroom_w(steady=True)
@@ -362,6 +371,8 @@ class Facility:
         rows[:, ROW_POWER_MAX] = self.racks.block(rack_w, lengths_s)
         rows[:, RACK_POWER_MAX] = rack_w.max(axis=1)
         self.recorder.beats(starts, lengths, rows)
+        if self.demand is not None:
+            self.demand.add(starts, lengths, rows[:, UTILITY_POWER].tolist())
         self._add(lengths_s, rows)
         self.pending.clear()
 

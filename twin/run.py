@@ -272,7 +272,7 @@ def costs(design: Design, facility: Facility) -> Costs:
     return prices.costs(
         prices.capital(gpus, building),
         hours=totals.seconds / SECONDS_PER_HOUR,
-        energy_cost=totals.cost,
+        energy_cost=totals.electricity_cost,
         water_m3=totals.water_kg / 1e3,
         currency=design.site.currency,
     )
@@ -363,6 +363,7 @@ def run_record(
             for part, energy_j in facility.totals.cooling_parts_j.items()
         },
         "costs": cost_record(design, facility),
+        "demand": [asdict(month) for month in facility.demand_bill],
         "bursts": [burst.record() for burst in facility.bursts],
         "on_site": design.power.accounts(),
         "pipeline": None if facility.totals.flow is None else facility.totals.flow.details,

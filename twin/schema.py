@@ -540,7 +540,7 @@ SUMMARY = _keys(
         "electricity_cost",
         "Electricity",
         "currency",
-        "integral of utility power x tariff",
+        "integral of utility power x tariff, and demand_cost where the tariff has it",
         "tariff of the site",
         COST,
         "lower",
@@ -830,6 +830,18 @@ SUMMARY = _keys(
         SERVICE,
         "lower",
         "ttft_p99_s",
+    ),
+    Key(
+        "demand_cost",
+        "Demand charge",
+        "currency",
+        "sum over calendar months of the highest quarter-hour mean of utility power x charge per "
+        "kW and month x part of the month in the run; part of electricity_cost; null where the "
+        "tariff has none",
+        "tariff of the site",
+        COST,
+        "lower",
+        "electricity_cost",
     ),
 )
 """Keys of ``summary.json``, in order."""

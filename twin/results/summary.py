@@ -66,7 +66,9 @@ class Totals:
     carbon_kg: float = 0.0
     carbon_market_kg: float | None = None
     cost: float = 0.0
-    """Electricity, in the currency of the site."""
+    """Electricity by the kWh, in the currency of the site."""
+    demand_cost: float | None = None
+    """What the tariff charges for demand, in the same; None where it does not."""
     free_s: float = 0.0
     """Time in which no compressor ran. [s]"""
     it_peak_w: float = 0.0
@@ -112,6 +114,11 @@ class Totals:
     ttft_p99_s: float | None = None
     itl_p50_s: float | None = None
     itl_p99_s: float | None = None
+
+    @property
+    def electricity_cost(self) -> float:
+        """All of the bill, in the currency of the site."""
+        return self.cost + (self.demand_cost or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +316,8 @@ def _money(t: Totals, facts: Facts) -> Summary:
         "water_m3": t.water_kg / KILOGRAMS_PER_M3,
         "carbon_t": t.carbon_kg / KILOGRAMS_PER_TONNE,
         "carbon_market_t": None if market_kg is None else market_kg / KILOGRAMS_PER_TONNE,
-        "electricity_cost": t.cost,
+        "electricity_cost": t.electricity_cost,
+        "demand_cost": t.demand_cost,
         "cost_per_gpu_hour": facts.cost_per_gpu_hour,
         "break_even_fraction": facts.break_even_fraction,
         "currency": facts.currency,

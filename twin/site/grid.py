@@ -98,6 +98,9 @@ class Tariff(HourlySource):
     """CSV or Parquet of hourly prices, also below zero."""
     add_per_kwh: NonNegative = 0.0
     """Network charges and taxes on top of every price of the file."""
+    demand_charge_per_kw_month: NonNegative | None = None
+    """Per kW of the highest quarter-hour mean at the meter in each calendar month; None: the
+    tariff has no such part, or it is in the prices."""
 
     def __post_init__(self) -> None:
         one = self.price_path is None or not self.time_of_use
