@@ -40,8 +40,9 @@ class DemandMeter:
     """The utility's register of demand: exact means of quarter hours, highest of each month.
 
     Power is taken as constant over each beat that is told: means are exact where beats end with
-    quarter hours, and a beat across two is shared by its time. A quarter hour of which a run sees a part counts with the
-    energy of that part alone; a month of which it sees a part costs that part of its charge.
+    quarter hours, and a beat across two is shared by its time. A quarter hour of which a run
+    sees a part counts with the energy of that part alone; a month of which it sees a part costs
+    that part of its charge.
     """
 
     start: datetime
