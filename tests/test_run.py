@@ -192,3 +192,29 @@ def test_the_record_says_what_made_the_run(tmp_path):
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     assert info["seed"] == 0
     assert set(info) >= {"twin", "packages", "wall_s", "cpu_s", "events", "warnings"}
+
+
+def test_what_is_bought_is_told_by_hand(tmp_path):
+    """256 GPUs of 12,500 dollars, twice that with servers; 20 positions of 2.5 m2 for 16 racks."""
+    words = ["facility.racks_built=20", "clock.duration_days=0.01", "economics=default"]
+    design, facility = facility_of(tmp_path, *words)
+    summary = finished(tmp_path, *words).summary
+    assert (summary["racks_built"], summary["floor_area_m2"]) == (20, 50.0)
+    assert summary["it_capex"] == pytest.approx(256 * 12_500 * 2 * 7.08)
+    dollars = design.built_it_w * 8.9 + 50 * 3500 + 20 * 5000
+    assert summary["building_capex"] == pytest.approx(dollars * 7.08)
+    facility.recorder.abort()
+
+
+def test_denser_racks_save_floor_and_cabinets_and_nothing_else(tmp_path):
+    """Plant, feed and PUE are those of the same heat, wherever it stands."""
+    words = ["cooling=chilled_air_in_row", "clock.duration_days=0.05"]
+    thin = finished(tmp_path, "rack=6_5kw", *words, name="thin")
+    dense = finished(tmp_path, "rack=26kw", *words, name="dense")
+    costs = [done.info["costs"] for done in (thin, dense)]
+    assert costs[0]["floor_capital"] == pytest.approx(4 * costs[1]["floor_capital"])
+    assert costs[0]["building_capital"] == pytest.approx(costs[1]["building_capital"])
+    assert thin.summary["cost_per_gpu_hour"] > dense.summary["cost_per_gpu_hour"]
+    assert thin.summary["pue"] == pytest.approx(dense.summary["pue"], rel=1e-3)
+    assert dense.info["rack"]["used_units"] == 24
+    assert dense.info["rack"]["floor_kg_per_m2"] == pytest.approx((4 * 123 + 200) / 2.5)

@@ -120,6 +120,11 @@ class Design:
         """Rack positions built, filled or not."""
         return self.facility.racks_built or self.cluster.racks
 
+    @property
+    def floor_m2(self) -> float:
+        """IT floor of all positions, aisles and all."""
+        return self.positions * self.facility.floor_area_m2_per_rack
+
 
 def resolve(family: str, kind: str, path: str) -> type:
     """Return the class that ``kind: module.Class`` names in ``twin.<family>``.

@@ -17,7 +17,7 @@ from twin import __version__, build, replications
 from twin.build import Design
 from twin.burst import warnings as burst_warnings
 from twin.burst import write_bursts
-from twin.economics import Building, Costs
+from twin.economics import Building, Capital, Costs
 from twin.errors import RunError
 from twin.facility import Facility
 from twin.files import write_text
@@ -233,10 +233,11 @@ def facts(design: Design, facility: Facility) -> Facts:
     missing, paid = missing_fraction(design), costs(design, facility)
     there_were = config.gpus * (1.0 - missing) * totals.seconds / SECONDS_PER_HOUR
     rent = design.economics.rent(there_were, design.site.currency)
+    bought, rate = capital(design), design.economics.exchange(design.site.currency)
     return Facts(
         gpus=config.gpus,
         racks_built=design.positions,
-        floor_area_m2=design.positions * config.floor_area_m2_per_rack,
+        floor_area_m2=design.floor_m2,
         nameplate_it_w=standing_w(design),
         missing_fraction=missing,
         currency=design.site.currency,
@@ -244,6 +245,8 @@ def facts(design: Design, facility: Facility) -> Facts:
         peak_flops=design.gpu.peak_flops,
         cost_per_gpu_hour=paid.per_gpu_hour(gpu_hours),
         break_even_fraction=paid.break_even(rent),
+        it_capex=rate * bought.it,
+        building_capex=rate * (bought.building + bought.floor),
     )
 
 
@@ -259,18 +262,23 @@ def standing_w(design: Design) -> float:
     return storage_w + racks_w * (1.0 - missing_fraction(design))
 
 
-def costs(design: Design, facility: Facility) -> Costs:
-    """Return what the run cost, by what it is paid for."""
-    totals, prices = facility.totals, design.economics
+def capital(design: Design) -> Capital:
+    """Return what is paid once, in the currency of the prices; IT as it stood in the mean."""
     building = Building(  # it stands from the start
         design.built_it_w,
         design.cooling.liquid_fraction(),
-        design.positions * design.facility.floor_area_m2_per_rack,
+        design.floor_m2,
         design.positions,
     )
     gpus = round(design.facility.gpus * (1.0 - missing_fraction(design)))
-    return prices.costs(
-        prices.capital(gpus, building),
+    return design.economics.capital(gpus, building)
+
+
+def costs(design: Design, facility: Facility) -> Costs:
+    """Return what the run cost, by what it is paid for."""
+    totals = facility.totals
+    return design.economics.costs(
+        capital(design),
         hours=totals.seconds / SECONDS_PER_HOUR,
         energy_cost=totals.electricity_cost,
         water_m3=totals.water_kg / 1e3,

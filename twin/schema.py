@@ -843,6 +843,47 @@ SUMMARY = _keys(
         "lower",
         "electricity_cost",
     ),
+    Key(
+        "it_capex",
+        "IT, to buy",
+        "currency",
+        "GPUs (of a build-out, in the mean) x price x (1 + share of servers, network and storage)",
+        "economics of the scenario",
+        COST,
+        "lower",
+        "currency",
+    ),
+    Key(
+        "building_capex",
+        "Building, to buy",
+        "currency",
+        "built plate rating of IT x price per watt, of liquid too + floor_area_m2 x price per m2 + "
+        "racks_built x price of a position",
+        "economics of the scenario",
+        COST,
+        "lower",
+        "it_capex",
+    ),
+    Key(
+        "racks_built",
+        "Rack positions",
+        "racks",
+        "rack positions built, filled or not",
+        "configuration",
+        POWER,
+        "neither",
+        "row_power_peak_kw",
+    ),
+    Key(
+        "floor_area_m2",
+        "IT floor",
+        "m2",
+        "racks_built x floor area of a position, with aisles",
+        "configuration",
+        POWER,
+        "neither",
+        "racks_built",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 

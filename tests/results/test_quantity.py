@@ -36,6 +36,9 @@ def test_three_figures_are_within_half_a_percent(value):
         (0.5, "MW", "500 kW"),
         (339.0, "m3", "339 m³"),
         (0.021, "GWh", "21.0 MWh"),
+        (1.029e8, "currency", "103 million currency"),
+        (134, "racks", "134"),
+        (335.0, "m2", "335 m²"),
     ],
 )
 def test_units_fit_the_size(value, unit, shown):

@@ -28,6 +28,7 @@ _STEPS = {
     "tokens": ((1e9, "billion"), (1e6, "million"), (1.0, "tokens")),
     "clips": ((1e9, "billion"), (1e6, "million"), (1.0, "clips")),
     "requests": ((1e9, "billion"), (1e6, "million"), (1.0, "requests")),
+    "currency": ((1e9, "billion currency"), (1e6, "million currency"), (1.0, "currency")),
     "fraction": ((0.01, "%"),),
 }
 """Larger and smaller units of a unit: the first one whose figure is at least 1 is used."""
@@ -37,6 +38,7 @@ _PLAIN: dict[str, Callable[[float], str]] = {
     "fraction": lambda value: f"{100.0 * value:.1f} %",
     "-": lambda value: f"{value:.3f}" if 1e-3 <= abs(value) < 1e3 else figure(value),
     "jobs": lambda value: f"{value:,.0f}",
+    "racks": lambda value: f"{value:,.0f}",
     "releases": lambda value: f"{value:,.0f}",
 }
 
@@ -138,7 +140,7 @@ def spoken(unit: str, currency: str | None = None) -> str:
     ('kW/m²', 'CNY/kWh', '%')
     """
     unit = unit.replace("currency", currency or "currency")
-    return {"m3": "m³", "degC": "°C", "kW/m2": "kW/m²", "fraction": "%"}.get(unit, unit)
+    return {"m2": "m²", "m3": "m³", "degC": "°C", "kW/m2": "kW/m²", "fraction": "%"}.get(unit, unit)
 
 
 def scorecard(summary: Mapping[str, Any]) -> dict[str, list[tuple[str, str, str]]]:

@@ -139,6 +139,9 @@ class Facts:
     cost_per_gpu_hour: float | None = None
     break_even_fraction: float | None = None
     """Use from which owning is cheaper than renting."""
+    it_capex: float | None = None
+    building_capex: float | None = None
+    """Power, cooling, floor and racks."""
     missing_fraction: float = 0.0
     """Part of all rack-time in which a rack of a build-out did not stand yet."""
 
@@ -229,6 +232,8 @@ def _powers(t: Totals, facts: Facts, racks: RackPower) -> Summary:
         "row_power_peak_kw": None if row_peak_w is None else row_peak_w / 1e3,
         "stranded_power_kw": float(stranded_w) / 1e3,
         "floor_density_kw_per_m2": metrics.ratio(t.it_peak_w / 1e3, facts.floor_area_m2),
+        "racks_built": facts.racks_built,
+        "floor_area_m2": facts.floor_area_m2,
         "rack_occupancy_fraction": metrics.ratio(
             len(racks.rated_w) * (1.0 - facts.missing_fraction), facts.racks_built
         ),
@@ -320,5 +325,7 @@ def _money(t: Totals, facts: Facts) -> Summary:
         "demand_cost": t.demand_cost,
         "cost_per_gpu_hour": facts.cost_per_gpu_hour,
         "break_even_fraction": facts.break_even_fraction,
+        "it_capex": facts.it_capex,
+        "building_capex": facts.building_capex,
         "currency": facts.currency,
     }
