@@ -12,7 +12,7 @@ import pkgutil
 import pytest
 
 import twin.cooling
-from tests.support.plants import NAMES, design, plant, residual, steady
+from tests.support.plants import NAMES, RESETS, design, plant, resetting, residual, steady
 from twin.config import Component
 
 HEAT_W = design().heat_w
@@ -102,7 +102,22 @@ def in_state(name, fraction, weather_c, trip):
 @pytest.mark.parametrize("name", NAMES)
 def test_any_flow_that_is_a_thousandth_wrong_shows(name, state):
     fraction, weather_c, trip = STATES[state]
-    made, heat_w = in_state(name, fraction, weather_c, trip), fraction * HEAT_W
+    bend_each(in_state(name, fraction, weather_c, trip), fraction * HEAT_W, weather_c)
+
+
+@pytest.mark.parametrize(("name", "where", "by"), RESETS)
+def test_nor_does_one_hide_while_set_points_move(name, where, by):
+    """The first step looks at load and weather, and moves."""
+    made, mover = resetting(name, where, by)
+    heat_w, weather_c = 0.35 * HEAT_W, (29.0, 22.0)
+    before = copy.deepcopy(made)
+    made.step(heat_w, *weather_c, 1.0)
+    assert mover.reset.moves == 1
+    bend_each(before, heat_w, weather_c)
+
+
+def bend_each(made, heat_w, weather_c):
+    """Bend each flow of the coming step, one after another, and see that the ledger shows it."""
     right, flows = stepped(made, heat_w, weather_c)
     assert audit(right, heat_w, 1.0) <= 1e-9
     came_in_w = heat_w + right.power_w

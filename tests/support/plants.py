@@ -15,6 +15,24 @@ CONF = Path(__file__).resolve().parents[2] / "conf" / "cooling"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
 
 
+RESETS = (
+    ("chilled_air", "reset", "load"),
+    ("rear_door", "reset", "load"),
+    ("waterside_economizer", "reset", "load"),
+    ("waterside_economizer", "reset", "outdoor"),
+    ("airside_economizer", "reset", "outdoor"),
+    ("indirect_evaporative", "reset", "outdoor"),
+    ("direct_liquid_tower", "air__reset", "load"),
+)
+"""Plants whose set points move: name, where the reset stands in its YAML, what they follow."""
+
+
+def resetting(name: str, where: str, by: str, **changes: Any) -> tuple[CoolingPlant, Any]:
+    """Return a plant whose set points move, and the part of it that moves them."""
+    made = plant(name, **{f"{where}__by": by}, **changes)
+    return made, (made.air if where.startswith("air__") else made)
+
+
 def resolve(family: str, kind: str, path: str) -> type:
     """Find a model without the builder, so that these tests know only their family."""
     module, _, cls = kind.partition(".")

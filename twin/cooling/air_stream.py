@@ -6,6 +6,7 @@ shows as a supply above its set point. Subclasses say only what the outdoors giv
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -15,11 +16,14 @@ from twin.cooling.beats import stepped
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import SupplyFans
 from twin.cooling.hall import HallPlant
+from twin.cooling.reset import Steps, SupplyReset, check_supply_max, kept_above_c
 from twin.errors import require
 from twin.physics.thermal import WATER_LATENT_HEAT
 
 _SHORT_STEP_S = 10.0
 """Step while the supply misses its set point. [s]"""
+_NO_TRIM_K = 1e-9
+"""Cooling of the air by the trim coil that is none. [K]"""
 
 
 @dataclass(slots=True)
@@ -57,6 +61,7 @@ class _Worked:
 class AirStreamPlant(HallPlant):
     """Supply fans, outdoor air, and a trim chiller for the days it does not suffice."""
 
+    reset: SupplyReset
     fans: SupplyFans
     chillers: Chillers
     """The trim: air-cooled machines on a coil in the supply air."""
@@ -83,11 +88,14 @@ class AirStreamPlant(HallPlant):
             self.supply_c,
             f"above trim_water_c={self.trim_water_c:g} degC, the water that cools it",
         )
+        if self.reset.by is not None:
+            check_supply_max(self.reset.supply_max_c, self.supply_c)
         self.chillers.warnings = self.warnings
 
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set point."""
         wanted = self._size_hall(design, "outdoor-air cooling")
+        self.reset.begin()
         self.fans.size(design.heat_w, wanted, design.altitude_m)
         self._size_outdoors(design, wanted)
         _, fan_w = self.fans.move(wanted)
@@ -132,7 +140,11 @@ class AirStreamPlant(HallPlant):
         self, heat_w: float, weather_c: tuple[float, float], left_s: float
     ) -> tuple[PlantState, float]:
         """Advance by what is left of a beat or less; return what was done and for how long."""
-        held = self.supply_c, 0.0
+        reset = self.reset
+        moves = reset.by is not None
+        if moves and reset.waited_s >= reset.every_s:
+            self._move_set_point(heat_w, weather_c)
+        held = self._supply_set_c, 0.0
         step_s = self.chillers.until_restart_s(left_s)
         state = self._advance(heat_w, weather_c, step_s, held)
         if state is None:
@@ -143,7 +155,31 @@ class AirStreamPlant(HallPlant):
             state = self._advance(heat_w, weather_c, step_s, line)
             assert state is not None  # only a set point can be refused
         self.chillers.pass_time(step_s)
+        if moves:
+            reset.waited_s += step_s
         return state, step_s
+
+    def _move_set_point(self, heat_w: float, weather_c: tuple[float, float]) -> None:
+        """Let the supply follow what the outdoors carries alone now."""
+        reset, now_c = self.reset, self._supply_set_c
+        steps = reset.steps(self.supply_c, reset.supply_max_c)
+        air, fan_w = self.fans.move(self._wanted_air(heat_w))
+        if air > 0.0:
+            free_c = self._trim_free_c(heat_w / air, fan_w / air, air, weather_c, steps)
+            self._supply_set_c = kept_above_c(now_c, free_c, steps)
+        reset.looked(self._supply_set_c != now_c)
+
+    def _trim_free_c(
+        self, rise_k: float, fan_k: float, air: float, weather_c: tuple[float, float], steps: Steps
+    ) -> float:
+        """Coolest step of the supply at which the outdoors leaves nothing to the trim. [degC]."""
+        supply_c = steps.least_c
+        while supply_c <= steps.most_c:
+            got = self._outdoors((supply_c + rise_k, supply_c - fan_k), air, weather_c)
+            if got.trim_w <= _NO_TRIM_K * air:
+                return supply_c
+            supply_c += steps.step_k
+        return math.inf
 
     def _trim_most_w(self, drybulb_c: float) -> float:
         unit_w, _ = self.chillers.unit_w(self.trim_water_c, drybulb_c)
@@ -155,9 +191,9 @@ class AirStreamPlant(HallPlant):
         """Supply air as a line in the return air where the set point cannot be held."""
         air, fan_w = self.fans.move(self._wanted_air(heat_w))
         if air <= 0.0:
-            return self.supply_c, 0.0
-        return_c, _, _ = self.room.solve(heat_w, air, (self.supply_c, 0.0), dt_s)
-        if return_c + fan_w / air < self.supply_c:
+            return self._supply_set_c, 0.0
+        return_c, _, _ = self.room.solve(heat_w, air, (self._supply_set_c, 0.0), dt_s)
+        if return_c + fan_w / air < self._supply_set_c:
             return fan_w / air, 1.0  # a cold hall: the air goes round until it has warmed up
         c0, c1 = self._coldest(return_c, air, weather_c)
         return c0 + fan_w / air, c1
@@ -170,7 +206,7 @@ class AirStreamPlant(HallPlant):
         supply: tuple[float, float],
     ) -> PlantState | None:
         """One exact step with that supply; None where it is the set point and cannot be held."""
-        holding = supply == (self.supply_c, 0.0)
+        holding = supply == (self._supply_set_c, 0.0)
         room, chillers = self.room, self.chillers
         air, fan_w = self.fans.move(self._wanted_air(heat_w))
         return_c, supply_c, stored_j = room.solve(heat_w, air, supply, dt_s)
@@ -184,7 +220,7 @@ class AirStreamPlant(HallPlant):
             got = self._outdoors((return_c, wanted_c), air, weather_c)
             if holding and got.trim_w > self._trim_most_w(drybulb_c):
                 return None
-            if got.trim_w > 1e-9 * air:
+            if got.trim_w > _NO_TRIM_K * air:
                 unit_w, _ = chillers.unit_w(self.trim_water_c, drybulb_c)
                 units = max(1, chillers.staged(got.trim_w, unit_w))
                 trim_power_w = chillers.power_w(got.trim_w, units, self.trim_water_c, drybulb_c)
@@ -201,7 +237,7 @@ class AirStreamPlant(HallPlant):
             stored_j,
             got.evaporated_w,
         )
-        missed = supply_c > self.supply_c or air <= 0.0
+        missed = supply_c > self._supply_set_c or air <= 0.0
         return self._record(worked, (supply_c, return_c), missed, dt_s)
 
     def _record(

@@ -18,6 +18,7 @@ from twin.cooling.chillers import Chillers
 from twin.cooling.crah import AirHandlers
 from twin.cooling.hall import HallPlant
 from twin.cooling.rejection import CondenserWater, HeatRejection, Rejected
+from twin.cooling.reset import SetPoints, WaterReset, water_below_supply_k
 from twin.cooling.tower import CoolingTower
 from twin.errors import require
 
@@ -51,7 +52,8 @@ class ChilledAir(HallPlant):
     """Room air cooled by chilled water, from water-cooled chillers with towers."""
 
     chilled_water_c: Celsius
-    """Water the chillers supply. [degC]"""
+    """Water the chillers supply; where it is reset, the coldest. [degC]"""
+    reset: WaterReset
     air_handlers: AirHandlers
     chilled_water: ChilledWater
     chillers: Chillers
@@ -59,6 +61,8 @@ class ChilledAir(HallPlant):
     tower: CoolingTower
 
     _rejection: HeatRejection = field(init=False)
+    _water_set_c: float = field(init=False, default=0.0)
+    """Water they supply now. [degC]"""
     _short_step_s: float = field(init=False, default=_SHORTEST_STEP_S)
 
     def __post_init__(self) -> None:
@@ -70,8 +74,28 @@ class ChilledAir(HallPlant):
             self.supply_c,
             f"above chilled_water_c={self.chilled_water_c:g} degC, the water that cools it",
         )
+        if self.reset.by is not None:
+            self._check_reset()
         self._rejection = self._heat_rejection()
         self.chillers.warnings = self.tower.warnings = self.warnings
+
+    def _check_reset(self) -> None:
+        """Refuse a reset that this plant cannot follow."""
+        allowed = "load or null: only an economizer makes water without chillers"
+        require(self.reset.by == "load", "reset.by", self.reset.by, allowed)
+        self._check_warmest_water()
+
+    def _check_warmest_water(self) -> None:
+        """Refuse water that is colder than designed, or warmer than the chillers are known for."""
+        water_max_c, curves = self.reset.chilled_water_max_c, self.chillers.curves
+        known_c = curves.chilled_range_c[1]
+        require(
+            self.chilled_water_c <= water_max_c <= known_c,
+            "reset.chilled_water_max_c",
+            water_max_c,
+            f"in chilled_water_c={self.chilled_water_c:g}..{known_c:g} degC, "
+            f"to where chiller {curves.name} is known",
+        )
 
     def _heat_rejection(self) -> HeatRejection:
         """Return what takes the heat out of the chilled water; an economizer replaces it."""
@@ -85,9 +109,10 @@ class ChilledAir(HallPlant):
         self.air_handlers.size(design.heat_w, wanted, design.altitude_m)
         air, fan_w = self.air_handlers.move(wanted)
         return_c = self.supply_c + design.heat_w / air
-        self.chilled_water.water_c = self.chilled_water_c
-        self._check_coil(return_c, air, fan_w)
+        self.chilled_water.water_c = self._water_set_c = self.chilled_water_c
+        self.reset.begin()
         coil_w = design.heat_w + fan_w
+        self._size_coil(coil_w, return_c, air, fan_w)
         self.chilled_water.size(coil_w, design.racks)
         load_w = coil_w + self.chilled_water.pump_w(coil_w)
         self._rejection.size(
@@ -97,8 +122,8 @@ class ChilledAir(HallPlant):
             design.altitude_m,
         )
 
-    def _check_coil(self, return_c: float, air_w_per_k: float, fan_w: float) -> None:
-        """Refuse set points the coil cannot reach at design."""
+    def _size_coil(self, coil_w: float, return_c: float, air_w_per_k: float, fan_w: float) -> None:
+        """Fix the coil; refuse set points it cannot reach at design."""
         water_return_c = self.chilled_water_c + self.chilled_water.rise_k
         require(
             water_return_c < return_c,
@@ -107,6 +132,7 @@ class ChilledAir(HallPlant):
             f"such that water returns ({water_return_c:.1f} degC) below the return air "
             f"({return_c:.1f} degC)",
         )
+        self.air_handlers.size_coil(air_w_per_k, coil_w / self.chilled_water.rise_k)
         coldest_c = self._open_valve_c(return_c, air_w_per_k, fan_w)
         require(
             coldest_c <= self.supply_c,
@@ -142,37 +168,76 @@ class ChilledAir(HallPlant):
         self, heat_w: float, weather_c: tuple[float, float], left_s: float
     ) -> tuple[PlantState, float]:
         """Advance by what is left of a beat or less; return what was done and for how long."""
+        reset = self.reset
+        moves = reset.by is not None
+        if moves and reset.waited_s >= reset.every_s:
+            self._move_set_points(heat_w, weather_c)
         floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
         longest_s = self._rejection.longest_step_s
         step_s = self.chillers.until_restart_s(left_s if left_s < longest_s else longest_s)
         state = None
-        if floor_c <= self.chilled_water_c:
+        if floor_c <= self._water_set_c:
             state = self._hold(heat_w, weather_c, step_s)
         if state is None:
             step_s = min(step_s, self._short_step_s)
-            target_c = max(self.chilled_water_c, floor_c)
+            target_c = max(self._water_set_c, floor_c)
             state = self._move(heat_w, weather_c, target_c, step_s)
         self._rejection.pass_time(step_s)
+        if moves:
+            reset.waited_s += step_s
         return state, step_s
+
+    def _move_set_points(self, heat_w: float, weather_c: tuple[float, float]) -> None:
+        """Let the set points follow what coils and outdoors can do now, if the plant runs."""
+        air, fan_w = self.air_handlers.move(self._wanted_air(heat_w))
+        now = SetPoints(self._supply_set_c, self._water_set_c)
+        moved = now
+        reach = self._reach(air)
+        if reach > 0.0:
+            below_k = water_below_supply_k(heat_w / air, fan_w / air, reach)
+            below_k += self._rejection.floats_k
+            designed = SetPoints(self.supply_c, self.chilled_water_c)
+            moved = self.reset.moved(now, designed, below_k, self._rejection.free_c(weather_c))
+        self._supply_set_c, self._water_set_c = moved
+        self._rejection.set_point_c = moved.water_c
+        self.reset.looked(moved != now)
 
     def _open_valve_c(self, return_c: float, air_w_per_k: float, fan_w: float) -> float:
         """Supply air with the coil's valve fully open. [degC]."""
-        reach = self.air_handlers.coil_effectiveness * self.chilled_water.flow
+        reach = self._reach(air_w_per_k)
         return return_c - reach * (return_c - self.chilled_water.water_c) + fan_w / air_w_per_k
+
+    def _coil_holds(self, return_c: float, air_w_per_k: float, fan_w: float) -> bool:
+        """Whether the coil reaches the set point: mostly it would at its design effectiveness."""
+        coil = self.air_handlers
+        wanted_k = return_c - self._supply_set_c + fan_w / air_w_per_k
+        possible_k = (return_c - self.chilled_water.water_c) * self.chilled_water.flow
+        if (
+            air_w_per_k <= coil.coil_air_w_per_k
+            and wanted_k <= coil.coil_effectiveness * possible_k
+        ):
+            return True
+        return wanted_k <= coil.effectiveness(air_w_per_k) * possible_k
+
+    def _reach(self, air_w_per_k: float) -> float:
+        """How far an open valve brings the air towards the water. [-]."""
+        if air_w_per_k <= 0.0:
+            return 0.0
+        return self.air_handlers.effectiveness(air_w_per_k) * self.chilled_water.flow
 
     def _hold(
         self, heat_w: float, weather_c: tuple[float, float], dt_s: float
     ) -> PlantState | None:
         """One exact step at the set points, or None where they cannot be held."""
         water, room = self.chilled_water, self.room
-        if abs(water.water_c - self.chilled_water_c) > _AT_SET_POINT_K:
+        if abs(water.water_c - self._water_set_c) > _AT_SET_POINT_K:
             return None
         air, fan_w = self.air_handlers.move(self._wanted_air(heat_w))
         if air <= 0.0:
             return None
-        return_c, supply_c, stored_j = room.solve(heat_w, air, (self.supply_c, 0.0), dt_s)
+        return_c, supply_c, stored_j = room.solve(heat_w, air, (self._supply_set_c, 0.0), dt_s)
         coil_w = air * (return_c - supply_c) + fan_w
-        if coil_w < 0.0 or self._open_valve_c(return_c, air, fan_w) > self.supply_c:
+        if coil_w < 0.0 or not self._coil_holds(return_c, air, fan_w):
             return None
         pump_w = water.pump_w(coil_w)
         done = self._rejection.step(coil_w + pump_w, water.water_c, weather_c, dt_s)
@@ -202,6 +267,8 @@ class ChilledAir(HallPlant):
         loop_j = water.heat_j_per_k * warmed_k
         done = self._rejection.step(load_w, before_c, weather_c, dt_s)
         assert done is not None  # the load is not above what was just asked
+        if valve == _OPEN:
+            self.reset.hurry()
         short = valve == _OPEN or air <= 0.0
         hall = _AirSide(air, fan_w, pump_w, return_c, supply_c, stored_j, loop_j, short)
         inlet_c = room.inlet_c
@@ -211,15 +278,15 @@ class ChilledAir(HallPlant):
 
     def _valve(self, heat_w: float, air: float, fan_w: float) -> tuple[str, tuple[float, float]]:
         """Position of the coil's valve, and the supply air it makes of the return air."""
-        held = (self.supply_c, 0.0)
+        held = (self._supply_set_c, 0.0)
         if air <= 0.0:
             return _CLOSED, held
         return_c = self.room.return_c(heat_w, air, held)
         fan_k = fan_w / air
-        if self._open_valve_c(return_c, air, fan_w) > self.supply_c:
-            reach = self.air_handlers.coil_effectiveness * self.chilled_water.flow
+        if self._open_valve_c(return_c, air, fan_w) > self._supply_set_c:
+            reach = self._reach(air)
             return _OPEN, (reach * self.chilled_water.water_c + fan_k, 1.0 - reach)
-        if return_c + fan_k < self.supply_c:
+        if return_c + fan_k < self._supply_set_c:
             return _CLOSED, (fan_k, 1.0)
         return _HOLDING, held
 

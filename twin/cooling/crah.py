@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from twin.config import Positive, PositiveFraction, Range, UnitsOrZero
+from twin.errors import require
 from twin.physics.flow import affinity_power_w, moving_power_w
-from twin.physics.thermal import AIR_CP, air_density
+from twin.physics.thermal import AIR_CP, air_density, crossflow_effectiveness, crossflow_ntu
+
+_CONDUCTANCE_EXPONENT = 0.82
+"""Heat exchange of a coil grows with this power of its flows: between the 0.8 of the air side and
+the 0.85 of the water side (Modelica Buildings, ``DryCoilCounterFlow``). [-]"""
+_MOST_TRANSFER_UNITS = 50.0
+"""Of any coil. [-]"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,4 +75,40 @@ class AirHandlers(SupplyFans):
     """Supply fans with a chilled-water coil and its valve."""
 
     coil_effectiveness: PositiveFraction
-    """Air side, valve fully open: cooling done over cooling possible. [-]"""
+    """Air side, valve fully open, at design flows: cooling done over cooling possible. [-]"""
+
+    coil_air_w_per_k: float = field(init=False, default=1.0)
+    """Air at which the coil has it. [W/K]"""
+    _transfer_units: float = field(init=False, default=0.0)
+    _capacity_ratio: float = field(init=False, default=0.0)
+    """Air over water, as heat capacity rates. [-]"""
+
+    def size_coil(self, air_w_per_k: float, water_w_per_k: float) -> None:
+        """Fix the coil for its effectiveness at the design flows.
+
+        Raises
+        ------
+        ParameterError
+            If no coil reaches it with so little water.
+        """
+        ratio = self._capacity_ratio = air_w_per_k / water_w_per_k
+        self.coil_air_w_per_k = air_w_per_k
+        least, most = min(1.0, ratio), max(1.0, ratio)
+        reachable = crossflow_effectiveness(_MOST_TRANSFER_UNITS, least / most) / most
+        require(
+            self.coil_effectiveness < reachable,
+            "air_handlers.coil_effectiveness",
+            self.coil_effectiveness,
+            f"< {reachable:.2f}, all that a coil does with water that warms as much as "
+            "chilled_water.rise_k",
+        )
+        self._transfer_units = crossflow_ntu(self.coil_effectiveness * most, least / most)
+
+    def effectiveness(self, air_w_per_k: float) -> float:
+        """Air side, valve fully open, at the air moved now; water follows the air. [-]."""
+        air = air_w_per_k / self.coil_air_w_per_k
+        units = self._transfer_units * math.pow(air, _CONDUCTANCE_EXPONENT - 1.0)
+        ratio = self._capacity_ratio
+        if ratio <= 1.0:
+            return crossflow_effectiveness(units, ratio)
+        return crossflow_effectiveness(units, 1.0 / ratio) / ratio

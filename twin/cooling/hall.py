@@ -15,13 +15,15 @@ class HallPlant(CoolingPlant):
     """Coolers that hold the air they supply to a hall; subclasses say how."""
 
     supply_c: Celsius
-    """Air the coolers supply. [degC]"""
+    """Air the coolers supply; where it is reset, the coolest. [degC]"""
     containment: str
     """One of ``containments``."""
     containments: dict[str, Containment]
     room: Room
 
     _contained: Containment = field(init=False)
+    _supply_set_c: float = field(init=False, default=0.0)
+    """Air they supply now. [degC]"""
 
     def __post_init__(self) -> None:
         """Look the containment up."""
@@ -34,6 +36,7 @@ class HallPlant(CoolingPlant):
     def _size_hall(self, design: PlantDesign, technology: str) -> float:
         """Fix the room and return the air its coolers move at design, as in `_wanted_air`."""
         contained = self._contained
+        self._supply_set_c = self.supply_c
         check_rack(design.rack_w, self.rack_limit_w(), f"{self.containment} {technology}")
         self.room.recirculation = contained.recirculation
         self.room.size(design.heat_w, design.racks, design.servers, design.altitude_m)

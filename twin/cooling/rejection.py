@@ -239,12 +239,17 @@ class HeatRejection(WetRejection):
     """Chillers, condenser water and tower working as one."""
 
     chillers: Chillers
+    set_point_c: float = field(init=False, default=0.0)
+    """Chilled water wanted now. [degC]"""
+    floats_k: float = field(init=False, default=0.0)
+    """How far above it the water may float before a chiller helps. [K]"""
 
     def size(
         self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
     ) -> None:
         """Size everything for an evaporator load at the design wet bulb."""
         wetbulb_c, chilled_c = weather_c[1], water_c
+        self.set_point_c = water_c
         tower, chillers, condenser = self.tower, self.chillers, self.condenser
         entering_c, _ = tower.supply_c(
             wetbulb_c,
@@ -262,6 +267,10 @@ class HeatRejection(WetRejection):
     def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
         """Coldest chilled water that can be made in the coming step: chillers know no floor."""
         return -math.inf
+
+    def free_c(self, weather_c: tuple[float, float]) -> float:
+        """Coldest chilled water that can be made without compressors: none here. [degC]."""
+        return math.inf
 
     def pass_time(self, dt_s: float) -> None:
         """Let *dt_s* of a restart pass."""

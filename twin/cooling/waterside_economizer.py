@@ -25,6 +25,7 @@ from twin.cooling.chilled_air import ChilledAir
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import running_units
 from twin.cooling.rejection import IDLE, Exchange, HeatRejection, Rejected, Running
+from twin.cooling.reset import EconomizerReset, check_supply_max
 from twin.errors import require
 
 _NEAR_STEP_S = 60.0
@@ -132,7 +133,6 @@ class EconomizedRejection(HeatRejection):
     """Chillers and towers with an exchanger between condenser and chilled water."""
 
     economizer: Economizer
-    _set_point_c: float = field(init=False, default=0.0)
     _return_c: float = field(init=False, default=0.0)
     _range_k: float = field(init=False, default=0.0)
     """Range of the tower in the last step. [K]"""
@@ -145,8 +145,8 @@ class EconomizedRejection(HeatRejection):
     ) -> None:
         """Size chillers for the whole load: on a hot day the economizer gives nothing."""
         HeatRejection.size(self, load_w, water_c, weather_c, altitude_m)
-        self._set_point_c = water_c
         self._range_k = self.condenser.range_k
+        self.floats_k = self.economizer.chiller_on_margin_k
 
     def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
         """Choose the mode; without chillers the tower is the floor."""
@@ -155,17 +155,28 @@ class EconomizedRejection(HeatRejection):
             economizer.on = False
             self.longest_step_s = _NEAR_STEP_S
             return -math.inf
-        wetbulb_c = weather_c[1]
-        terms = tower.terms(wetbulb_c)
-        self._tower_c, _ = tower.supply_c(wetbulb_c, terms, self._range_k, 1.0, -math.inf)
-        economizer.decide(water.return_c, self._tower_c, self._set_point_c)
-        self.longest_step_s = economizer.quiet_s(water.return_c, self._tower_c, self._set_point_c)
+        self._tower_c = self._coldest_tower_c(weather_c[1])
+        economizer.decide(water.return_c, self._tower_c, self.set_point_c)
+        self.longest_step_s = economizer.quiet_s(water.return_c, self._tower_c, self.set_point_c)
         self._return_c = water.return_c
         if not self._free():
             return -math.inf
         made_c = self._tower_c + economizer.approach_k
         self._free_most_w = max(0.0, water.flow_w_per_k * (water.return_c - made_c))
         return made_c
+
+    def free_c(self, weather_c: tuple[float, float]) -> float:
+        """Coldest chilled water that towers and exchanger make now. [degC]."""
+        if self.tower.in_service == 0:
+            return math.inf
+        return self._coldest_tower_c(weather_c[1]) + self.economizer.approach_k
+
+    def _coldest_tower_c(self, wetbulb_c: float) -> float:
+        """Water the tower could give at full fan speed. [degC]."""
+        tower = self.tower
+        terms = tower.terms(wetbulb_c)
+        tower_c, _ = tower.supply_c(wetbulb_c, terms, self._range_k, 1.0, -math.inf)
+        return tower_c
 
     def pass_time(self, dt_s: float) -> None:
         """Let *dt_s* of restart and least times pass."""
@@ -218,7 +229,7 @@ class EconomizedRejection(HeatRejection):
             units = max(1, min(chillers.staged(load_w * share, unit_w), chillers.can_run))
             flows = max(flows, min(units, tower.units_served()))
         exchange = Exchange(
-            self._return_c, economizer.approach_k, self._set_point_c - economizer.approach_k
+            self._return_c, economizer.approach_k, self.set_point_c - economizer.approach_k
         )
         running = Running(units, min(flows, tower.in_service), flows, flows)
         return self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
@@ -229,6 +240,12 @@ class WatersideEconomizer(ChilledAir):
     """Chilled air whose towers take over from the chillers when it is cold enough."""
 
     economizer: Economizer
+    reset: EconomizerReset
+
+    def _check_reset(self) -> None:
+        self._check_warmest_water()
+        if self.reset.by == "outdoor":
+            check_supply_max(self.reset.supply_max_c, self.supply_c)
 
     def _heat_rejection(self) -> HeatRejection:
         return EconomizedRejection(
