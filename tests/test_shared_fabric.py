@@ -323,6 +323,18 @@ def test_a_port_carries_no_more_than_its_line():
     assert one.finished_at_s == pytest.approx(200.0)
 
 
+def test_a_checkpoint_is_loaded_over_the_uplinks_of_its_leaf():
+    """50 GB through 2 GB/s of ports and 1 GB/s of cable: 50 s where the restart reckons with 25."""
+    one = job("one", 0, 8, 100, checkpoint_s=10, restart_s=25.0, checkpoint_bytes=50e9)
+    dispatcher = converged(4, {"one": [0]})
+    at(dispatcher, 35, lambda: (dispatcher.shut_down([0]), dispatcher.start_up([0], 0.0)))
+    play(dispatcher, [one])
+    assert one.finished_at_s == pytest.approx(35 + 50 + 70)
+    assert dispatcher.moved.read_bytes == pytest.approx(50e9)
+    (cable, _) = dispatcher.gangs.link_loads(155.0)["leaf"]["mean_fraction"]
+    assert cable == pytest.approx(50e9 / 155 / 1e9)
+
+
 def test_storage_does_not_go_over_a_fabric_in_step():
     with pytest.raises(ParameterError, match="carries_storage=True: must be false"):
         tree(carries_storage=True)

@@ -486,6 +486,7 @@ def _dispatcher(env: simpy.Environment, design: Design, recorder: Recorder) -> D
         design.storage,
         recorder.job,
         design.clock.heartbeat_s,
+        recorder.event,
     )
     dispatcher.signals["price"] = design.grid.price_per_kwh.at
     dispatcher.signals["carbon"] = design.grid.carbon_kg_per_kwh.at

@@ -254,7 +254,7 @@ class Facility:
         )
         slo_fraction = self.dispatcher.tally.take_slo()
         server_w = server_j / dt_s
-        voltage = self.voltage
+        voltage, saving = self.voltage, self.dispatcher.saving
         network_w = self.network_w * voltage.it
         storage_w = storage_j / dt_s * voltage.it
         aux_w = self.aux_w * voltage.aux
@@ -306,6 +306,7 @@ class Facility:
             nan if feed.pv_w is None else feed.pv_w,
             nan if feed.generator_w is None else feed.generator_w,
             nan,  # the fullest row: see settle
+            nan if saving is None else saving.space.mean_bytes(from_s, to_s),
         ]
         self.pending.append((from_s, dt_s, warm, row))
         if len(self.pending) >= self.block:

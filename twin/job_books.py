@@ -121,14 +121,69 @@ class Transfers:
     """Data read if storage can keep up. [B/s]"""
     writing: float = 0.0
     """Data written if it can keep up, in the mean. [B/s]"""
+    loading: float = 0.0
+    """Checkpoints read at restarts if it can keep up. [B/s]"""
     shares: tuple[float, float] = (1.0, 1.0)
-    """Of their demand that readers and writers get. [-]"""
+    """Of their demand that readers get, and that writers and who loads get. [-]"""
     bursting: dict[Job, None] = field(default_factory=dict)
     """Jobs that stop for each checkpoint until it is written."""
     room: float = 0.0
     """What storage has left for those. [B/s]"""
     read_bytes: float = 0.0
     written_bytes: float = 0.0
+
+    def asked(self) -> tuple[float, float, float]:
+        """Return what is read, written and loaded if the storage can keep up [B/s]."""
+        return self.reading, self.writing, self.loading
+
+
+@dataclass(slots=True)
+class Space:
+    """The room on a storage of known capacity, in bytes."""
+
+    capacity_bytes: float
+    used_bytes: float
+    """What lies there now; at first, what did before the run."""
+    most_bytes: float = 0.0
+    """The most that ever lay there."""
+    put_bytes: float = 0.0
+    deleted_bytes: float = 0.0
+    """Both since the start of the run."""
+    since_s: float = 0.0
+    used_byte_s: float = 0.0
+    """Integral since it was last taken, up to ``since_s``."""
+
+    def __post_init__(self) -> None:
+        self.most_bytes = self.used_bytes
+
+    @property
+    def free_bytes(self) -> float:
+        """Return what can still be put there [B]."""
+        return max(0.0, self.capacity_bytes - self.used_bytes)
+
+    def put(self, size: float, now_s: float) -> None:
+        """Let *size* bytes lie there from now on; whoever calls has seen that they fit."""
+        self._advance(now_s)
+        self.used_bytes += size
+        self.put_bytes += size
+        self.most_bytes = max(self.most_bytes, self.used_bytes)
+
+    def delete(self, size: float, now_s: float) -> None:
+        """Let *size* bytes lie there no longer."""
+        self._advance(now_s)
+        self.used_bytes = max(0.0, self.used_bytes - size)  # sums leave a rounding rest
+        self.deleted_bytes += size
+
+    def mean_bytes(self, from_s: float, to_s: float) -> float:
+        """Return what lay there on the mean since it was last asked, at *from_s* [B]."""
+        self._advance(to_s)
+        mean = self.used_byte_s / (to_s - from_s)
+        self.used_byte_s = 0.0
+        return mean
+
+    def _advance(self, now_s: float) -> None:
+        self.used_byte_s += self.used_bytes * (now_s - self.since_s)
+        self.since_s = now_s
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ from twin.job_books import (
     Heat,
     Pace,
     Served,
+    Space,
     Spans,
     Tally,
     Transfers,
@@ -46,12 +47,14 @@ from twin.records import (
     KILLED,
     QUEUED,
     RUNNING,
+    Event,
     Inlet,
     Job,
     Placement,
     Service,
     Standing,
 )
+from twin.saving import Saving
 from twin.scheduling.base import Capacity, Policy, Queue
 from twin.storage.base import Storage
 from twin.workload.base import ServiceProfile
@@ -74,6 +77,10 @@ class Dispatcher:
     """Says which work the end of a job sets free; None where none waits for another."""
     inlet: Inlet | None = None
     """What flows into the storage beside all jobs; None where nothing does."""
+    changes: int = 0
+    """How often servers came or went, or jobs left, so that who plans on them plans anew."""
+    _storage_stale: bool = False
+    """Whether users of a short storage wait for it to be shared anew."""
     _put_off: bool = False
     """Whether a pass waits for what else happens at this moment."""
     _offering: bool = False
@@ -88,6 +95,7 @@ class Dispatcher:
         storage: Storage,
         on_end: Callable[[Job], None],
         share_every_s: float = 60.0,
+        record: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self.env = env
         self.cluster = cluster
@@ -96,7 +104,6 @@ class Dispatcher:
         self.storage = storage
         self.on_end = on_end
         self.queue = Queue(policy.key if policy.keyed else None)
-        self.changes = 0
         self.tally = Tally()
         self.tally.storage_w = storage.power_w(0.0)
         self.running: dict[Job, Expected] = {}
@@ -132,7 +139,8 @@ class Dispatcher:
         """A copy of what is free, to plan on."""
         self._heat = Heat()
         self.moved = Transfers()
-        self._storage_stale = False
+        self.saving = _saving(storage, env, record, self.hold)
+        """Who puts what on the storage; None where its capacity is not known."""
         self._serving: dict[Job, Served] = {}
         """What each job of a service makes while it holds its GPUs."""
         self._offers: dict[str, tuple[Service, int]] = {}
@@ -250,8 +258,7 @@ class Dispatcher:
         job.status = RUNNING
         job.network_factor = self._connect(job, placement)
         if job.restarts:
-            job.ready_at_s = now_s + job.restart_s
-            job.stands = job.restart_s > 0.0
+            self._begin_restart(job, placement)
         heat = self._heat
         if heat.servers and heat.reaches(placement):
             heat.jobs.add(job)
@@ -267,27 +274,35 @@ class Dispatcher:
         if job.read_bytes_per_s or job.write_bytes_per_s:
             self._transfer(job, 1.0)
         job.rate = self._rate(job)
-        if finite:
-            self._await(job)
-        else:
+        if not finite:
             self._serving_counts(job, 1.0)
             self._offer_soon()
+        elif job.unread_bytes and job.ready_at_s <= now_s:
+            self._load(job)
+        else:
+            self._await(job)
 
     def _connect(self, job: Job, placement: Placement) -> float:
-        """Count what *placement* spans, join the fabric, and return what that leaves of the rate.
+        """Count what *placement* spans; join the fabric, and return what it leaves of the rate."""
+        spans, servers = self.spans, placement.servers()
+        spans.starts += 1
+        leaves = 1
+        if len(servers) > 1:
+            leaves = len(set(map(self._leaf_of, servers)))
+            spans.gangs += 1
+            spans.gang_leaves += leaves
+        return self._join(job, placement, leaves)
+
+    def _join(self, job: Job, placement: Placement, leaves: int) -> float:
+        """Let *job* use the fabric for its work, and return what that leaves of its rate.
 
         Until the links are shared anew the job is taken to be alone on them.
         """
-        spans, servers = self.spans, placement.servers()
-        spans.starts += 1
+        gang = len(placement.whole) + (placement.part_gpus > 0) > 1
         stored = self.fabric.carries_storage and (job.read_bytes_per_s or job.write_bytes_per_s)
-        if len(servers) == 1 and not stored:
+        if not gang and not stored:
             return 1.0
-        leaves, comm_fraction = 1, 0.0
-        if len(servers) > 1:
-            leaves, comm_fraction = len(set(map(self._leaf_of, servers))), job.comm_fraction
-            spans.gangs += 1
-            spans.gang_leaves += leaves
+        comm_fraction = job.comm_fraction if gang else 0.0
         if not stored and (not comm_fraction or (leaves == 1 and self.fabric.servers_joined() > 1)):
             return 1.0
         factor = self.gangs.join(job, comm_fraction, leaves, placement)
@@ -331,9 +346,11 @@ class Dispatcher:
         wait_s = self._wait_s(job)
         if wait_s == inf:
             job.due = None
-            return
-        job.due = self.env.timeout(wait_s)
-        job.due.callbacks.append(partial(self._go_on, job))
+        else:
+            job.due = self.env.timeout(wait_s)
+            job.due.callbacks.append(partial(self._go_on, job))
+        if self.saving is not None and job.checkpoint_bytes:
+            self.saving.plan(job)
 
     def _go_on(self, job: Job, _: simpy.Event) -> None:
         """Work falls at the present rate until none is left, or the job starts to work again."""
@@ -341,10 +358,15 @@ class Dispatcher:
         if job.rate > 0.0:
             self._finish(job)
             return
-        self.settle(job)  # the restart is over, or the last checkpoint written
+        self.settle(job)  # a part of the restart is over, or the last checkpoint written
         if job in self.leaving:
-            self._put_back(job, job.work_s - job.remaining_s)
+            self._leave(job, True)
             self.dispatch()
+            return
+        if job.load_bytes_per_s:
+            self._end_load(job)
+        elif job.unread_bytes:
+            self._load(job)
             return
         self._let_stand(job, False)
         job.rate = self._rate(job)
@@ -364,6 +386,8 @@ class Dispatcher:
         """Return how long *job* goes on at its present rate."""
         if job.rate > 0.0:
             return job.remaining_s / job.rate
+        if job.load_bytes_per_s:
+            return job.unread_bytes / job.loading_bytes_per_s if job.loading_bytes_per_s else inf
         starting_s = job.ready_at_s - self.env.now
         return starting_s if starting_s > 0.0 else inf
 
@@ -375,6 +399,8 @@ class Dispatcher:
         job.finished_at_s = now_s
         self.completed += 1
         self._vacate(job)
+        if self.saving is not None:
+            self.saving.clear(job)
         self.tally.queued -= 1
         self.on_end(job)
         if self.follow is not None:
@@ -406,6 +432,8 @@ class Dispatcher:
 
     def _vacate(self, job: Job) -> None:
         """Take *job* off its GPUs; it counts as waiting until somebody says otherwise."""
+        if job.load_bytes_per_s:
+            self._end_load(job)
         del self._ends[bisect_left(self._ends, self.running.pop(job))]
         self.cluster.remove(job, self.env.now)
         job.rate = 0.0
@@ -432,6 +460,8 @@ class Dispatcher:
         energy_j = job.power_w * passed_s
         job.energy_j += energy_j
         gpu_s = job.gpus * passed_s
+        if job.load_bytes_per_s:
+            self._settle_load(job, passed_s)
         worked_s = job.rate * passed_s
         job.worked_s += worked_s
         self.moved.read_bytes += job.read_bytes_per_s * worked_s
@@ -462,10 +492,13 @@ class Dispatcher:
         if job.save_s > self.policy.grace_s or job.work_s == inf:
             self.stop(job)
             return
-        if job.save_s == 0.0 or job.ready_at_s > self.env.now:  # nothing, or nothing new, to write
+        starts = job.ready_at_s > self.env.now or job.unread_bytes > 0.0
+        if job.save_s == 0.0 or starts:  # no time needed, or nothing new to write
             self._halt(job)
-            self._put_back(job, job.work_s - job.remaining_s)
+            self._leave(job, not starts)
             return
+        if self.saving is not None:
+            self.saving.forget(job)
         self.settle(job)
         job.rate = 0.0
         self._let_stand(job, True)
@@ -481,10 +514,23 @@ class Dispatcher:
     def stop(self, job: Job) -> None:
         """Take a running job off its GPUs; what it did since its last checkpoint is lost."""
         self._halt(job)
+        self._put_back(job, self._kept_s(job))
+
+    def _leave(self, job: Job, new: bool) -> None:
+        """Let *job* make way with all its work, if there is room for a *new* checkpoint of it."""
+        saving = self.saving
+        if new and saving is not None and not saving.write(job):
+            saving.tell_full(job, "it makes way without")
+            self._put_back(job, self._kept_s(job))
+        else:
+            self._put_back(job, job.work_s - job.remaining_s)
+
+    def _kept_s(self, job: Job) -> float:
+        """Return the work in the newest checkpoint of *job* [s]."""
         since_s = job.work_s - job.remaining_s - job.saved_s
         interval_s = job.checkpoint_s
         kept_s = floor(since_s / interval_s) * interval_s if interval_s < inf else 0.0
-        self._put_back(job, job.saved_s + kept_s)
+        return min(job.saved_s + kept_s, job.safe_s)
 
     def _halt(self, job: Job) -> None:
         """Let *job* do nothing more by itself."""
@@ -496,6 +542,8 @@ class Dispatcher:
     def _put_back(self, job: Job, kept_s: float) -> None:
         """Take *job* off its GPUs and let it queue again with *kept_s* of its work done."""
         self.leaving.pop(job, None)
+        if self.saving is not None:
+            self.saving.forget(job)
         job.status = QUEUED
         if job.work_s < inf:
             done_s = job.work_s - job.remaining_s
@@ -503,6 +551,7 @@ class Dispatcher:
             job.lost_gpu_s += lost_gpu_s
             job.remaining_s = job.work_s - kept_s
             job.saved_s = kept_s
+            job.saves, job.safe_s = 0, inf
             self.lost_gpu_s += lost_gpu_s
             self.useful_gpu_s -= lost_gpu_s
             if job.flops:
@@ -511,6 +560,74 @@ class Dispatcher:
         self._vacate(job)
         job.stands = False
         self.queue.restore(job)
+
+    # ---- restarts and checkpoints ----
+
+    def _begin_restart(self, job: Job, placement: Placement) -> None:
+        """Let *job* stand still until all is ready, and then load what it left behind.
+
+        ``restart_s`` contains the time of loading alone on the storage; only what others make
+        that longer comes to it.
+        """
+        job.unread_bytes = job.checkpoint_bytes if job.saved_s > 0.0 else 0.0
+        alone_s = 0.0
+        if job.unread_bytes:
+            alone_s = job.unread_bytes / self._load_most(placement)
+        job.ready_at_s = self.env.now + max(0.0, job.restart_s - alone_s)
+        job.stands = job.restart_s > 0.0 or job.unread_bytes > 0.0
+
+    def _load_most(self, placement: Placement) -> float:
+        """Return what a checkpoint is loaded with alone [B/s], by ports that storage hangs on."""
+        most = self.storage.load_bandwidth_bytes_per_s
+        if not self.fabric.carries_storage:
+            return most
+        servers = placement.gpus() / placement.per_server_gpus
+        return min(most, self.fabric.server_bytes_per_s() * servers)
+
+    def _load(self, job: Job) -> None:
+        """Let *job* read its checkpoint, as fast as storage and fabric allow."""
+        assert job.placement is not None
+        carried = self.fabric.carries_storage
+        if carried:
+            self.gangs.leave(job)
+        job.load_bytes_per_s = self._load_most(job.placement)
+        if carried:
+            job.network_factor = self.gangs.join(job, 0.0, 1, job.placement)
+            self._share_soon()
+        self._load_more(job.load_bytes_per_s)
+
+    def _end_load(self, job: Job) -> None:
+        """Let *job*, which has read its checkpoint or is stopped, read no more."""
+        assert job.placement is not None
+        carried, before = self.fabric.carries_storage, job.load_bytes_per_s
+        if carried:
+            self.gangs.leave(job)
+        job.load_bytes_per_s = job.unread_bytes = job.loading_bytes_per_s = job.worked_s = 0.0
+        if carried:
+            leaves = len(set(map(self._leaf_of, job.placement.servers())))
+            job.network_factor = self._join(job, job.placement, leaves)
+        self._load_more(-before)
+
+    def _load_more(self, change_bytes_per_s: float) -> None:
+        """Let checkpoints be loaded with so much more than before, or less."""
+        moved = self.moved
+        moved.loading = max(0.0, moved.loading + change_bytes_per_s)
+        self.tally.advance(self.env.now)
+        self._share_storage(at_once=True)
+
+    def _settle_load(self, job: Job, passed_s: float) -> None:
+        """Book what *job* read of its checkpoint."""
+        read_bytes = min(job.unread_bytes, job.loading_bytes_per_s * passed_s)
+        job.unread_bytes -= read_bytes
+        job.worked_s += read_bytes / job.load_bytes_per_s  # at full rate, for the links
+        self.moved.read_bytes += read_bytes
+
+    def hold(self, job: Job, stands: bool) -> None:
+        """Let *job* stand still because a checkpoint finds no room, or no longer."""
+        self._halt(job)
+        self._let_stand(job, stands)
+        job.rate = self._rate(job)
+        self._await(job)
 
     # ---- what changes the rate ----
 
@@ -533,7 +650,15 @@ class Dispatcher:
 
     def _pace(self, jobs: Iterator[Job]) -> None:
         """Give *jobs* their present rate; those it changes start their wait anew."""
+        writers = self.moved.shares[1]
         for job in jobs:
+            if job.load_bytes_per_s:
+                pace = job.load_bytes_per_s * min(writers, job.network_factor)
+                if pace != job.loading_bytes_per_s:
+                    self.settle(job)
+                    job.loading_bytes_per_s = pace
+                    self._await(job)
+                continue
             rate = self._rate(job)
             if rate != job.rate:
                 self.settle(job)
@@ -543,29 +668,32 @@ class Dispatcher:
 
     def _transfer(self, job: Job, sign: float) -> None:
         """Let *job* use the storage (+1) or no longer (-1); where it is short, users slow down."""
-        moved, storage = self.moved, self.storage
+        moved = self.moved
         reading = moved.reading + sign * job.read_bytes_per_s
         writing = moved.writing + sign * job.write_bytes_per_s
         if sign < 0.0:  # differences leave a rounding rest
             reading, writing = max(0.0, reading), max(0.0, writing)
         moved.reading, moved.writing = reading, writing
-        self.tally.storage_w = storage.power_w(reading, writing)
         if job.burst_bytes_per_s:
             if sign > 0.0:
                 moved.bursting[job] = None
             else:
                 del moved.bursting[job]
-        self._share_storage(reading, writing)
+        self._share_storage()
 
-    def _share_storage(self, reading: float, writing: float) -> None:
-        """Let those who use the storage have what it leaves each at these demands.
+    def _share_storage(self, at_once: bool = False) -> None:
+        """Let those who use the storage have what it leaves each.
 
         At once where it gets short or is no longer; while it stays short, at the next full
         minute, so that it may be promised a little too much or too little for that long.
         """
         moved = self.moved
-        shares = self.storage.shares(reading, writing)
-        if shares != moved.shares:
+        asked = moved.asked()
+        self.tally.storage_w = self.storage.power_w(*asked)
+        shares = self.storage.shares(*asked)
+        if at_once:
+            self._grant(shares)
+        elif shares != moved.shares:
             if min(shares) < 1.0 and min(moved.shares) < 1.0:
                 self._storage_stale = True
                 self._share_soon()
@@ -578,7 +706,7 @@ class Dispatcher:
         """Let jobs that stop to write a checkpoint have what others leave."""
         moved, storage = self.moved, self.storage
         step = storage.write_bandwidth_bytes_per_s / ROOM_STEPS
-        room = floor(storage.room_bytes_per_s(moved.reading, moved.writing) / step) * step
+        room = floor(storage.room_bytes_per_s(*moved.asked()) / step) * step
         if room != moved.room:
             moved.room = room
             self._pace(iter(list(moved.bursting)))
@@ -588,7 +716,11 @@ class Dispatcher:
         self.settle_inlet()
         self.moved.shares = shares
         self._storage_stale = False
-        users = [job for job in self.running if job.read_bytes_per_s or job.write_bytes_per_s]
+        users = [
+            job
+            for job in self.running
+            if job.read_bytes_per_s or job.write_bytes_per_s or job.load_bytes_per_s
+        ]
         self._pace(iter(users))
 
     def fill(self, wanted_bytes_per_s: float) -> None:
@@ -601,9 +733,7 @@ class Dispatcher:
         if more:
             moved.writing = max(0.0, moved.writing + more)
             self.tally.advance(self.env.now)
-            self.tally.storage_w = self.storage.power_w(moved.reading, moved.writing)
-            self._grant(self.storage.shares(moved.reading, moved.writing))
-            self._leave_room()
+            self._share_storage(at_once=True)
 
     def settle_inlet(self) -> None:
         """Book what the inlet wrote since its pace last changed."""
@@ -678,7 +808,7 @@ class Dispatcher:
     def _share_anew(self, _: simpy.Event) -> None:
         self._slow(self.gangs.share())
         if self._storage_stale:
-            self._grant(self.storage.shares(self.moved.reading, self.moved.writing))
+            self._grant(self.storage.shares(*self.moved.asked()))
 
     def _slow(self, factors: Mapping[Job, float]) -> None:
         """Let jobs work at what the fabric leaves them."""
@@ -858,10 +988,23 @@ class Dispatcher:
     def close(self) -> None:
         """Book everything up to now and hand over the jobs that have not ended."""
         self.settle_inlet()
+        if self.saving is not None:
+            self.saving.close()
         for job in [*self.running, *self.queue.jobs]:
             if job.placement is not None:
                 self.settle(job)
             self.on_end(job)
+
+
+def _saving(
+    storage: Storage,
+    env: simpy.Environment,
+    record: Callable[[Event], None],
+    hold: Callable[[Job, bool], None],
+) -> Saving | None:
+    if storage.capacity_bytes is None:
+        return None
+    return Saving(env, Space(storage.capacity_bytes, storage.used_bytes), record, hold)
 
 
 def arrivals(env: simpy.Environment, jobs: Iterator[Job], submit: Callable[[Job], None]) -> Life:
@@ -878,6 +1021,8 @@ def filling(env: simpy.Environment, dispatcher: Dispatcher, inlet: Inlet) -> Lif
     for k in count(1):
         dispatcher.settle_inlet()
         wanted_bytes_per_s, jobs = inlet.turn(env.now, inlet.written_bytes)
+        if dispatcher.saving is not None:
+            wanted_bytes_per_s = dispatcher.saving.admit(inlet, wanted_bytes_per_s)
         dispatcher.fill(wanted_bytes_per_s)
         dispatcher.release(jobs)
         yield env.timeout(k * inlet.step_s - env.now)

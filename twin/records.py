@@ -5,6 +5,7 @@ Instants ``_at_s`` count seconds from the start of the run.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -93,6 +94,12 @@ class Job:
     """Share of its time at rate 1 that such checkpoints stop it. [-]"""
     step_s: float = 0.0
     """Time of one step of synchronous work at rate 1, over which ``duty`` repeats; 0: unknown."""
+    checkpoint_bytes: float = 0.0
+    """Size of one of its checkpoints, read again at a restart. [B]"""
+    keep: float = 2.0
+    """Newest checkpoints that stay on the storage while it lives; ``inf``: all."""
+    stays: bool = False
+    """Whether they stay there when it has ended."""
 
     # ---- life, owned by jobs.py ----
     status: str = QUEUED
@@ -128,6 +135,20 @@ class Job:
     """Rate factor that its placement leaves, 0-1. [-]"""
     due: Any = None
     """The SimPy event at which it ends, or works again, where nothing changes before."""
+    held: int = 0
+    """Its checkpoints that take room on the storage, where room is kept account of."""
+    saves: int = 0
+    """Checkpoints begun since ``saved_s``, with or without room for them; likewise."""
+    safe_s: float = float("inf")
+    """Work in its newest checkpoint where one found no room since; ``inf``: none did. [s]"""
+    save_due: Any = None
+    """The SimPy event at which it looks for room for the next."""
+    unread_bytes: float = 0.0
+    """Of the checkpoint it starts again from. [B]"""
+    load_bytes_per_s: float = 0.0
+    """What that is read with where the storage has nothing else to do; 0: it is not read now."""
+    loading_bytes_per_s: float = 0.0
+    """What it is read with now. [B/s]"""
 
 
 @dataclass(slots=True)
@@ -241,12 +262,22 @@ class Inlet:
     turn: Callable[[float, float], tuple[float, list[Job]]]
     """Told at each step's start the second and what was written so far in bytes; returns what
     is to be written in this step, in B/s, and the jobs that what was written sets free."""
+    retention_s: float = float("inf")
+    """How long what was written stays on the storage."""
 
     # ---- owned by jobs.py ----
     wanted_bytes_per_s: float = 0.0
     written_bytes: float = 0.0
     """Up to ``since_s``, from the start of the run on."""
     since_s: float = 0.0
+    kept: deque[tuple[float, float]] = field(default_factory=deque)
+    """(When it is deleted, bytes) of what was written, where room is kept account of."""
+    kept_bytes: float = 0.0
+    """All of ``written_bytes`` that was ever among those."""
+    reserved_bytes: float = 0.0
+    """Room taken for the present step."""
+    outside: bool = False
+    """Whether some of it waits because there is no room."""
 
 
 @dataclass(frozen=True, slots=True)

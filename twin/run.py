@@ -191,6 +191,10 @@ def _add_up(facility: Facility) -> None:
     totals.lost_gpu_s = desk.lost_gpu_s
     totals.storage_read_bytes = desk.moved.read_bytes
     totals.storage_written_bytes = desk.moved.written_bytes
+    if desk.saving is not None:
+        totals.storage_written_bytes -= desk.saving.unwritten_bytes
+        totals.storage_most_bytes = desk.saving.space.most_bytes
+        totals.storage_stalled_gpu_s = desk.saving.stalled_gpu_s
     totals.flops, totals.flops_gpu_s = desk.useful_flops, desk.known_flops_gpu_s
     totals.jobs_submitted = desk.submitted
     totals.jobs_completed = desk.completed
@@ -317,7 +321,7 @@ def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
 
 def _warnings(design: Design, facility: Facility) -> list[str]:
     """Return what every part of the facility wants to be known about the run."""
-    report = design.workload.report
+    report, saving = design.workload.report, facility.dispatcher.saving
     return [
         *design.weather.warnings,
         *design.grid.warnings,
@@ -326,7 +330,7 @@ def _warnings(design: Design, facility: Facility) -> list[str]:
         *([design.rack_note] if design.rack_note else []),
         *design.filling.unchecked(),
         *design.storage.warnings(),
-        *design.storage.overfull(facility.totals.storage_written_bytes),
+        *(saving.warnings() if saving else []),
         *design.workload.warnings,
         *(report.notes if report else []),
         *burst_warnings(facility.bursts),

@@ -654,7 +654,8 @@ SUMMARY = _keys(
         "storage_read_tb",
         "Read from storage",
         "TB",
-        "sum over jobs of bytes read per second of work * work done, lost work included",
+        "sum over jobs of bytes read per second of work * work done, lost work included; and "
+        "checkpoints loaded at restarts",
         LEDGER,
         STORED,
     ),
@@ -884,6 +885,27 @@ SUMMARY = _keys(
         "neither",
         "racks_built",
     ),
+    Key(
+        "storage_used_max_tb",
+        "Held by storage, most",
+        "TB",
+        "largest sum of what was there before, uploads kept and checkpoints kept; null where the "
+        "capacity is not known",
+        LEDGER,
+        STORED,
+        after="storage_written_tb",
+    ),
+    Key(
+        "storage_stalled_gpu_hours",
+        "Stalled by a full storage",
+        "GPU-h",
+        "GPU time of jobs that stood still until a checkpoint found room; null where the capacity "
+        "is not known",
+        LEDGER,
+        STORED,
+        "lower",
+        "storage_used_max_tb",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 
@@ -955,6 +977,13 @@ SERIES = _columns(
         "power of the fullest row of racks; null where rows are not looked at",
         LEDGER,
         "max",
+    ),
+    Column(
+        "storage_used_bytes",
+        "B",
+        "on the shared storage: what was there before, uploads kept, checkpoints kept; null where "
+        "its capacity is not known",
+        LEDGER,
     ),
 )
 """Columns of ``series.parquet``, in order."""

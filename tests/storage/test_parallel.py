@@ -120,3 +120,18 @@ def test_a_wrong_value_is_refused_with_its_key():
         load(node_busy_w=100)
     with pytest.raises(ConfigError, match=r"storage.nodes=0: must be >= 1"):
         load(nodes=0)
+    with pytest.raises(ConfigError, match=r"storage.used_fraction=1.2: must be >= 0 and <= 1"):
+        load("llama3_240pb", used_fraction=1.2)
+    with pytest.raises(ConfigError, match=r"storage.used_fraction=0.5: must be 0 where capacity"):
+        load(used_fraction=0.5)
+
+
+def test_who_loads_a_checkpoint_waits_for_no_metadata_and_shares_the_nodes():
+    """2 TB/s of large pieces, though small files are read at 0.1; with writers by time."""
+    storage = load(file_mb=0.1)
+    assert storage.load_bandwidth_bytes_per_s == 2e12
+    assert storage.shares(0.0, 0.0, 2e12) == (1.0, 1.0)
+    assert storage.shares(0.0, 1e12, 2e12)[1] == 0.5
+    assert storage.room_bytes_per_s(0.0, 0.0, 1e12) == 5e11
+    assert storage.power_w(0.0, 0.0, 1e12) == 50e3 + 0.5 * 40e3
+    assert load("llama3_240pb", used_fraction=0.5).used_bytes == 120e15

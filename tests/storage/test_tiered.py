@@ -9,15 +9,19 @@ from hypothesis import strategies as st
 
 from twin.build import resolve
 from twin.config import parse
+from twin.errors import ConfigError
 from twin.storage.tiered import TieredStorage
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "storage"
 DEMAND = st.floats(0, 1e14)
 
 
+def part(name):
+    return yaml.safe_load((CONF / f"{name}.yaml").read_text())
+
+
 def load(**changes):
-    data = yaml.safe_load((CONF / "tiered_100pb.yaml").read_text())
-    return parse(TieredStorage, {**data, **changes}, "storage", resolve)
+    return parse(TieredStorage, {**part("tiered_100pb"), **changes}, "storage", resolve)
 
 
 def test_the_tier_that_is_full_first_bounds_all_readers():
@@ -36,13 +40,24 @@ def test_what_is_written_is_moved_down_once():
     assert tiers.room_bytes_per_s(0.0, 1.25e11) == pytest.approx(1.25e11)
 
 
-def test_who_wrote_more_than_fits_is_told():
-    """The large tier holds everything: 100 PB."""
-    assert load().overfull(99e15) == []
-    (told,) = load().overfull(123e15)
-    assert "123 PB were written to storage that holds 100" in told
-    unknown = load(large={**yaml.safe_load((CONF / "all_flash_2tbps.yaml").read_text())})
-    assert unknown.overfull(1e30) == []
+def test_the_large_tier_holds_everything():
+    """100 PB, a fifth of them taken; the fast tier's part of that is no room of its own."""
+    large, fast = (part("tiered_100pb")[tier] for tier in ("large", "fast"))
+    assert (load().capacity_bytes, load().used_bytes) == (100e15, 0.0)
+    assert load(large={**large, "used_fraction": 0.2}).used_bytes == pytest.approx(20e15)
+    unknown = load(large=part("all_flash_2tbps"))
+    assert (unknown.capacity_bytes, unknown.used_bytes) == (None, 0.0)
+    with pytest.raises(ConfigError, match=r"storage.fast.used_fraction=0.2: must be 0"):
+        load(fast={**fast, "used_fraction": 0.2})
+
+
+def test_checkpoints_are_loaded_from_the_fast_tier():
+    """2 TB/s alone; half of that while clips are read at 2 TB/s, nine tenths of them there."""
+    tiers = load()
+    assert tiers.load_bandwidth_bytes_per_s == 2e12
+    assert tiers.shares(0.0, 0.0, 2e12) == (1.0, 1.0)
+    assert tiers.shares(2e12, 0.0, 2e12)[1] == pytest.approx(1 / 1.9)
+    assert tiers.power_w(0.0, 0.0, 1e12) - tiers.power_w(0.0) == pytest.approx(0.5 * 40e3)
 
 
 def test_power_of_both_tiers():
@@ -58,5 +73,5 @@ def test_no_tier_works_longer_than_there_is_time(read, write, hits):
     tiers = load(hit_fraction=hits)
     readers, writers = tiers.shares(read, write)
     assert 0.0 <= readers <= writers <= 1.0
-    assert max(tiers._loads(read * readers, write * writers)) <= 1.0 + 1e-9
+    assert max(tiers._loads(read * readers, write * writers, 0.0)) <= 1.0 + 1e-9
     assert read * readers <= tiers.bandwidth_bytes_per_s * (1.0 + 1e-9)

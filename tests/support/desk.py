@@ -12,7 +12,7 @@ from twin.cluster.cluster import Cluster
 from twin.gpu.base import GpuServer
 from twin.jobs import Dispatcher, arrivals
 from twin.network.base import Fabric, Link
-from twin.records import Job
+from twin.records import Event, Job
 from twin.scheduling.base import Policy
 from twin.storage.base import Storage
 
@@ -100,13 +100,19 @@ class OneSwitch(Fabric):
 
 @dataclass
 class Disk(Storage):
-    """Fixed bandwidth for reading and writing together, 1 W for each byte a second."""
+    """Fixed bandwidth for reading, writing and loading together, 1 W for each byte a second."""
 
     bytes_per_s: float = float("inf")
+    holds_bytes: float | None = None
+    used_bytes: float = 0.0
 
     @property
     def capacity_bytes(self) -> float | None:
-        return None
+        return self.holds_bytes
+
+    @property
+    def load_bandwidth_bytes_per_s(self) -> float:
+        return self.bytes_per_s
 
     @property
     def bandwidth_bytes_per_s(self) -> float:
@@ -116,16 +122,16 @@ class Disk(Storage):
     def write_bandwidth_bytes_per_s(self) -> float:
         return self.bytes_per_s
 
-    def shares(self, read_bytes_per_s: float, write_bytes_per_s: float) -> tuple[float, float]:
-        both = read_bytes_per_s + write_bytes_per_s
-        share = min(1.0, self.bytes_per_s / both) if both else 1.0
+    def shares(self, read: float, write: float, load: float = 0.0) -> tuple[float, float]:
+        asked = read + write + load
+        share = min(1.0, self.bytes_per_s / asked) if asked else 1.0
         return share, share
 
-    def room_bytes_per_s(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
-        return max(0.0, self.bytes_per_s - read_bytes_per_s - write_bytes_per_s)
+    def room_bytes_per_s(self, read: float, write: float, load: float = 0.0) -> float:
+        return max(0.0, self.bytes_per_s - read - write - load)
 
-    def power_w(self, read_bytes_per_s: float, write_bytes_per_s: float = 0.0) -> float:
-        return min(read_bytes_per_s + write_bytes_per_s, self.bytes_per_s)
+    def power_w(self, read: float, write: float = 0.0, load: float = 0.0) -> float:
+        return min(read + write + load, self.bytes_per_s)
 
 
 def job(name: str, arrived_at_s: float, gpus: int, work_s: float, **more: Any) -> Job:
@@ -141,13 +147,16 @@ def desk(
     disk: Storage | None = None,
     on_end: Callable[[Job], None] = lambda job: None,
     fabric: Fabric | None = None,
+    record: Callable[[Event], None] = lambda event: None,
 ) -> Dispatcher:
     """Return a dispatcher on *servers* toy servers, one to a rack."""
     server = ToyServer(gpus_per_server=gpus_per_server)
     fabric = fabric or OneSwitch(servers=servers)
     fabric.size(servers, gpus_per_server)
     cluster = Cluster(server, servers * gpus_per_server, 1)
-    return Dispatcher(simpy.Environment(), cluster, policy, fabric, disk or Disk(), on_end)
+    disk = disk or Disk()
+    env = simpy.Environment()
+    return Dispatcher(env, cluster, policy, fabric, disk, on_end, record=record)
 
 
 def play(dispatcher: Dispatcher, jobs: Iterable[Job], until_s: float | None = None) -> None:

@@ -89,6 +89,7 @@ def make_run(
         "pv_power_w": np.full(n, np.nan),
         "generator_power_w": np.zeros(n),
         "row_power_max_w": np.full(n, np.nan),
+        "storage_used_bytes": np.full(n, np.nan),
         "slo_fraction": np.clip(1.05 - 0.1 * allocated, 0.0, 1.0),
     }
     table = np.column_stack([columns[name] for name in ROW])

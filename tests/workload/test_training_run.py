@@ -213,6 +213,7 @@ def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(run, cluster):
             {"model": {"active_parameters_billion": 70}},
             r"workload.model.active_parameters_billion=70.0: must be <= parameters_billion=69",
         ),
+        ({"checkpoint": {"keep": 0}}, r"workload.checkpoint.keep=0: must be >= 1"),
         ({"model": {"vocabulary": -1}}, r"workload.model.vocabulary=-1: must be >= 0"),
     ],
 )
@@ -322,8 +323,10 @@ def test_a_run_writes_its_checkpoints_at_their_mean_and_stops_only_where_it_bloc
     size = 14.0 * run().model.parameters_billion * 1e9
     assert job.write_bytes_per_s == pytest.approx(size / (1800 + 5))
     assert (job.burst_bytes_per_s, job.burst_fraction) == (0.0, 0.0)
-    keys |= {"blocking_s": None, "write_fraction": 0.5}
+    assert (job.checkpoint_bytes, job.keep, job.stays) == (size, 2, False)
+    keys |= {"blocking_s": None, "write_fraction": 0.5, "keep": None, "stays": True}
     job = the_job(changed(run, "checkpoint", **keys), cluster())
     assert job.burst_bytes_per_s == 1e12  # half of 2 TB/s
+    assert (job.keep, job.stays) == (inf, True)
     writing_s = size / 1e12
     assert job.burst_fraction == pytest.approx(writing_s / (1800 + writing_s))

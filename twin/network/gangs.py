@@ -202,7 +202,9 @@ class Gangs:
 
     def _stored(self, job: Job) -> float:
         """Return what *job* at full rate moves over the fabric to or from storage [B/s]."""
-        return max(job.read_bytes_per_s, job.write_bytes_per_s) if self._carries_storage else 0.0
+        if not self._carries_storage:
+            return 0.0
+        return job.load_bytes_per_s or max(job.read_bytes_per_s, job.write_bytes_per_s)
 
     def _add_storage(
         self, gang: Gang, servers: Mapping[int, float], stored: float, ports: float

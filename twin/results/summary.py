@@ -50,6 +50,9 @@ class Totals:
     storage_j: float = 0.0
     storage_read_bytes: float = 0.0
     storage_written_bytes: float = 0.0
+    storage_most_bytes: float | None = None
+    storage_stalled_gpu_s: float | None = None
+    """Both None where its capacity is not known."""
     loss_j: float = 0.0
     it_loss_j: float = 0.0
     """Losses on the path to IT, part of ``loss_j``. [J]"""
@@ -258,7 +261,13 @@ def _work(t: Totals, facts: Facts) -> Summary:
         "capped_gpu_hours": t.capped_gpu_s / SECONDS_PER_HOUR,
         "storage_read_tb": t.storage_read_bytes / BYTES_PER_TERABYTE,
         "storage_written_tb": t.storage_written_bytes / BYTES_PER_TERABYTE,
+        "storage_used_max_tb": _per(t.storage_most_bytes, BYTES_PER_TERABYTE),
+        "storage_stalled_gpu_hours": _per(t.storage_stalled_gpu_s, SECONDS_PER_HOUR),
     }
+
+
+def _per(quantity: float | None, unit: float) -> float | None:
+    return None if quantity is None else quantity / unit
 
 
 def _faults(t: Totals) -> Summary:

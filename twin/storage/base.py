@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twin.config import Component
-from twin.units import BYTES_PER_PETABYTE
 
 
 @dataclass
@@ -15,7 +14,8 @@ class Storage(Component):
     """Shared storage; subclasses are one file each in ``twin/storage``.
 
     Demands are means: a job that writes a checkpoint now and then counts with its bytes over
-    the time between two.
+    the time between two. Who loads one reads as fast as he can; checkpoints are read in large
+    pieces, so he gets of his demand what writers get of theirs.
     """
 
     family: ClassVar[str] = "storage"
@@ -27,17 +27,12 @@ class Storage(Component):
     @property
     @abstractmethod
     def capacity_bytes(self) -> float | None:
-        """Return what it holds, None where that is not known [B]."""
+        """Return what it can hold, None where that is not known [B]."""
 
-    def overfull(self, written_bytes: float) -> list[str]:
-        """Return a sentence if a run wrote more than there is room for."""
-        room = self.capacity_bytes
-        if room is None or written_bytes <= room:
-            return []
-        return [
-            f"{written_bytes / BYTES_PER_PETABYTE:.3g} PB were written to storage that holds "
-            f"{room / BYTES_PER_PETABYTE:g}: data must have been deleted, which nobody waits for"
-        ]
+    @property
+    @abstractmethod
+    def used_bytes(self) -> float:
+        """Return what lies on it before the run, and stays [B]."""
 
     @property
     @abstractmethod
@@ -49,12 +44,21 @@ class Storage(Component):
     def write_bandwidth_bytes_per_s(self) -> float:
         """Return what all writers together can have at most, were there no readers [B/s]."""
 
+    @property
     @abstractmethod
-    def shares(self, read_bytes_per_s: float, write_bytes_per_s: float) -> tuple[float, float]:
-        """Return the fractions 0-1 of their demand that readers and writers get."""
+    def load_bandwidth_bytes_per_s(self) -> float:
+        """Return what one who loads a checkpoint can have at most, alone [B/s]."""
 
     @abstractmethod
-    def room_bytes_per_s(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+    def shares(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0
+    ) -> tuple[float, float]:
+        """Return the fractions 0-1 of their demand that readers, and all others, get."""
+
+    @abstractmethod
+    def room_bytes_per_s(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0
+    ) -> float:
         """Return what is left at these demands for one who writes as fast as he can [B/s]."""
 
     def asked_fraction(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
@@ -71,5 +75,10 @@ class Storage(Component):
         return max(taken, read_bytes_per_s / self.bandwidth_bytes_per_s)
 
     @abstractmethod
-    def power_w(self, read_bytes_per_s: float, write_bytes_per_s: float = 0.0) -> float:
+    def power_w(
+        self,
+        read_bytes_per_s: float,
+        write_bytes_per_s: float = 0.0,
+        load_bytes_per_s: float = 0.0,
+    ) -> float:
         """Return the power at these demands [W]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from twin.config import NonNegative, Positive, Units
+from twin.config import Fraction, NonNegative, Positive, Units
 from twin.errors import require
 from twin.storage.base import Storage
 from twin.units import BYTES_PER_GIGABYTE, BYTES_PER_MEGABYTE, BYTES_PER_PETABYTE
@@ -86,6 +86,8 @@ class ParallelStorage(Storage):
     """Mean size of the files as stored; small files are metadata-bound. [MB]"""
     capacity_pb: Positive | None
     """Usable capacity; None where it is not known. [PB]"""
+    used_fraction: Fraction = 0.0
+    """Part of it that is taken before the run, and stays taken. [-]"""
 
     stream_bytes_per_s: float = field(init=False)
     """Bandwidth of large files, all nodes together. [B/s]"""
@@ -95,6 +97,8 @@ class ParallelStorage(Storage):
 
     def __post_init__(self) -> None:
         """Work out the bandwidths, and refuse a node that draws less when it works."""
+        known = self.capacity_pb is not None or self.used_fraction == 0.0
+        require(known, "used_fraction", self.used_fraction, "0 where capacity_pb is null")
         enough = self.node_busy_w >= self.node_idle_w
         require(enough, "node_busy_w", self.node_busy_w, f">= node_idle_w={self.node_idle_w}")
         self.stream_bytes_per_s = self.nodes * self.node_gb_per_s * BYTES_PER_GIGABYTE
@@ -107,6 +111,16 @@ class ParallelStorage(Storage):
     def capacity_bytes(self) -> float | None:
         """Return what it holds, None where that is not known [B]."""
         return None if self.capacity_pb is None else self.capacity_pb * BYTES_PER_PETABYTE
+
+    @property
+    def used_bytes(self) -> float:
+        """Return what lies on it before the run, and stays [B]."""
+        return self.used_fraction * (self.capacity_bytes or 0.0)
+
+    @property
+    def load_bandwidth_bytes_per_s(self) -> float:
+        """Return what one who loads a checkpoint can have at most, alone [B/s]."""
+        return self.stream_bytes_per_s
 
     @property
     def bandwidth_bytes_per_s(self) -> float:
@@ -129,26 +143,38 @@ class ParallelStorage(Storage):
             f"{self.stream_bytes_per_s / 1e12:.3g} TB/s"
         ]
 
-    def load(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+    def load(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0
+    ) -> float:
         """Return the time the nodes would need over the time there is, above 1 if too much [-]."""
         most = self._bandwidth_bytes_per_s
         read = read_bytes_per_s if read_bytes_per_s < most else most
+        read += load_bytes_per_s
         return read / self.stream_bytes_per_s + write_bytes_per_s / self.write_bytes_per_s
 
-    def shares(self, read_bytes_per_s: float, write_bytes_per_s: float) -> tuple[float, float]:
-        """Return the fractions 0-1 of their demand that readers and writers get."""
-        load = self.load(read_bytes_per_s, write_bytes_per_s)
+    def shares(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0
+    ) -> tuple[float, float]:
+        """Return the fractions 0-1 of their demand that readers, and all others, get."""
+        load = self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
         writers = 1.0 if load <= 1.0 else 1.0 / load
         if read_bytes_per_s <= self._bandwidth_bytes_per_s:
             return writers, writers  # the usual case, asked at every start and end of a job
         return writers * shared_fraction(read_bytes_per_s, self._bandwidth_bytes_per_s), writers
 
-    def room_bytes_per_s(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+    def room_bytes_per_s(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0
+    ) -> float:
         """Return what is left at these demands for one who writes as fast as he can [B/s]."""
-        left = 1.0 - self.load(read_bytes_per_s, write_bytes_per_s)
+        left = 1.0 - self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
         return max(0.0, left) * self.write_bytes_per_s
 
-    def power_w(self, read_bytes_per_s: float, write_bytes_per_s: float = 0.0) -> float:
+    def power_w(
+        self,
+        read_bytes_per_s: float,
+        write_bytes_per_s: float = 0.0,
+        load_bytes_per_s: float = 0.0,
+    ) -> float:
         """Return the power at these demands [W]: idle to busy with what is really moved."""
-        load = min(1.0, self.load(read_bytes_per_s, write_bytes_per_s))
+        load = min(1.0, self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s))
         return self.nodes * (self.node_idle_w + (self.node_busy_w - self.node_idle_w) * load)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin.config import Fraction
+from twin.errors import require
 from twin.storage.base import Storage
 from twin.storage.parallel import ParallelStorage
 
@@ -14,13 +15,19 @@ class TieredStorage(Storage):
     """A part of what is read is found in the fast tier, the rest comes from the large one.
 
     What is written goes to the fast tier, is read from there once more and moved to the
-    large one, so that both carry it. The tier with more to do slows everybody.
+    large one, so that both carry it. The newest checkpoints are still in the fast tier and
+    loaded from there. The tier with more to do slows everybody.
     """
 
     fast: ParallelStorage
     large: ParallelStorage
     hit_fraction: Fraction
     """Part of the bytes read that the fast tier holds. [-]"""
+
+    def __post_init__(self) -> None:
+        """Refuse data that would lie in the fast tier alone."""
+        used = self.fast.used_fraction
+        require(used == 0.0, "fast.used_fraction", used, "0: large.used_fraction is what counts")
 
     def warnings(self) -> list[str]:
         """Return sentences of both tiers."""
@@ -30,6 +37,16 @@ class TieredStorage(Storage):
     def capacity_bytes(self) -> float | None:
         """Return what the large tier holds, where everything is [B]."""
         return self.large.capacity_bytes
+
+    @property
+    def used_bytes(self) -> float:
+        """Return what lies in the large tier before the run, and stays [B]."""
+        return self.large.used_bytes
+
+    @property
+    def load_bandwidth_bytes_per_s(self) -> float:
+        """Return what one who loads a checkpoint can have at most, alone [B/s]."""
+        return self.fast.stream_bytes_per_s
 
     @property
     def bandwidth_bytes_per_s(self) -> float:
@@ -48,30 +65,39 @@ class TieredStorage(Storage):
         missed = (1.0 - self.hit_fraction) * read if self.hit_fraction < 1.0 else 0.0
         return (read - missed, write), (missed, write)
 
-    def _loads(self, read: float, write: float) -> tuple[float, float]:
+    def _loads(self, read: float, write: float, load: float) -> tuple[float, float]:
         fast, large = self._demands(read, write)
-        moved = write / self.fast.stream_bytes_per_s
+        moved = (write + load) / self.fast.stream_bytes_per_s
         return self.fast.load(*fast) + moved, self.large.load(*large)
 
-    def shares(self, read_bytes_per_s: float, write_bytes_per_s: float) -> tuple[float, float]:
-        """Return the fractions 0-1 of their demand that readers and writers get."""
-        load = max(self._loads(read_bytes_per_s, write_bytes_per_s))
+    def shares(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0
+    ) -> tuple[float, float]:
+        """Return the fractions 0-1 of their demand that readers, and all others, get."""
+        load = max(self._loads(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s))
         writers = 1.0 if load <= 1.0 else 1.0 / load
         most = self.bandwidth_bytes_per_s
         return writers * (min(1.0, most / read_bytes_per_s) if read_bytes_per_s else 1.0), writers
 
-    def room_bytes_per_s(self, read_bytes_per_s: float, write_bytes_per_s: float) -> float:
+    def room_bytes_per_s(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0
+    ) -> float:
         """Return what is left at these demands for one who writes as fast as he can [B/s].
 
         He is done when the fast tier has it all.
         """
-        left = 1.0 - max(self._loads(read_bytes_per_s, write_bytes_per_s))
+        left = 1.0 - max(self._loads(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s))
         return max(0.0, left) * self.write_bandwidth_bytes_per_s
 
-    def power_w(self, read_bytes_per_s: float, write_bytes_per_s: float = 0.0) -> float:
+    def power_w(
+        self,
+        read_bytes_per_s: float,
+        write_bytes_per_s: float = 0.0,
+        load_bytes_per_s: float = 0.0,
+    ) -> float:
         """Return the power of both tiers at these demands [W]."""
         read = min(read_bytes_per_s, self.bandwidth_bytes_per_s)
         write = min(write_bytes_per_s, self.write_bandwidth_bytes_per_s)
         fast, large = self._demands(read, write)
         again = fast[0] + write
-        return self.fast.power_w(again, fast[1]) + self.large.power_w(*large)
+        return self.fast.power_w(again, fast[1], load_bytes_per_s) + self.large.power_w(*large)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.config import Fraction, NonNegative, Positive
+from twin.config import Count, Fraction, NonNegative, Positive
 from twin.errors import require
 from twin.records import WorkloadContext
 from twin.units import BYTES_PER_GIGABYTE, SECONDS_PER_MINUTE
@@ -45,6 +45,8 @@ class BatchJobs(Workload):
     """From a new start after a stop to the first work: loading the checkpoint."""
     checkpoint_gb_per_gpu: NonNegative = 0.0
     """What one GPU adds to a checkpoint, written behind the steps. [GB]"""
+    checkpoint_keep: Count | None = 2
+    """Newest checkpoints of a job that stay on the storage until it ends; null: all."""
     priority: int = 0
 
     def __post_init__(self) -> None:
@@ -85,6 +87,16 @@ class BatchJobs(Workload):
         return float("inf") if minutes is None else minutes * SECONDS_PER_MINUTE
 
     @property
+    def checkpoint_bytes_per_gpu(self) -> float:
+        """Return what one GPU adds to a checkpoint [B]."""
+        return self.checkpoint_gb_per_gpu * BYTES_PER_GIGABYTE
+
+    @property
+    def keep(self) -> float:
+        """Return how many checkpoints of a job stay on the storage, ``inf`` for all."""
+        return float("inf") if self.checkpoint_keep is None else self.checkpoint_keep
+
+    @property
     def write_bytes_per_s_per_gpu(self) -> float:
         """Return the data one GPU writes to shared storage in the mean [B/s]."""
-        return self.checkpoint_gb_per_gpu * BYTES_PER_GIGABYTE / self.checkpoint_s
+        return self.checkpoint_bytes_per_gpu / self.checkpoint_s

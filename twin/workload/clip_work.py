@@ -47,6 +47,8 @@ class GpuTask:
     checkpoint_minutes: Positive | None = None
     checkpoint_gb_per_gpu: NonNegative = 0.0
     """What one GPU adds to a checkpoint, written behind the steps. [GB]"""
+    checkpoint_keep: Count | None = 2
+    """Newest checkpoints of a job that stay on the storage until it ends; null: all."""
     save_minutes: NonNegative | None = None
     """From the order to make way for others to a written checkpoint; null: it can write none."""
     restart_minutes: NonNegative = 0.0
@@ -75,7 +77,11 @@ class GpuTask:
     def write_bytes_per_gpu_s(self) -> float:
         """Return the data one GPU writes to the storage in a second of work, in the mean [B/s]."""
         made = self.write_mb_per_clip * BYTES_PER_MEGABYTE / self._gpu_s_per_pass
-        return made + self.checkpoint_gb_per_gpu * BYTES_PER_GIGABYTE / self.checkpoint_s
+        return made + self._checkpoint_bytes_per_gpu / self.checkpoint_s
+
+    @property
+    def _checkpoint_bytes_per_gpu(self) -> float:
+        return self.checkpoint_gb_per_gpu * BYTES_PER_GIGABYTE
 
     @property
     def _gpu_s_per_pass(self) -> float:
@@ -122,6 +128,8 @@ class GpuTask:
                 flops=(self.mfu or 0.0) * peak_flops * self.gpus_per_job * work_s,
                 restart_s=self.restart_minutes * SECONDS_PER_MINUTE,
                 save_s=inf if saving is None else saving * SECONDS_PER_MINUTE,
+                checkpoint_bytes=self._checkpoint_bytes_per_gpu * self.gpus_per_job,
+                keep=inf if self.checkpoint_keep is None else self.checkpoint_keep,
             )
             for k in range(1, number + 1)
         ]

@@ -139,7 +139,9 @@ class DrivingPipeline(Workload):
 
     def inlet(self) -> Inlet | None:
         """Return what the fleet uploads, on its way into the storage."""
-        self._inlet = Inlet(STEP_S, self._write)
+        days = self.ingest.retention_days
+        retention_s = inf if days is None else days * SECONDS_PER_DAY
+        self._inlet = Inlet(STEP_S, self._write, retention_s)
         return self._inlet
 
     def flow_report(self, used: Used) -> FlowReport | None:

@@ -101,6 +101,7 @@ class TraceReplay(Layout, BatchJobs):
         label, kind = self.label(self.job_kind), self.job_kind
         read_per_gpu, checkpoint_s = self.read_bytes_per_s_per_gpu, self.checkpoint_s
         write_per_gpu = self.write_bytes_per_s_per_gpu
+        checkpoint_per_gpu, keep = self.checkpoint_bytes_per_gpu, self.keep
         for begin in range(0, len(order), CHUNK):
             part = order[begin : begin + CHUNK]
             for i, limit, (activity, duty, waiting) in zip(
@@ -112,6 +113,7 @@ class TraceReplay(Layout, BatchJobs):
                     limit, activity, found.account[i], self.priority, self.comm_fraction,
                     read_per_gpu * gpus, checkpoint_s, duty=duty, low_activity=waiting,
                     write_bytes_per_s=write_per_gpu * gpus,
+                    checkpoint_bytes=checkpoint_per_gpu * gpus, keep=keep,
                 )  # fmt: skip
 
     def _fleet_note(self, columns: FleetColumns, context: WorkloadContext) -> str:

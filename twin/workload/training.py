@@ -96,6 +96,7 @@ class TrainingJobs(BatchJobs):
         kind, comm, priority = self.job_kind, self.comm_fraction, self.priority
         read_per_gpu, checkpoint_s = self.read_bytes_per_s_per_gpu, self.checkpoint_s
         write_per_gpu = self.write_bytes_per_s_per_gpu
+        checkpoint_per_gpu, keep = self.checkpoint_bytes_per_gpu, self.keep
         flops_per_gpu_s = (self.mfu or 0.0) * context.gpu_peak_flops
         low, high = self.limit_factor
         restart_s, save_s = self.restart_minutes * SECONDS_PER_MINUTE, self.save_s
@@ -122,6 +123,7 @@ class TrainingJobs(BatchJobs):
                     f"{label}-{number}", kind, at_s, size, work, limit, activity,
                     account, priority, comm, read, checkpoint_s, flops, duty, waiting,
                     restart_s, save_s, write_per_gpu * size,
+                    checkpoint_bytes=checkpoint_per_gpu * size, keep=keep,
                 )  # fmt: skip
 
     def _draw_gpus(

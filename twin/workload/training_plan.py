@@ -177,7 +177,13 @@ class Checkpoints:
     failures_per_server_day: Positive | None
     """Only for that interval: failures themselves come from ``faults``. [1/day]"""
     restart_minutes: NonNegative
-    """From a failure to the first new step, where GPUs are free."""
+    """From a failure to the first new step, where GPUs are free and nobody else uses the
+    storage: loading the checkpoint is part of it."""
+    keep: Count | None = 2
+    """Newest checkpoints that stay on the storage, an older one deleted when a newer is
+    written; null: all of them."""
+    stays: bool = False
+    """Whether they stay there when the run has ended."""
 
     def __post_init__(self) -> None:
         """Refuse an interval that cannot be found."""

@@ -133,7 +133,7 @@ class TrainingRun(Workload):
         if at_s >= context.duration_s:
             return
         plan = self.plan(context)
-        gpus = plan.layout.gpus
+        gpus, kept = plan.layout.gpus, self.checkpoint
         duty, high, low = self.power.levels(plan.step, plan.blocked_fraction)
         yield Job(
             job_id=self.label(self.model.name),
@@ -157,6 +157,9 @@ class TrainingRun(Workload):
             write_bytes_per_s=self._checkpoint_bytes() / (plan.interval_s + plan.blocking_s),
             burst_bytes_per_s=plan.burst_bytes_per_s,
             burst_fraction=plan.blocked_fraction if plan.burst_bytes_per_s else 0.0,
+            checkpoint_bytes=self._checkpoint_bytes(),
+            keep=inf if kept is None or kept.keep is None else kept.keep,
+            stays=kept is not None and kept.stays,
         )
 
     def _check_room(self, context: WorkloadContext) -> None:

@@ -125,6 +125,8 @@ class Ingest:
     """Files that the metadata servers create for it. [1/s]"""
     file_kb: Positive
     """Mean size of the files a clip is made of. [kB]"""
+    retention_days: Positive | None = None
+    """How long clips stay in the storage; null: for good."""
 
     def clips_per_s(self, clip_bytes: float) -> float:
         """Return the clips that can be written, whichever limit comes first [1/s]."""
