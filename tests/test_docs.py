@@ -4,11 +4,13 @@ import importlib.util
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
-from twin import catalogue
+from twin import catalogue, compose, run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -50,3 +52,30 @@ def test_choices_named_in_a_command_exist(page):
                 known = set(catalogue.choices(group))
             if known:
                 assert set(names.split(",")) <= known | own, line
+
+
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
+
+
+def yaml_blocks(path):
+    """Return the YAML that a page shows, also within a list."""
+    found = re.findall(r"^ *```yaml\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.M | re.S)
+    return [textwrap.dedent(block) for block in found]
+
+
+def test_yaml_is_found_also_within_a_list():
+    assert any("rear_door" in block for block in yaml_blocks(DOCS / "ten_minutes.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_yaml_that_is_shown_can_be_read(page):
+    for block in yaml_blocks(page):
+        assert yaml.safe_load(block), block
+
+
+def test_the_scenario_of_the_first_ten_minutes_fits_together(tmp_path, monkeypatch):
+    (block,) = yaml_blocks(DOCS / "ten_minutes.md")
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios/dense.yaml").write_text(block, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    run.check(compose.load(["scenario=dense"]))

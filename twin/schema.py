@@ -834,7 +834,7 @@ SUMMARY = _keys(
     ),
     Key(
         "demand_cost",
-        "Demand charge",
+        "Electricity, thereof demand",
         "currency",
         "sum over calendar months of the highest quarter-hour mean of utility power x charge per "
         "kW and month x part of the month in the run; part of electricity_cost; null where the "
