@@ -278,6 +278,7 @@ def hardware(design: Design) -> Hardware:
         storage_bytes_per_s=design.storage.write_bandwidth_bytes_per_s,
         gpu_power_w=server.gpu_power_w,
         storage_holds_bytes=design.storage.capacity_bytes,
+        multiprocessors=server.multiprocessors,
     )
 
 

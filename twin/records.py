@@ -195,6 +195,8 @@ class Hardware:
     """Power of one GPU by its activity 0-1. [W]"""
     storage_holds_bytes: float | None = None
     """Capacity of shared storage, None where it is not known. [B]"""
+    multiprocessors: int | None = None
+    """Of one GPU, None where they are not known."""
 
 
 @dataclass(slots=True)

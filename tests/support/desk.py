@@ -28,6 +28,7 @@ class ToyServer(GpuServer):
     peak_flops: float = 1e12
     memory_bytes: float = 80e9
     memory_bytes_per_s: float = 2e12
+    multiprocessors: int | None = None
     scale_up_bytes_per_s: float = 300e9
     nic_bytes_per_s: float = 200e9
 

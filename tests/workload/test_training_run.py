@@ -14,6 +14,7 @@ from twin.workload.training_run import TrainingRun
 A100 = Hardware(
     memory_bytes=80e9,
     memory_bytes_per_s=2.039e12,
+    multiprocessors=108,
     domain_gpus=8,
     domain_bytes_per_s=300e9,
     fabric_bytes_per_s=25e9,
@@ -281,6 +282,14 @@ def test_experts_are_spread_until_they_fit(run, cluster):
     }
     layout = changed(run, "model", **experts).plan(cluster()).layout
     assert layout.expert > 1
+
+
+def test_products_that_are_not_known_to_fill_the_gpu_are_told(run, cluster):
+    known, unknown = run(parallelism=SPLIT), run(parallelism=SPLIT)
+    known.check(cluster())
+    unknown.check(cluster(hardware=replace(A100, multiprocessors=None)))
+    assert len(known.warnings) == 1
+    assert "gpu.multiprocessors is not known" in unknown.warnings[1]
 
 
 def test_the_plan_is_told_in_words(run, cluster):

@@ -174,6 +174,8 @@ class AirServer(GpuServer):
     """Dense FP16/BF16 of one GPU. [TFLOP/s]"""
     memory_gb: Positive
     memory_bandwidth_tb_per_s: Positive
+    multiprocessors: Count | None
+    """Of one GPU; null: not known, or its products are not tiled as cuBLAS does."""
     scale_up_gb_per_s: NonNegative
     """Bandwidth of one GPU inside its scale-up domain, both directions; 0: none known. [GB/s]"""
     nic_count: CountOrZero

@@ -32,6 +32,8 @@ class GpuServer(Component):
     memory_bytes: float
     """Memory of one GPU. [B]"""
     memory_bytes_per_s: float
+    multiprocessors: int | None
+    """Of one GPU, that a matrix product is shared out over; None: not known."""
     scale_up_bytes_per_s: float
     """Bandwidth of one GPU to the others of its server, one direction; 0: none known. [B/s]"""
     nic_bytes_per_s: float

@@ -8,9 +8,10 @@ Step time is built up from what the GPUs do for one step, in the mean over all o
 with *m* micro-batches, communication counted only where it is not hidden behind
 mathematics, and a straggler term that grows with the number of GPUs *p*. The last stage
 of a pipeline also holds the output words and the loss; where no layer can be spared for
-them the others wait for it. MFU is an outcome. Left out: what shape does to the speed of
-matrix products and of attention, load imbalance of experts, data loading; a caller who
-knows them adds them to the step.
+them the others wait for it. Products with weights take the time of their shapes
+(`twin.physics.products`). MFU is an outcome. Left out: what shape does to the speed of
+attention, load imbalance of experts, data loading; a caller who knows them adds them to
+the step.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from twin.physics.collectives import (
     ring_reduce_scatter_s,
     send_s,
 )
+from twin.physics.products import Multiplier, shape_loss, trained_s
 from twin.units import SECONDS_PER_DAY
 
 BYTES_PER_VALUE = 2.0
@@ -46,9 +48,12 @@ STORED_BYTES_PER_TOKEN = 34.0
 Korthikanti et al., "Reducing activation recomputation in large transformer models",
 MLSys 2023. [B]"""
 
-PASSES_OVER_STORED = 4.0
-"""Each kept byte is written and read on the way forward, read and answered by a
-gradient on the way back (assumed: what fused kernels leave). [-]"""
+PASSED_BYTES_PER_TOKEN = 80.0
+"""Read and written between the products per token, layer and hidden unit. Each of the 34 kept
+bytes is written and read on the way forward, read and answered by a gradient on the way back
+(assumed: what fused kernels leave), 136 in all. But 14 of them products write, 14 they read,
+these again on the way back, and write their gradients (by the list of Korthikanti et al.):
+that is in the time of the products. [B]"""
 
 LOGIT_BYTES = 52.0
 """Read and written per token and output word between the products of the output layer, in
@@ -80,6 +85,11 @@ class Transformer:
     """Words of input and output; 0: not told apart, all parameters are in the layers."""
     tied: bool = False
     """Whether input and output words are one table, once among the parameters."""
+    feed_forward: int = 0
+    """Width a token meets between the products of the feed-forward part, of all its experts
+    together; 0: four times ``hidden``."""
+    gated: bool = False
+    """Whether the feed-forward part has a gate as wide as itself."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be."""
@@ -89,6 +99,7 @@ class Transformer:
         require(within, "active_parameters", self.active_parameters, "<= parameters")
         within = 0 <= self.expert_parameters <= self.parameters
         require(within, "expert_parameters", self.expert_parameters, ">= 0 and <= parameters")
+        require(self.feed_forward >= 0, "feed_forward", self.feed_forward, ">= 0")
         within = self.vocabulary >= 0 and self.layer_parameters > 0
         allowed = ">= 0, and words fewer than active_parameters"
         require(within, "vocabulary", self.vocabulary, allowed)
@@ -102,6 +113,20 @@ class Transformer:
     def layer_parameters(self) -> float:
         """Return the parameters that a token meets in the layers."""
         return self.active_parameters - (1.0 if self.tied else 2.0) * self.output_parameters
+
+    def layer_weights(self, tensor: int = 1) -> tuple[tuple[float, float], ...]:
+        """Return the shapes of a layer's weights, inputs and outputs, on one of *tensor* ranks.
+
+        Queries, keys and values are one product, gate and feed-forward part another.
+        """
+        hidden, wide = float(self.hidden), (self.feed_forward or 4 * self.hidden) / tensor
+        keys = 2 * (self.key_width or self.hidden)
+        return (
+            (hidden, (self.hidden + keys) / tensor),
+            (hidden / tensor, hidden),
+            (hidden, (2.0 if self.gated else 1.0) * wide),
+            (wide, hidden),
+        )
 
     def attention_flops(self, full_recompute: bool = False) -> float:
         """Return FLOPs of a token's attention scores, causal, in all layers.
@@ -165,9 +190,11 @@ class Machine:
 
     peak_flops: float
     math_efficiency: float
-    """Share of the peak reached while nothing but matrix products runs. [-]"""
+    """Share of the peak reached within the tiles of matrix products. [-]"""
     memory_bytes: float
     memory_bytes_per_s: float
+    multiprocessors: int | None = None
+    """Of one GPU; None: not known, products of any shape fill them."""
     domain_gpus: int
     """GPUs of a scale-up domain: a server, or a rack of NVLink."""
     domain_bytes_per_s: float
@@ -179,14 +206,26 @@ class Machine:
     linear_speed: float = 1.0
     """Speed of the layers' products with weights over that of all others; above 1 where
     they are of 8 bits, while attention and output layer stay at 16. [-]"""
+    attention_speed: float = 1.0
+    """Speed of attention over that of 16-bit products within their tiles. [-]"""
 
     def __post_init__(self) -> None:
         """Refuse machines that cannot be."""
         inside = 0 < self.math_efficiency <= 1
         require(inside, "math_efficiency", self.math_efficiency, "> 0 and <= 1")
-        for name in ("peak_flops", "memory_bytes_per_s", "domain_bytes_per_s", "linear_speed"):
+        for name in ("peak_flops", "memory_bytes_per_s", "domain_bytes_per_s"):
+            require(getattr(self, name) > 0, name, getattr(self, name), "> 0")
+        for name in ("linear_speed", "attention_speed"):
             require(getattr(self, name) > 0, name, getattr(self, name), "> 0")
         require(self.fabric_bytes_per_s > 0, "fabric_bytes_per_s", self.fabric_bytes_per_s, "> 0")
+
+    def multiplier(self, speed: float = 1.0) -> Multiplier:
+        """Return the GPU as its products see it, at *speed* over that of 16 bits."""
+        return Multiplier(
+            flops_per_s=self.peak_flops * self.math_efficiency * speed,
+            bytes_per_s=BANDWIDTH_REACHED * self.memory_bytes_per_s,
+            multiprocessors=self.multiprocessors,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -574,27 +613,26 @@ def _updated(model: Transformer, layout: Layout) -> float:
 
 def _math_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the matrix products of one layer and micro-batch."""
-    linear = (8.0 if layout.full_recompute else 6.0) * model.layer_parameters
-    flops = linear / machine.linear_speed + model.attention_flops(layout.full_recompute)
-    return _products_s(flops / model.layers, model, layout, machine)
+    tokens, forwards = _tokens(model, layout), 2 if layout.full_recompute else 1
+    chip = machine.multiplier(machine.linear_speed)
+    loss = shape_loss(tokens, model.layer_weights(layout.tensor), chip, forwards)
+    linear_s = (4.0 + 2.0 * forwards) * model.layer_parameters * loss / chip.flops_per_s
+    attention = machine.multiplier(machine.attention_speed)
+    attention_s = model.attention_flops(layout.full_recompute) / attention.flops_per_s
+    return (linear_s + attention_s) * tokens / (layout.tensor * model.layers)
 
 
 def _output_math_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the output layer's products for one micro-batch; they are never run again."""
-    return _products_s(6.0 * model.output_parameters, model, layout, machine)
-
-
-def _products_s(
-    flops_per_token: float, model: Transformer, layout: Layout, machine: Machine
-) -> float:
-    """Return the time of products on a micro-batch that tensor ranks share."""
-    flops = flops_per_token * _tokens(model, layout) / layout.tensor
-    return flops / (machine.peak_flops * machine.math_efficiency)
+    if not model.vocabulary:
+        return 0.0
+    words = model.vocabulary / layout.tensor
+    return trained_s(_tokens(model, layout), model.hidden, words, machine.multiplier())
 
 
 def _memory_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the time of memory-bound work of one layer and micro-batch."""
-    moved = PASSES_OVER_STORED * STORED_BYTES_PER_TOKEN * _tokens(model, layout) * model.hidden
+    moved = PASSED_BYTES_PER_TOKEN * _tokens(model, layout) * model.hidden
     return _passes_s(moved / layout.tensor, machine)
 
 

@@ -50,6 +50,11 @@ class ModelShape:
     """Words of input and output; 0: not told apart, all parameters are in the layers."""
     tied: bool = False
     """Whether input and output words are one table, once among the parameters."""
+    feed_forward: CountOrZero = 0
+    """Width a token meets in the feed-forward part, of all its experts together; 0: four
+    times ``hidden``."""
+    gated: bool = False
+    """Whether the feed-forward part has a gate as wide as itself."""
 
     def __post_init__(self) -> None:
         """Refuse parts larger than the whole."""
@@ -72,6 +77,8 @@ class ModelShape:
             key_width=self.key_width,
             vocabulary=self.vocabulary,
             tied=self.tied,
+            feed_forward=self.feed_forward,
+            gated=self.gated,
         )
 
 
@@ -118,7 +125,7 @@ class TrainingSoftware:
     """What the software makes of the hardware."""
 
     math_efficiency: PositiveFraction
-    """Share of the dense FP16/BF16 peak reached while nothing but matrix products runs."""
+    """Share of the dense FP16/BF16 peak reached within the tiles of matrix products."""
     tensor_overlap: Fraction
     """Share of tensor-parallel communication hidden behind mathematics."""
     expert_overlap: Fraction
@@ -131,6 +138,8 @@ class TrainingSoftware:
     linear_speed: Positive = 1.0
     """Speed of the layers' products with weights over that of attention and output words:
     1 with 16 bits everywhere, more where they are of 8 bits."""
+    attention_speed: Positive = 1.0
+    """Speed of attention over that of products of 16 bits within their tiles."""
     attention_counted: Fraction = 0.0
     """Attention operations counted as useful, over 12 x layers x sequence x hidden per
     token: 0 counts 6 per parameter alone, 0.5 what a causal mask leaves, 1 all."""

@@ -112,6 +112,11 @@ class TrainingRun(Workload):
         plan = self.plan(context)
         self._check_room(context)
         self.warnings = [self._in_words(plan)]
+        if context.hardware is not None and context.hardware.multiprocessors is None:
+            self.warnings.append(
+                f"{self.label(self.model.name)}: gpu.multiprocessors is not known, so no time "
+                "is lost to tiles and waves of matrix products that do not fill the GPU"
+            )
 
     def plan(self, context: WorkloadContext) -> Plan:
         """Return the run worked out on the cluster of *context*."""
@@ -224,10 +229,12 @@ class TrainingRun(Workload):
             math_efficiency=software.math_efficiency,
             memory_bytes=hardware.memory_bytes,
             memory_bytes_per_s=hardware.memory_bytes_per_s,
+            multiprocessors=hardware.multiprocessors,
             domain_gpus=hardware.domain_gpus,
             domain_bytes_per_s=hardware.domain_bytes_per_s,
             fabric_bytes_per_s=hardware.fabric_bytes_per_s * software.network_efficiency,
             linear_speed=software.linear_speed,
+            attention_speed=software.attention_speed,
         )
 
     def _overlaps(self) -> Software:
