@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from twin.errors import ParameterError
 from twin.physics import inference
 from twin.physics.collectives import ring_all_reduce_s
-from twin.physics.inference import StepCosts, StepPower, saturated, tensor_parallel_s
+from twin.physics.inference import (
+    StepCosts,
+    StepPower,
+    passes_bytes,
+    quantising_bytes,
+    saturated,
+    tensor_parallel_s,
+)
 
 COSTS = StepCosts(0.016, 1e-4, 3e-8, 1e-4, 4.5e5)
 
@@ -46,33 +53,63 @@ def test_a_larger_batch_makes_more_tokens_and_each_waits_longer(batch, more, pro
     assert 0 <= low[2] < 1
 
 
-# Of the fixed time 1.3 ms are latency of the links, of a token's 0.1 ms 24 us transfer.
-POWER = StepPower(COSTS, 0.0147, 7.6e-5, 0.25, 0.4, 0.8)
+# Of the fixed time 2.3 ms are launches and latency of the links, 12 us of a token's 0.1 ms are
+# transfer. Reading adds 0.4 of TDP, arithmetic 0.9; 6 us of the 0.1 ms are passes at 1.2
+# times the rate.
+POWER = StepPower(COSTS, 0.25, 0.4 * 0.0137, 0.9 * 8.2e-5 + 0.48 * 6e-6, 0.4 * 3e-8, 0.9 * 8.2e-5)
 
 
 def test_power_of_a_step_is_the_mean_of_its_phases():
     """By hand: 64 requests of 325 tokens, and the power of each phase for as long as it lasts."""
-    reads_s = 0.0147 + 3e-8 * 64 * 325
-    computes_s = 64 * 7.6e-5
-    waits_s = (0.016 - 0.0147) + 64 * (1e-4 - 7.6e-5)
-    joules = reads_s * (0.25 + 0.4) + computes_s * (0.25 + 0.8) + waits_s * 0.25
-    expected = joules / (reads_s + computes_s + waits_s)
+    reads_s = 0.0137 + 3e-8 * 64 * 325
+    computes_s, passes_s = 64 * 8.2e-5, 64 * 6e-6
+    waits_s = (0.016 - 0.0137) + 64 * (1e-4 - 8.2e-5 - 6e-6)
+    joules = reads_s * (0.25 + 0.4) + computes_s * (0.25 + 0.9) + waits_s * 0.25
+    joules += passes_s * (0.25 + 0.48)
+    expected = joules / (reads_s + computes_s + passes_s + waits_s)
     assert POWER.decode(64, 64 * 325) == pytest.approx(expected, rel=1e-12)
-    assert POWER.prefill() == pytest.approx(0.25 + 0.8 * 0.76, rel=1e-12)
+    assert POWER.prefill() == pytest.approx(0.25 + 0.9 * 0.82, rel=1e-12)
 
 
 def test_gpus_that_only_wait_only_read_or_only_compute_draw_just_that():
     costs = StepCosts(0.01, 1e-4, 1e-8, 1e-4, 1e9)
-    assert StepPower(costs, 0.0, 0.0, 0.25, 0.0, 0.8).decode(10, 0) == 0.25
-    assert StepPower(costs, 0.01, 0.0, 0.25, 0.4, 0.8).decode(0, 1e6) == pytest.approx(0.65)
-    assert StepPower(costs, 0.01, 1e-4, 0.2, 0.0, 0.7).prefill() == pytest.approx(0.9)
+    assert StepPower(costs, 0.25, 0.0, 0.0, 0.0, 0.0).decode(10, 0) == 0.25
+    reading = StepPower(costs, 0.25, 0.4 * 0.01, 0.0, 0.4 * 1e-8, 0.0)
+    assert reading.decode(0, 1e6) == pytest.approx(0.65)
+    assert StepPower(costs, 0.2, 0.0, 0.0, 0.0, 0.7 * 1e-4).prefill() == pytest.approx(0.9)
 
 
-@given(st.floats(1, 1e4), st.floats(0, 1e7), st.floats(0, 5), st.floats(0, 5))
-def test_power_lies_between_waiting_and_tdp(running, cached, reading, computing):
-    power = StepPower(COSTS, 0.0147, 7.6e-5, 0.25, reading, computing)
+@given(st.floats(1, 1e4), st.floats(0, 1e7), st.floats(0, 1), st.floats(0, 1e-3))
+def test_power_lies_between_waiting_and_tdp(running, cached, fixed, each):
+    power = StepPower(COSTS, 0.25, fixed, each, fixed * 1e-6, each)
     assert 0.25 <= power.decode(running, cached) <= 1.0
     assert 0.25 <= power.prefill() <= 1.0
+
+
+# ---- between the products ----
+
+
+def test_passes_of_a_layer_are_those_of_its_kernels():
+    """Kernel by kernel, in values of 2 bytes: Llama-3.1-70B, heads split over four GPUs."""
+    h, k, f, p = 8192, 1024, 28672, 4
+    add_and_norm = 2 * h + 2 * h  # reads input and residual, writes both
+    rotary = 2 * (h + k) / p
+    cache_write = 2 * (k + k) / p
+    attention = (h + h) / p
+    activation = (2 * f + f) / p
+    values = 2 * add_and_norm + rotary + cache_write + attention + activation
+    assert passes_bytes(h, k, f, p) == pytest.approx(2 * values, rel=1e-12)
+
+
+def test_sums_and_norms_are_not_split_however_many_gpus_share_a_layer():
+    alone, many = passes_bytes(4096, 1024, 14336, 1), passes_bytes(4096, 1024, 14336, 10**9)
+    assert many == pytest.approx(2 * 8 * 4096)
+    assert alone - many == pytest.approx(2 * (4 * 4096 + 6 * 1024 + 3 * 14336))
+
+
+def test_only_the_input_of_the_second_product_is_quantised_in_parts():
+    assert quantising_bytes(10, 40, 1) == 3 * 50
+    assert quantising_bytes(10, 40, 4) == 3 * 20
 
 
 @pytest.mark.parametrize(
@@ -81,6 +118,8 @@ def test_power_lies_between_waiting_and_tdp(running, cached, reading, computing)
         (lambda: inference.kv_bytes_per_token(0, 8, 128, 2), "layers"),
         (lambda: inference.arithmetic_s(-1, 7e9, 1e15), "tokens"),
         (lambda: inference.read_s(1e9, 0.0), "bytes_per_s"),
+        (lambda: passes_bytes(1, 0, 1, 1), "keys"),
+        (lambda: quantising_bytes(1, 1, 0), "gpus"),
         (lambda: saturated(COSTS, 0, 1, 1), "batch"),
         (lambda: saturated(COSTS, 1, 1, 0), "output_tokens"),
     ],

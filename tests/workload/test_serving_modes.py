@@ -15,8 +15,8 @@ from twin.workload.request_mode import Requests, in_turn, run_replica, serve_req
 from twin.workload.scaling import Autoscaling
 
 # Llama-3.1-70B on four H100, as in conf/workload/serving_70b.yaml.
-COSTS = StepCosts(0.0163, 8.5e-5, 3.5e-8, 8.5e-5, 4.48e5)
-POWER = StepPower(COSTS, 0.015, 7.6e-5, 0.25, 0.385, 0.815)
+COSTS = StepCosts(0.0161, 8.5e-5, 3.2e-8, 6.7e-5, 4.48e5)
+POWER = StepPower(COSTS, 0.25, 5.66e-3, 6.12e-5, 1.33e-8, 5.5e-5)
 CHAT = LengthConfig(600, 250, 1.0, 0.8, 8000)
 
 

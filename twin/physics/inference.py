@@ -15,6 +15,9 @@ from twin.errors import require
 FLOPS_PER_PARAMETER = 2.0
 """One multiplication and one addition for each active parameter and token."""
 
+ACTIVATION_BYTES = 2.0
+"""A value between products: 16 bits, whatever the precision of the weights."""
+
 
 def kv_bytes_per_token(
     layers: float, kv_heads: float, head_dim: float, bytes_per_value: float
@@ -127,6 +130,127 @@ def read_s(bytes_read: float, bytes_per_s: float) -> float:
     return bytes_read / bytes_per_s
 
 
+# ---- between the products of a layer ----
+
+KERNELS_PER_LAYER = 10
+"""What vLLM launches for a Llama layer: add and norm, three products into one, rotary, write to
+the cache, attention, output; add and norm, two products into one, activation, product. Its
+all-reduces are counted with the links."""
+
+FP8_KERNELS = 2
+"""More of them where the feed-forward products are of 8 bits: one to quantise each input."""
+
+FP8_BYTES = 3.0
+"""Moved to quantise a value to 8 bits: 2 read, 1 written."""
+
+
+def passes_bytes(hidden: float, keys: float, feed_forward: float, gpus: int) -> float:
+    r"""Return what a GPU reads and writes for a token between the products of a layer.
+
+    .. math:: 2 \left( 8 h + \frac{4 h + 6 k + 3 f}{p} \right)
+
+    Twice a layer, a fused kernel adds to the residual and normalises: two values read, two
+    written, on every GPU alike. The rest is split over them: rotation of queries and keys in
+    place, the new keys and values written to the cache, queries read and results written by
+    attention, the activation (2 f read, f written). Operands of products are read and written
+    while these compute, and the cache is read apart.
+
+    Parameters
+    ----------
+    hidden, keys, feed_forward : float
+        Width of a token's state, of its keys, and of the feed-forward part, > 0. [-]
+    gpus : int
+        GPUs that share each layer, >= 1. [-]
+
+    Returns
+    -------
+    float
+        Of one layer, on each GPU. [B]
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+
+    Notes
+    -----
+    Less than training counts for its way forward, as nothing is kept for a way back and
+    kernels are fused. What a small batch moves stays in the GPU's cache: then it takes less
+    time than at the bandwidth of the memory, but little beside the weights all the same.
+
+    References
+    ----------
+    .. [1] vLLM, github vllm-project/vllm: ``models/llama.py``, and under ``csrc``
+       ``layernorm_kernels.cu``, ``pos_encoding_kernels.cu``, ``cache_kernels.cu``,
+       ``activation_kernels.cu``.
+
+    Examples
+    --------
+    Llama-3.1-70B on four GPUs, in MB for its 80 layers:
+
+    >>> round(80 * passes_bytes(8192, 1024, 28672, 4) / 1e6, 1)
+    15.5
+    """
+    least = min(hidden, keys, feed_forward)
+    require(least > 0, "hidden, keys, feed_forward", least, "> 0")
+    require(gpus >= 1, "gpus", gpus, ">= 1")
+    split = 4.0 * hidden + 6.0 * keys + 3.0 * feed_forward
+    return ACTIVATION_BYTES * (8.0 * hidden + split / gpus)
+
+
+def quantising_bytes(hidden: float, feed_forward: float, gpus: int) -> float:
+    """Return what a GPU moves for a token to quantise the inputs of a feed-forward part.
+
+    Parameters
+    ----------
+    hidden, feed_forward : float
+        Width of a token's state, which every GPU quantises, and of the feed-forward part,
+        which is split over them, > 0. [-]
+    gpus : int
+        GPUs that share each layer, >= 1. [-]
+
+    Returns
+    -------
+    float
+        Of one layer, on each GPU. [B]
+
+    Raises
+    ------
+    ParameterError
+        If a number is out of range.
+
+    References
+    ----------
+    .. [1] The Llama 3 Herd of Models, arXiv 2407.21783, section 6.2: scales of each token,
+       found as it passes.
+
+    Examples
+    --------
+    Llama-3.1-405B on eight GPUs:
+
+    >>> quantising_bytes(16384, 53248, 8)
+    69120.0
+    """
+    least = min(hidden, feed_forward)
+    require(least > 0, "hidden, feed_forward", least, "> 0")
+    require(gpus >= 1, "gpus", gpus, ">= 1")
+    return FP8_BYTES * (hidden + feed_forward / gpus)
+
+
+# ---- words ----
+
+SAMPLING_BYTES = 50.0
+"""Moved for each word that a token is drawn from, in FP32 (vLLM, ``v1/sample``): conversion 6,
+temperature 8, softmax 16, noise 4, division by it 12, maximum 4. [B]"""
+
+SORTING_BYTES = 218.0
+"""More of it where words are sorted to keep the likeliest (top p), as vLLM 0.11 does it by
+PyTorch: pairs of 4 and 8 bytes sorted by 8 bits at a time 156, softmax 16, running sum 8,
+comparison 5, masking 9, return to the order of words 24. [B]"""
+
+
+# ---- between GPUs ----
+
 ALL_REDUCES_PER_LAYER = 2
 """One behind attention and one behind the feed-forward part."""
 
@@ -211,11 +335,12 @@ class StepCosts:
     fixed_s: float
     """A: one reading of the weights, launching all layers, and the latency of their sums. [s]"""
     per_request_s: float
-    """c: arithmetic of one token, and adding up its parts over the GPUs. [s]"""
+    """c: arithmetic of one token, passes over it between the products, adding up its parts
+    over the GPUs, and drawing its word. [s]"""
     per_cached_token_s: float
     """kappa: one reading of the keys and values of a token. [s]"""
     per_prompt_token_s: float
-    """c_p: the same of one prompt token. [s]"""
+    """c_p: the same as c of one prompt token, without words. [s]"""
     kv_tokens: float
     """Tokens whose keys and values fit beside the weights."""
 
@@ -239,14 +364,15 @@ class StepCosts:
 class StepPower:
     r"""What the GPUs of a replica draw, over their TDP, from what their time goes into.
 
-    A GPU that waits, for the others of its replica or for its next work, draws *w*. While it
-    reads it draws *r* more, by the energy of a byte, and *c* more while it computes, by the
-    energy of an operation. Over a decode step of *d* that is
+    A GPU that waits, for the others of its replica or for its next work, draws *w*. What it
+    reads or writes adds the energy of a byte, what it computes that of an operation. Over a
+    decode step of *d* that is
 
-    .. math:: P = \min\left(1,\; w + \frac{r\,(A_r + \kappa K) + c\,a\,n}{d}\right)
+    .. math:: P = \min\left(1,\; w + \frac{E_A + e_c\,n + e_\kappa K}{d}\right)
 
-    with :math:`A_r` one reading of the weights and *a* the arithmetic of a token. GPUs hold
-    the mean of a step at their TDP; what that costs in time is left out.
+    with energies over TDP: of one reading of the weights, of a token of each request, and of
+    one reading of the keys and values of a token. GPUs hold the mean of a step at their TDP;
+    what that costs in time is left out.
 
     Shares of a step are the same however slow all of it is, so this is the power of GPUs at
     their own speed; what heat or a power cap takes off is taken off by the GPU.
@@ -261,39 +387,37 @@ class StepPower:
     --------
     Llama-3.1-70B on four H100: mostly reading while few requests run, arithmetic with many.
 
-    >>> costs = StepCosts(0.01633, 8.50e-5, 3.49e-8, 8.50e-5, 4.48e5)
-    >>> power = StepPower(costs, 0.01505, 7.63e-5, 0.25, 0.385, 0.815)
-    >>> round(power.decode(8, 8 * 325), 2), round(power.decode(512, 512 * 325), 2)
-    (0.62, 0.86)
-    >>> round(power.prefill(), 2)
-    0.98
+    >>> costs = StepCosts(0.01607, 8.48e-5, 3.24e-8, 6.72e-5, 4.48e5)
+    >>> power = StepPower(costs, 0.25, 5.66e-3, 6.12e-5, 1.33e-8, 5.48e-5)
+    >>> round(power.decode(8, 8 * 365), 2), round(power.decode(512, 512 * 365), 2)
+    (0.62, 0.85)
+    >>> power.prefill()
+    1.0
     """
 
     costs: StepCosts
     """Of GPUs at their own speed."""
-    weights_s: float
-    """One reading of the weights, the part of ``costs.fixed_s`` that is no waiting. [s]"""
-    arithmetic_s: float
-    """Of one token, prompt or answer, the part of its cost that is no waiting. [s]"""
     waiting: float
-    reading: float
-    """What reading adds to ``waiting``."""
-    computing: float
-    """What arithmetic adds to it."""
+    fixed_tdp_s: float
+    """Energy of one reading of the weights, over TDP. [s]"""
+    per_request_tdp_s: float
+    """Of a token of each request: its operations and the bytes moved for it. [s]"""
+    per_cached_token_tdp_s: float
+    per_prompt_token_tdp_s: float
 
     def decode(self, running: float, cached_tokens: float) -> float:
         """Return power over TDP while *running* requests decode, with so many tokens cached."""
-        costs = self.costs
-        cached_s = costs.per_cached_token_s * cached_tokens
-        step_s = costs.fixed_s + costs.per_request_s * running + cached_s
-        read = self.reading * (self.weights_s + cached_s)
-        computed = self.computing * self.arithmetic_s * running
-        return min(1.0, self.waiting + (read + computed) / step_s)
+        added_s = (
+            self.fixed_tdp_s
+            + self.per_request_tdp_s * running
+            + self.per_cached_token_tdp_s * cached_tokens
+        )
+        return min(1.0, self.waiting + added_s / self.costs.decode_s(running, cached_tokens))
 
     def prefill(self) -> float:
         """Return power over TDP while prompts are prefilled."""
-        computing = self.computing * self.arithmetic_s
-        return min(1.0, self.waiting + computing / self.costs.per_prompt_token_s)
+        added = self.per_prompt_token_tdp_s / self.costs.per_prompt_token_s
+        return min(1.0, self.waiting + added)
 
 
 def saturated(

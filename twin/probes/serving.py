@@ -49,6 +49,14 @@ def token_j(config: Mapping[str, Any], batch: float) -> float:
     return float(config["workload"]["gpus_per_replica"]) * power_w / made_per_s
 
 
+def itl_ms(config: Mapping[str, Any], batch: float) -> float:
+    """Return the time between two tokens with no prompt between them [ms].
+
+    The median where less than half of the steps hold up for a prompt.
+    """
+    return 1e3 * at_batch(config, batch)[2]
+
+
 def pue_of_overhead(overhead_share: float) -> float:
     """Return the PUE that belongs to the share of a prompt's energy that is not IT's."""
     return 1.0 / (1.0 - overhead_share)

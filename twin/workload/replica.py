@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.config import Count, NonNegative, Positive, PositiveFraction
+from twin.config import Count, NonNegative, Positive, PositiveFraction, Range
 from twin.errors import ConfigError, require
 from twin.physics.inference import (
+    ACTIVATION_BYTES,
+    FP8_KERNELS,
+    KERNELS_PER_LAYER,
+    SAMPLING_BYTES,
+    SORTING_BYTES,
     StepCosts,
     StepPower,
     arithmetic_s,
     kv_bytes_per_token,
+    passes_bytes,
+    quantising_bytes,
     read_s,
     tensor_parallel_s,
 )
+from twin.physics.training import BANDWIDTH_REACHED
 from twin.records import Hardware
 
 Floats = NDArray[np.float64]
-
-ACTIVATION_BYTES = 2.0
-"""A value between layers: 16 bits, whatever the precision of the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,14 @@ class LanguageModel:
     head_dim: Count
     hidden_size: Count
     """Values that a token is between two layers."""
+    feed_forward_size: Count
+    """Width of the feed-forward part that a token passes; of all its experts together."""
+    vocabulary: Count
+    """Words of input and output."""
+    tied: bool = False
+    """Whether input and output words are one table, once among the parameters."""
+    fp8_layers: Annotated[int, Range(0)] = 0
+    """Layers whose feed-forward products are of 8 bits, so that their inputs are quantised."""
     weight_bytes: Positive = 2.0
     """Bytes of a parameter: 2 for BF16, 1 for FP8."""
     kv_bytes: Positive = 2.0
@@ -50,6 +64,23 @@ class LanguageModel:
         active = self.active_parameters_b
         fits = active <= self.parameters_b
         require(fits, "active_parameters_b", active, f"at most parameters_b={self.parameters_b}")
+        allowed = "few enough that their tables are a part of active_parameters_b"
+        require(self.parameters_met(answer=False) > 0, "vocabulary", self.vocabulary, allowed)
+        few = self.fp8_layers <= self.layers
+        require(few, "fp8_layers", self.fp8_layers, f"at most layers={self.layers}")
+
+    def words(self) -> float:
+        """Return the parameters of one table of words."""
+        return float(self.vocabulary * self.hidden_size)
+
+    def parameters_met(self, answer: bool) -> float:
+        """Return what a token is multiplied with; the word that follows a prompt's is not asked.
+
+        Input words are looked up.
+        """
+        active = self.active_parameters_b * 1e9
+        looked_up = 0.0 if self.tied else self.words()
+        return active - looked_up - (0.0 if answer else self.words())
 
     def kv_bytes_per_token(self) -> float:
         """Return the keys and values a token leaves in memory [B]."""
@@ -59,6 +90,10 @@ class LanguageModel:
         """Return the memory that the weights take [B]."""
         return self.parameters_b * 1e9 * self.weight_bytes
 
+    def weights_read(self) -> float:
+        """Return what a step reads of it: all but input words, which are looked up [B]."""
+        return self.weights() - (0.0 if self.tied else self.words() * ACTIVATION_BYTES)
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -67,9 +102,12 @@ class Engine:
     mfu: PositiveFraction
     """Arithmetic reached over peak, in prefill and in the batched part of decode."""
     bandwidth_fraction: PositiveFraction
-    """Memory bandwidth reached over that of the data sheet."""
-    layer_overhead_us: NonNegative
-    """Launching one layer in each step. [us]"""
+    """Memory bandwidth reached over that of the data sheet, reading weights, keys and values."""
+    kernel_launch_us: NonNegative
+    """From the end of one kernel to the start of the next, ten to twelve times a layer. [us]"""
+    sort_gwords_per_s: Positive | None
+    """Words that a GPU sorts in a second to keep the likeliest (top p), in billions; None: a
+    word is drawn from all."""
     link_latency_us: NonNegative
     """From one GPU of a replica to another, for each of the messages of an all-reduce. [us]"""
     memory_fraction: PositiveFraction
@@ -140,9 +178,7 @@ def make_replica(
         If the weights leave no memory for a single token, or idle GPUs would draw more than
         waiting ones.
     """
-    peak_flops, hardware = facility
-    flops_per_s = gpus * peak_flops * model.speed_over_bf16 * engine.mfu
-    bytes_per_s = gpus * hardware.memory_bytes_per_s * engine.bandwidth_fraction
+    hardware = facility[1]
     usable = gpus * hardware.memory_bytes * engine.memory_fraction
     free = usable - model.weights()
     if free < model.kv_bytes_per_token():
@@ -150,33 +186,92 @@ def make_replica(
             f"{key}.gpus_per_replica={gpus}: weights of {model.weights() / 1e9:.0f} GB: must fit "
             f"into {usable / 1e9:.0f} GB of memory, of what the facility has"
         )
+    tdp_w = hardware.gpu_power_w(1.0)
+    idle_fraction = hardware.gpu_power_w(0.0) / tdp_w
+    require(idle_fraction < power.waiting, f"{key}.power.waiting", power.waiting,
+            f"> {idle_fraction:.3g}, idle power over TDP of what the facility has")  # fmt: skip
+    costs, drawn = _step(model, engine, power, gpus, facility, free)
+    return Replica(gpus, costs, engine.batch_max, drawn, idle_fraction, tdp_w)
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """What one token costs each GPU of a replica."""
+
+    seconds: float
+    computing_s: float
+    """The part of it that is arithmetic."""
+    moved: float
+    """Read and written between products, and to draw a word. [B]"""
+
+
+def _step(
+    model: LanguageModel,
+    engine: Engine,
+    power: ServingPower,
+    gpus: int,
+    facility: tuple[float, Hardware],
+    free: float,
+) -> tuple[StepCosts, StepPower]:
+    """Return what a step takes and draws; *free* memory is left for keys and values [B]."""
+    hardware = facility[1]
+    bytes_per_s = hardware.memory_bytes_per_s * engine.bandwidth_fraction
+    weights, kv_bytes = model.weights_read() / gpus, model.kv_bytes_per_token()
+    latency_s, prompt, answer = _tokens(model, engine, gpus, facility)
+    kernels = KERNELS_PER_LAYER * model.layers + FP8_KERNELS * model.fp8_layers
+    costs = StepCosts(
+        fixed_s=read_s(weights, bytes_per_s) + kernels * engine.kernel_launch_us * 1e-6 + latency_s,
+        per_request_s=answer.seconds,
+        per_cached_token_s=read_s(kv_bytes / gpus, bytes_per_s),
+        per_prompt_token_s=prompt.seconds,
+        kv_tokens=free / kv_bytes,
+    )
+    computing = power.arithmetic_at_peak * engine.mfu
+    per_byte_s = power.read_pj_per_byte * 1e-12 / hardware.gpu_power_w(1.0)
+    drawn = StepPower(
+        costs,
+        power.waiting,
+        fixed_tdp_s=per_byte_s * weights,
+        per_request_tdp_s=computing * answer.computing_s + per_byte_s * answer.moved,
+        per_cached_token_tdp_s=per_byte_s * kv_bytes / gpus,
+        per_prompt_token_tdp_s=computing * prompt.computing_s + per_byte_s * prompt.moved,
+    )
+    return costs, drawn
+
+
+def _tokens(
+    model: LanguageModel, engine: Engine, gpus: int, facility: tuple[float, Hardware]
+) -> tuple[float, _Token, _Token]:
+    """Return the latency of the links in a step [s], and tokens of a prompt and of an answer."""
+    peak_flops, hardware = facility
+    flops_per_s = gpus * peak_flops * model.speed_over_bf16 * engine.mfu
+    bytes_per_s = hardware.memory_bytes_per_s * BANDWIDTH_REACHED
     joined = gpus <= hardware.domain_gpus
     link_bytes_per_s = hardware.domain_bytes_per_s if joined else hardware.fabric_bytes_per_s
-    sync_s, sync_token_s = tensor_parallel_s(
+    latency_s, sums_s = tensor_parallel_s(
         model.layers,
         gpus,
         model.hidden_size * ACTIVATION_BYTES,
         link_bytes_per_s,
         engine.link_latency_us * 1e-6,
     )
-    layers_s = model.layers * engine.layer_overhead_us * 1e-6
-    computing_s = arithmetic_s(1.0, model.active_parameters_b * 1e9, flops_per_s)
-    weights_s = read_s(model.weights(), bytes_per_s)
-    costs = StepCosts(
-        fixed_s=weights_s + layers_s + sync_s,
-        per_request_s=computing_s + sync_token_s,
-        per_cached_token_s=read_s(model.kv_bytes_per_token(), bytes_per_s),
-        per_prompt_token_s=computing_s + sync_token_s,
-        kv_tokens=free / model.kv_bytes_per_token(),
-    )
-    tdp_w = hardware.gpu_power_w(1.0)
-    idle_fraction = hardware.gpu_power_w(0.0) / tdp_w
-    require(idle_fraction < power.waiting, f"{key}.power.waiting", power.waiting,
-            f"> {idle_fraction:.3g}, idle power over TDP of what the facility has")  # fmt: skip
-    reading = power.read_pj_per_byte * 1e-12 * bytes_per_s / gpus / tdp_w
-    computing = power.arithmetic_at_peak * engine.mfu
-    drawn = StepPower(costs, weights_s, computing_s, power.waiting, reading, computing)
-    return Replica(gpus, costs, engine.batch_max, drawn, idle_fraction, tdp_w)
+    hidden, wide, keys = model.hidden_size, model.feed_forward_size, model.kv_heads * model.head_dim
+    passes = model.layers * passes_bytes(hidden, keys, wide, gpus)
+    passes += model.fp8_layers * quantising_bytes(hidden, wide, gpus)
+    between_s = read_s(passes, bytes_per_s) + sums_s
+    prompt_s = arithmetic_s(1.0, model.parameters_met(answer=False), flops_per_s)
+    answer_s = arithmetic_s(1.0, model.parameters_met(answer=True), flops_per_s)
+    # Every GPU gathers the scores of all words and draws alike.
+    words = float(model.vocabulary)
+    drawing_s = read_s(words * ACTIVATION_BYTES * (gpus - 1) / gpus, link_bytes_per_s)
+    drawing_s += read_s(words * SAMPLING_BYTES, bytes_per_s)
+    moved = words * SAMPLING_BYTES
+    if engine.sort_gwords_per_s is not None:
+        drawing_s += words / (engine.sort_gwords_per_s * 1e9)
+        moved += words * SORTING_BYTES
+    prompt = _Token(prompt_s + between_s, prompt_s, passes)
+    answer = _Token(answer_s + between_s + drawing_s, answer_s, passes + moved)
+    return latency_s, prompt, answer
 
 
 STEPS = 400
