@@ -44,6 +44,22 @@ def require(ok: bool, name: str, value: object, allowed: str) -> None:
         raise ParameterError(f"{name}={value}: must be {allowed}")
 
 
+def told_apart(value: float, low: float, high: float) -> str:
+    """Return *value* with as many decimals as show whether it lies within its bounds.
+
+    Examples
+    --------
+    >>> [told_apart(wetbulb_c, -34.4, 26.7) for wetbulb_c in (29.0, 26.7034, 26.6999)]
+    ['29.0', '26.703', '26.7']
+    """
+    inside = low <= value <= high
+    for decimals in range(1, 12):
+        text = f"{value:.{decimals}f}"
+        if (low <= float(text) <= high) == inside:
+            return text
+    return repr(value)
+
+
 def suggest(name: str, known: Iterable[str], more: str = "") -> str:
     """Return ``"did you mean 'x'? Allowed: ..."`` for a *name* that is not *known*.
 

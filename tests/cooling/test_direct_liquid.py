@@ -131,6 +131,22 @@ def test_reused_heat_leaves_the_ledger_by_its_own_door_and_spares_the_fans():
     assert residual(state, DENSE.heat_w, 300.0) <= 1e-9
 
 
+@pytest.mark.parametrize("drybulb_c", [20.0, 35.0])
+def test_coolers_see_the_water_as_cold_as_reuse_leaves_it(drybulb_c):
+    """Their fans work for a smaller difference than without, not only for less heat."""
+    reuse = {"sink_c": 40.0, "approach_k": 3.0, "demand_kw": 500.0}
+    made = plant("immersion", DENSE, reuse=reuse)
+    state = steady(made, DENSE.heat_w, drybulb_c, 15.0)
+    water, cooler = made.facility_water, made.cooler
+    dry_w = state.ambient_heat_w - state.parts_w["rejection_fan"]
+
+    assert state.reused_heat_w == pytest.approx(500e3)
+    warm_w = dry_w - state.parts_w["facility_pump"]  # the pump warms the water behind the coils
+    assert water.return_c - water.water_c == pytest.approx(warm_w / water.flow_w_per_k)
+    per_kelvin = cooler.exchange_w_per_k(water.flow_w_per_k, cooler._air)
+    assert per_kelvin * (water.return_c - drybulb_c) == pytest.approx(dry_w, rel=1e-5)
+
+
 def test_water_too_cool_for_the_taker_gives_no_heat():
     taker = HeatReuse(sink_c=60.0, approach_k=3.0, demand_kw=500.0)
     assert taker.taken_w(46.0, 1e5) == 0.0

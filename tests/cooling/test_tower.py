@@ -74,6 +74,12 @@ def test_a_wet_bulb_off_the_correlation_is_held_and_said_once():
     assert "29.0" in cells.warnings[0]
 
 
+def test_a_wet_bulb_just_off_it_is_said_with_the_digits_that_show_it():
+    cells = tower()
+    cells.terms(26.7034)
+    assert "wet bulb 26.703 degC (known for -34.4..26.7 degC)" in cells.warnings[0]
+
+
 def test_minimum_supply_is_held_by_bypass_with_the_fans_off():
     cells = tower(least_supply_c=32.0)
     cells.size(2, 1e6, 0.0)

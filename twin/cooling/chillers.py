@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from twin.config import AtLeastOne, NonNegative, PositiveFraction, UnitsOrZero
 from twin.cooling.chiller import ChillerCurves, Machine, part_load_power
 from twin.cooling.machines import MACHINES
-from twin.errors import ParameterError, require, suggest
+from twin.errors import ParameterError, require, suggest, told_apart
 
 
 def running_units(load_w: float, unit_w: float, fill: float, available: int) -> int:
@@ -178,8 +178,9 @@ class Chillers:
         self._left_range = True
         cold, warm = self.curves.chilled_range_c, self.curves.condenser_range_c
         self.warnings.append(
-            f"chiller {self.curves.name}: asked for {chilled_c:.1f} degC leaving with "
-            f"{condenser_c:.1f} degC entering the condenser, outside its measured range "
+            f"chiller {self.curves.name}: asked for {told_apart(chilled_c, *cold)} degC leaving "
+            f"with {told_apart(condenser_c, *warm)} degC entering the condenser, outside its "
+            "measured range "
             f"({cold[0]:g}..{cold[1]:g} and {warm[0]:g}..{warm[1]:g} degC); "
             "held at the bound, not extrapolated"
         )

@@ -128,6 +128,8 @@ class _Liquid:
     reused_w: float
     stored_j: float
     done: Rejected
+    return_c: float
+    """Water back from the racks, before any of its heat is reused. [degC]"""
     short: bool
 
 
@@ -281,16 +283,15 @@ class DirectLiquid(CoolingPlant):
         given_w, stored_j = cdu.exchange(liquid_w + cdu_w, water.water_c, dt_s)
         pump_w = water.pump_w(given_w if given_w > 0.0 else 0.0)
         load_w = given_w + pump_w
-        reused_w = 0.0
-        if self.reuse is not None:
-            reused_w = min(self._reused_w(), max(load_w, 0.0))
+        return_c = water.return_c
+        reused_w = 0.0 if self.reuse is None else self._reused_w(self.reuse, max(load_w, 0.0))
         done = self._rejection.step(load_w - reused_w, water.water_c, weather_c, dt_s)
         if done is None or load_w < reused_w:
             cdu.coolant_c = coolant_c
             return None
         self._short_step_s = _SHORTEST_STEP_S
         heat_in_w = given_w + stored_j / dt_s - cdu_w
-        return _Liquid(heat_in_w, cdu_w, pump_w, reused_w, stored_j, done, False)
+        return _Liquid(heat_in_w, cdu_w, pump_w, reused_w, stored_j, done, return_c, False)
 
     def _move(
         self, liquid_w: float, weather_c: tuple[float, float], target_c: float, dt_s: float
@@ -303,7 +304,8 @@ class DirectLiquid(CoolingPlant):
         pump_w = water.pump_w(max(given_w, 0.0))
         excess_w = water.heat_j_per_k * (before_c - target_c) / dt_s
         wanted_w = max(0.0, given_w + pump_w + excess_w) if water.flow > 0.0 else 0.0
-        reused_w = min(self._reused_w(), wanted_w)
+        return_c = water.return_c
+        reused_w = 0.0 if self.reuse is None else self._reused_w(self.reuse, wanted_w)
         load_w = min(wanted_w - reused_w, self._rejection.most_w(before_c))
         warmed_k = (given_w + pump_w - reused_w - load_w) * dt_s / water.heat_j_per_k
         water.water_c = before_c + warmed_k
@@ -316,13 +318,16 @@ class DirectLiquid(CoolingPlant):
         loop_s = 0.25 * water.heat_j_per_k / max(water.flow_w_per_k, 1e-9)
         longest_s = min(_LONGEST_STEP_S, loop_s, 2.0 * self._short_step_s)
         self._short_step_s = max(min(wanted_s, longest_s), min(_SHORTEST_STEP_S, loop_s))
-        return _Liquid(heat_in_w, cdu_w, pump_w, reused_w, stored_j, done, True)
+        return _Liquid(heat_in_w, cdu_w, pump_w, reused_w, stored_j, done, return_c, True)
 
-    def _reused_w(self) -> float:
-        if self.reuse is None:
-            return 0.0
+    def _reused_w(self, reuse: HeatReuse, most_w: float) -> float:
+        """Heat taken from the returning water, which comes to the outdoors that much colder."""
         water = self.facility_water
-        return self.reuse.taken_w(water.return_c, water.flow_w_per_k)
+        if water.flow_w_per_k <= 0.0:
+            return 0.0
+        taken_w = min(reuse.taken_w(water.return_c, water.flow_w_per_k), most_w)
+        water.return_c -= taken_w / water.flow_w_per_k
+        return taken_w
 
     def _record(self, did: _Liquid, before_c: float, dt_s: float) -> PlantState:
         """Write down a step of the liquid side."""
@@ -345,7 +350,7 @@ class DirectLiquid(CoolingPlant):
             self.equivalent_inlet_c + warm_k,
             self.equivalent_inlet_c + warmest_k,
             coolant_c,
-            coolant_c + water.return_c - water.water_c,
+            coolant_c + did.return_c - water.water_c,
             did.heat_in_w,
             unmet_w,
             done.ambient_w,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from twin.config import Celsius, Fraction, Range, UnitsOrZero
-from twin.errors import require
+from twin.errors import require, told_apart
 from twin.physics.flow import cycling_power_w
 from twin.physics.thermal import SEA_LEVEL_AIR_DENSITY, WATER_CP, WATER_LATENT_HEAT, air_density
 
@@ -274,7 +274,8 @@ class CoolingTower:
         low, high = WETBULB_RANGE_C
         held_c = wetbulb_c
         if not low <= wetbulb_c <= high:
-            self._say_left(f"wet bulb {wetbulb_c:.1f} degC (known for {low}..{high} degC)")
+            said = told_apart(wetbulb_c, low, high)
+            self._say_left(f"wet bulb {said} degC (known for {low}..{high} degC)")
             held_c = min(max(wetbulb_c, low), high)
         self._terms = wetbulb_terms(held_c)
         self._terms_at_c = wetbulb_c
@@ -310,7 +311,8 @@ class CoolingTower:
 
     def _held_range(self, range_k: float) -> float:
         low, high = RANGE_RANGE_K
-        self._say_left(f"range {range_k:.2f} K (known for {low}..{high} K)")
+        said = told_apart(range_k, low, high)
+        self._say_left(f"range {said} K (known for {low}..{high} K)")
         return min(max(range_k, low), high)
 
     def _say_left(self, what: str) -> None:
