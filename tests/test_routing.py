@@ -1,12 +1,14 @@
 """An endpoint's requests in a running facility: where they go, and that none goes astray."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from tests.support.desk import desk, job
-from twin import compose, run
+from tests.support.tapas import rows
+from twin import run
 from twin.jobs import arrivals, service
 from twin.records import Service
 from twin.scheduling.fcfs import FirstComeFirstServed
@@ -91,19 +93,13 @@ def test_a_wide_job_is_seen_by_who_watches_racks(monkeypatch):
     assert watched_w == [900, 900, 100]
 
 
-def short(*overrides):
-    """Return the rows of TAPAS by the hour, cooled simply."""
-    lean = ["clock.duration_days=0.02", "output=data_only", "site.heat_wave=null"]
-    return compose.load(["scenario=tapas_rows", *lean, *overrides])
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """Return summaries of packed rows: evenly shared, routed, and routed at a longer beat."""
-    routed = "workload.streams.endpoints.routing=headroom"
     found = []
-    for more in ([], [routed], [routed, "clock.heartbeat_s=300"]):
-        config = short("scheduling.placement=pack", *more)
+    slow = ["clock.heartbeat_s=300", "output.interval_s=300"]
+    for routing, more in (("even", []), ("headroom", []), ("headroom", slow)):
+        config = rows(0.02, "scheduling.placement=pack", *more, routing=routing)
         found.append(run.execute(config, tmp_path_factory.mktemp("run")))
     return found
 
@@ -114,6 +110,61 @@ def test_routing_loses_no_request_and_lowers_the_fullest_row(served):
         assert routed[key] == pytest.approx(even[key], rel=1e-12)
     assert routed["row_power_peak_kw"] < 0.99 * even["row_power_peak_kw"]
     assert routed["jobs_submitted"] == even["jobs_submitted"] + 143
+
+
+def test_lower_clocks_lose_no_request_and_leave_tenants_as_fast_as_they_were(served, tmp_path):
+    _, routed, _ = served
+    rule = "{row_kw: 150, near: 0.8, itl_s: 0.2, least_speed: 0.93}"
+    config = rows(0.02, "scheduling.placement=pack", routing="headroom", reconfigure=rule)
+    low = run.execute(config, tmp_path)
+    assert low["requests_served"] == pytest.approx(routed["requests_served"], rel=1e-12)
+    assert low["slo_attainment_fraction"] == 1.0
+    assert routed["slo_attainment_fraction"] is None
+    assert low["row_power_peak_kw"] < 0.97 * routed["row_power_peak_kw"]
+    assert low["gpu_hours_useful"] == pytest.approx(routed["gpu_hours_useful"], rel=1e-12)
+    assert low["energy_residual_fraction"] < 1e-9
+    (told,) = (each for each in json.loads((tmp_path / "run.json").read_text())["warnings"]
+               if "clocks were lowered" in each)  # fmt: skip
+    assert "to 0.93 of their speed" in told
+
+
+def test_replicas_in_air_that_is_nearly_too_warm_get_what_is_left():
+    offer = chat(3)
+    offer.router = dataclasses.replace(offer.router, demand=lambda _: np.full(2, 6.0))
+    offer.router.heat_margin_k = 3.0
+    bench = desk(FirstComeFirstServed(), 3)
+    bench.cluster.draw_warm([0.0, 4.0, 0.0])
+    bench.inlet_c = 27.0  # throttling begins above 35
+    bench.env.process(service(bench.env, bench, offer))
+    bench.env.run(until=10)
+    assert bench.cluster.row_power_w() == pytest.approx([500, 500, 500])
+    bench.inlet_c = 29.0
+    bench.offer(offer, 0)
+    assert bench.cluster.row_power_w() == pytest.approx([700, 100, 700])
+    offer.router.demand = lambda _: np.full(2, 9.0)
+    bench.offer(offer, 0)
+    assert bench.cluster.row_power_w() == pytest.approx([900, 300, 900])
+
+
+def test_replicas_come_one_by_one_and_others_between_them():
+    offer = dataclasses.replace(chat(2), asked_at_s=[5.0, 20.0])
+    bench = running(offer, [job("tenant", 10, 8, 500)])
+    bench.env.run(until=4)
+    assert not offer.jobs
+    bench.env.run(until=30)
+    assert [each.placement.servers() for each in offer.jobs] == [[0], [2]]
+    assert [each.started_at_s for each in offer.jobs] == [5.0, 20.0]
+    *_, requests = bench.tally.take(30)
+    assert requests == pytest.approx(25 * 2)
+
+
+def test_replicas_that_come_one_by_one_share_evenly_without_a_router():
+    offer = dataclasses.replace(chat(2), asked_at_s=[5.0, 20.0], router=None)
+    bench = running(offer, [], rows=(0, 1))
+    bench.env.run(until=30)
+    assert [each.activity for each in offer.jobs] == [0.25, 0.25]
+    *_, requests = bench.tally.take(30)
+    assert requests == pytest.approx(25 * 2)
 
 
 def test_routing_does_not_depend_on_the_beat(served):

@@ -81,8 +81,12 @@ class Dispatcher:
     """How often servers came or went, or jobs left, so that who plans on them plans anew."""
     _storage_stale: bool = False
     """Whether users of a short storage wait for it to be shared anew."""
+    inlet_c: float = -inf
+    """Inlet temperature of the hall, told each beat. [degC]"""
     _put_off: bool = False
     """Whether a pass waits for what else happens at this moment."""
+    _shared_at_s: float = 0.0
+    """When links and storage are shared anew next, or were last."""
     _offering: bool = False
     """Whether services wait for it to share their demand anew."""
 
@@ -124,7 +128,8 @@ class Dispatcher:
         self.gangs = Gangs(fabric)
         """Running jobs that communicate over the fabric."""
         self._share_every_s = share_every_s
-        self._shared_at_s = 0.0  # next, or last
+        # What a replica of so many GPUs draws by its activity, at what limits leave of that.
+        self._drawn_w: dict[tuple[int, float], Callable[[float], float]] = {}
         self._cut_off: set[int] = set()
         self._watch = policy.held if policy.watches else None
         self._rule = rule(policy.placement, cluster, leaf_of)
@@ -925,33 +930,88 @@ class Dispatcher:
     def _route(self, offer: Service, step: int) -> None:
         """Let the jobs of a service do what its router sends each of them."""
         router: Router = offer.router
-        cluster, factor, size = self.cluster, self.activity_factor, offer.gpus
-        server, per_server = cluster.server, cluster.server.gpus_per_server
-        idle_w = server.power_w(0.0)[0]
         seated: list[Job] = []
-        standing = Standing([], cluster.row_power_w(), lambda activity: (
-            (server.power_w(server.drive(activity * factor))[0] - idle_w) * size / per_server
-        ))  # fmt: skip
         for job in offer.jobs:
             if job.placement is None:
                 self.serve(job, float(offer.profile.activity[step]), NOTHING)
-                continue
-            row = cluster.row_at(job.placement)
-            standing.others_w[row] -= job.power_w - idle_w * size / per_server
-            standing.rows.append(row)
-            seated.append(job)
+            else:
+                seated.append(job)
         if not seated:
             router.close(self.env.now)
             return
-        rate = min(self.pace_of(job)[1] for job in seated)
-        shares = router.share(step, self.env.now, rate, standing)
+        others_w, rows = self._beside(seated, offer.gpus)
+        margin_k, pace_of = router.heat_margin_k, self.pace_of
+        warm = [] if margin_k is None else self._near_too_warm(seated, margin_k)
+        if not warm:
+            rate = min(pace_of(job)[1] for job in seated)
+            where = self._standing(rows, others_w, offer.gpus, self.activity_factor)
+            shares = router.share(step, self.env.now, rate, where)
+        else:
+            later = set(warm)
+            cool = [job for job in seated if job not in later]
+            row_of = dict(zip(seated, rows, strict=True))
+            tiers = [
+                (
+                    min((pace_of(job)[1] for job in tier), default=1.0),
+                    self._standing(
+                        [row_of[job] for job in tier],
+                        others_w,
+                        offer.gpus,
+                        min((pace_of(job)[0] for job in tier), default=1.0),
+                    ),
+                )
+                for tier in (cool, warm)
+            ]
+            seated = cool + warm
+            shares = router.share(step, self.env.now, *tiers[0], tiers[1])
         for job, (activity, served) in zip(seated, shares, strict=True):
             self.serve(job, activity, served)
 
+    def _beside(self, jobs: Sequence[Job], gpus: int) -> tuple[list[float], list[int]]:
+        """Return what each row draws beside what *jobs* draw beyond idling, and their rows."""
+        cluster = self.cluster
+        others_w, rows = cluster.row_power_w(), []
+        idle_w = cluster.server.power_w(0.0)[0] * gpus / cluster.server.gpus_per_server
+        for job in jobs:
+            assert job.placement is not None
+            row = cluster.row_at(job.placement)
+            others_w[row] -= job.power_w - idle_w
+            rows.append(row)
+        return others_w, rows
+
+    def _standing(
+        self, rows: list[int], others_w: list[float], gpus: int, factor: float
+    ) -> Standing:
+        """Return where replicas stand whose GPUs keep *factor* of their activity."""
+        server, known = self.cluster.server, (gpus, factor)
+        if known not in self._drawn_w:
+            idle_w, per_server = server.power_w(0.0)[0], server.gpus_per_server
+            self._drawn_w[known] = lambda activity: (
+                (server.power_w(server.drive(activity * factor))[0] - idle_w) * gpus / per_server
+            )
+        return Standing(rows, others_w, self._drawn_w[known], server.capped)
+
+    def _near_too_warm(self, jobs: Iterable[Job], margin_k: float) -> list[Job]:
+        """Return those of *jobs* with a server whose inlet is so near to what slows GPUs down."""
+        cluster, inlet_c = self.cluster, self.inlet_c
+        limits, fans = cluster.server.limits, cluster.rack_fans
+        rises_k = [0.0] * cluster.racks if fans is None else fans.rise_k
+        at_c = inlet_c + margin_k
+        warm = {rise_k for rise_k in set(rises_k) if limits(at_c + rise_k, False, False)[0]}
+        if not warm:
+            return []
+        rack_of = cluster.rack_of
+        return [
+            job
+            for job in jobs
+            if job.placement is not None
+            and any(rises_k[rack_of[server]] in warm for server in job.placement.servers())
+        ]
+
     def _offer_soon(self) -> None:
         """Have services share their demand anew, once all that happens now has happened."""
-        routed = any(offer.router is not None for offer, _ in self._offers.values())
-        if (routed or self._heat.servers) and not self._offering:
+        alone = any(offer.router or offer.asked_at_s for offer, _ in self._offers.values())
+        if (alone or self._heat.servers) and not self._offering:
             self._offering = True
             self.env.timeout(0.0).callbacks.append(self._offer_anew)
 
@@ -1045,11 +1105,22 @@ def service(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> L
     first = offer.from_step
     if first:
         yield env.timeout(first * offer.step_s - env.now)
+    if offer.asked_at_s:
+        env.process(_asking_one_by_one(env, dispatcher, offer))
     for step, activity in enumerate(profile.activity[first:].tolist(), start=first):
         wanted = 1 if offer.replicas is None else int(offer.replicas[step])
-        _scale(env, dispatcher, offer, wanted, activity)
+        if not offer.asked_at_s:
+            _scale(env, dispatcher, offer, wanted, activity)
         dispatcher.offer(offer, step)
         yield env.timeout((step + 1) * offer.step_s - env.now)
+
+
+def _asking_one_by_one(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> Life:
+    """Let each replica of a service ask for its GPUs in its turn."""
+    for number, at_s in enumerate(offer.asked_at_s, start=1):
+        yield env.timeout(at_s - env.now)
+        activity = offer.profile.activity[int(at_s // offer.step_s)]
+        _scale(env, dispatcher, offer, number, float(activity))
 
 
 def _scale(

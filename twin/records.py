@@ -242,6 +242,8 @@ class Service:
     """The profile if GPUs work at this fraction of their own rate; None: the same."""
     router: Any = None
     """``Router`` of workload/routing.py: what each of its jobs does; None: all the same."""
+    asked_at_s: list[float] = field(default_factory=list)
+    """When each of its ``replicas`` asks for GPUs, rising; empty: as soon as it is wanted. [s]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,9 @@ class Standing:
     """What each row draws without what these replicas draw beyond idling. [W]"""
     power_w: Callable[[float], float]
     """What a replica draws beyond idling, by the activity of its GPUs. [W]"""
+    capped: Callable[[float], tuple[float, float]] | None = None
+    """Activity and rate of GPUs held to a part of their dynamic power, over their own; None:
+    they cannot be."""
 
 
 @dataclass(slots=True)

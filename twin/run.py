@@ -245,7 +245,7 @@ def facts(design: Design, facility: Facility) -> Facts:
         nameplate_it_w=standing_w(design),
         missing_fraction=missing,
         currency=design.site.currency,
-        has_services=bool(design.workload.services(design.context)),
+        has_services=design.workload.held_gpus() > 0,
         peak_flops=design.gpu.peak_flops,
         cost_per_gpu_hour=paid.per_gpu_hour(gpu_hours),
         break_even_fraction=paid.break_even(rent),

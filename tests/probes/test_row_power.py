@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.support.tapas import rows
 from twin import compose, run
 from twin.errors import ConfigError, ParameterError
 from twin.probes.row_power import capacity_won, peak_cut, room, row_power_w, servers_added
@@ -36,14 +37,8 @@ def test_a_peak_beyond_what_is_provisioned_is_refused():
         servers_added({}, 1.2, 0.01)
 
 
-def short(*overrides: str) -> dict:
-    """Return the rows of TAPAS by the hour, cooled simply."""
-    lean = ["clock.duration_days=0.05", "output=data_only", "site.heat_wave=null"]
-    return compose.load(["scenario=tapas_rows", *lean, *overrides])
-
-
 def test_rows_peak_lower_where_instances_are_spread_over_them_and_alike_under_one_rule(tmp_path):
-    config = short()
+    config = rows(0.05)
     run.execute(config, tmp_path)
     placed = Run.open(tmp_path)
     cut = peak_cut(config, placed, "pack")
@@ -54,11 +49,8 @@ def test_rows_peak_lower_where_instances_are_spread_over_them_and_alike_under_on
     assert peak_cut(config, placed, "thermal") == 0.0
 
 
-ROUTED = "workload.streams.endpoints.routing=headroom"
-
-
 def test_as_many_servers_more_fit_as_the_cut_of_the_peak_leaves_room_for(tmp_path):
-    config = short(ROUTED, "clock.duration_days=0.02", "output.interval_s=60")
+    config = rows(0.02, routing="headroom")
     run.execute(config, tmp_path)
     placed = Run.open(tmp_path)
     cut = peak_cut(config, placed, "pack")
@@ -82,13 +74,20 @@ def test_servers_are_added_only_as_far_as_heat_and_cooling_allow(monkeypatch):
 
 def test_the_baseline_shares_requests_evenly(tmp_path):
     """Under the same placement, all that is left to win is routing."""
-    config = short(ROUTED, "clock.duration_days=0.02", "scheduling.placement=pack")
+    config = rows(0.02, "scheduling.placement=pack", routing="headroom")
     run.execute(config, tmp_path)
     assert 0.005 < peak_cut(config, Run.open(tmp_path), "pack") < 0.1
 
 
+def test_the_baseline_lowers_no_clocks(tmp_path):
+    rule = "{row_kw: 129, near: 0.8, itl_s: 0.2, least_speed: 0.93}"
+    config = rows(0.02, "scheduling.placement=pack", routing="headroom", reconfigure=rule)
+    run.execute(config, tmp_path)
+    assert peak_cut(config, Run.open(tmp_path), "pack") > 0.05
+
+
 def test_the_peak_of_rows_needs_rows(tmp_path):
-    config = short("rack.racks_per_row=null", "rack.row_kw=null")
+    config = rows(0.05, "rack.racks_per_row=null", "rack.row_kw=null")
     run.execute(config, tmp_path)
     with pytest.raises(ConfigError, match="racks_per_row"):
         peak_cut(config, Run.open(tmp_path), "pack")

@@ -112,5 +112,6 @@ def _before(config: Mapping[str, Any], placement: str) -> Mapping[str, Any]:
 
 
 def _evenly(workload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *workload* with its requests shared evenly, if it has any to share."""
-    return {**workload, **({"routing": "even"} if "routing" in workload else {})}
+    """Return *workload* with its requests shared evenly at full clocks, if it has any to share."""
+    plain = {"routing": "even", "reconfigure": None, "heat_margin_k": None}
+    return {**workload, **{key: value for key, value in plain.items() if key in workload}}

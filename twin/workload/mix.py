@@ -87,6 +87,7 @@ class Mix(Workload):
     def latency(self, paces: Sequence[Pace] = ()) -> Latency | None:
         """Return the latencies of all its services; None unless each of them knows its own."""
         found = [stream.latency(paces) for stream in self._in_order() if stream.held_gpus()]
+        self.warnings = [warning for stream in self._in_order() for warning in stream.warnings]
         known = [each for each in found if each is not None]
         return sum(known, start=Latency()) if known and len(known) == len(found) else None
 

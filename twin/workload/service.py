@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,9 @@ from twin.config import Count, Fraction, NonNegative, Positive, PositiveFraction
 from twin.errors import ConfigError, require
 from twin.records import Job, Service, WorkloadContext
 from twin.units import SECONDS_PER_DAY
-from twin.workload.base import ServiceProfile, Workload
+from twin.workload.base import Pace, ServiceProfile, Workload
+from twin.workload.clocks import Reconfigure
+from twin.workload.latency import Latency, histogram
 from twin.workload.rhythm import Rhythm, hourly_noise, seconds_since_monday
 from twin.workload.routing import Curve, Router, Routing
 
@@ -96,6 +99,26 @@ class Decode:
         """Return what one replica makes at its largest batch [1/s]."""
         return self.tokens_per_s_limit * self.batch_max / (self.batch_max + self.half_batch)
 
+    def slowed(self, rate: float) -> Decode:
+        """Return this on GPUs that work at *rate* of their own: a batch takes so much longer."""
+        return replace(self, tokens_per_s_limit=self.tokens_per_s_limit * rate)
+
+    def running(self, tokens_per_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the requests that run at once at *tokens_per_s*; below 1, a share of the time."""
+        return batch_of_tokens(tokens_per_s, self.tokens_per_s_limit, self.half_batch)
+
+    def itl_s(self, tokens_per_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the time between the tokens of a request: each step gives one to all [s]."""
+        batch = np.maximum(self.running(tokens_per_s), 1.0)
+        return np.asarray((batch + self.half_batch) / self.tokens_per_s_limit)
+
+    def kept_tokens_per_s(self, itl_s: float) -> float:
+        """Return what one replica makes at most so that each token comes within *itl_s* [1/s]."""
+        batch = min(self.tokens_per_s_limit * itl_s - self.half_batch, float(self.batch_max))
+        if batch < 1.0:
+            return 0.0
+        return self.tokens_per_s_limit * batch / (batch + self.half_batch)
+
     def activity(self, tokens_per_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the activity of a replica's GPUs at *tokens_per_s* [-].
 
@@ -104,7 +127,7 @@ class Decode:
         a GPU model turns activity back into watts. Where less than one request runs
         on average, the GPUs decode one request for that share of the time and idle otherwise.
         """
-        running = batch_of_tokens(tokens_per_s, self.tokens_per_s_limit, self.half_batch)
+        running = self.running(tokens_per_s)
         # One request alone makes limit / (1 + half) tokens; the share of time at that rate.
         alone = self.tokens_per_s_limit / (1 + self.half_batch)
         busy = np.minimum(tokens_per_s / alone, 1.0)
@@ -119,7 +142,8 @@ class InferenceService(Workload):
 
     Demand beyond what all replicas make at their largest batch is turned away and
     counted. Prompts are not modelled apart (their work is in the measured tokens per
-    second), nor is latency. Noise is a factor drawn for each hour, joined by straight lines.
+    second); of latency only the time between tokens, and only where ``reconfigure`` says how
+    long it may be. Noise is a factor drawn for each hour, joined by straight lines.
     """
 
     replicas: Count
@@ -132,6 +156,14 @@ class InferenceService(Workload):
     routing: Routing = "even"
     """``headroom``: more goes to replicas whose rows have more power left. Each replica is
     then a job of its own."""
+    heat_margin_k: NonNegative | None = None
+    """Routed replicas whose inlet is this near to what slows GPUs down get what the others
+    cannot take; null: heat is not looked at. [K]"""
+    reconfigure: Reconfigure | None = None
+    """When routed replicas lower their clocks; null: never."""
+    asked_within_s: NonNegative = 0.0
+    """Replicas ask for their GPUs one by one, at random within this time, each as a job of its
+    own; 0: all at once. [s]"""
     rhythm: Rhythm = field(default_factory=Rhythm)
     noise_fraction: Fraction = 0.0
     """Standard deviation of hourly demand around its rhythm, over that demand."""
@@ -143,6 +175,9 @@ class InferenceService(Workload):
     build_out: list[tuple[NonNegative, Count]] = field(default_factory=list)
     """Replicas in service: ``[day of the run, replicas]``, both rising, the last being
     ``replicas``, the first at day 0; none: all from the start."""
+
+    _router: Router | None = field(init=False, default=None, repr=False)
+    _until_s: float = field(init=False, default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("growth", "build_out"):
@@ -156,6 +191,19 @@ class InferenceService(Workload):
         require(rising and ends, "build_out", self.build_out, allowed)
         whole = self.step_s % GRID_S == 0
         require(whole, "step_s", self.step_s, f"a multiple of {GRID_S:g} s")
+        at_once = not (self.build_out and self.asked_within_s)
+        require(at_once, "asked_within_s", self.asked_within_s, "0 where build_out says when")
+        self._check_routing()
+
+    def _check_routing(self) -> None:
+        """Refuse what only a router does, and an objective that no request can meet."""
+        for name in ("heat_margin_k", "reconfigure"):
+            value, needless = getattr(self, name), self.routing != "even"
+            require(value is None or needless, name, value, "null unless routing is headroom")
+        if self.reconfigure is not None:
+            itl_s, alone_s = self.reconfigure.itl_s, float(self.decode.itl_s(np.zeros(1))[0])
+            require(self.decode.kept_tokens_per_s(itl_s) > 0, "reconfigure.itl_s", itl_s,
+                    f">= {alone_s:.3g}, what a single request takes")  # fmt: skip
 
     def jobs(self, context: WorkloadContext) -> Iterator[Job]:
         """Yield nothing: a service is no job that ends."""
@@ -186,7 +234,7 @@ class InferenceService(Workload):
         A tranche asks for its GPUs on its day and shares the load with the others from then.
         Where requests are routed there is one service, whose replicas ask for themselves.
         """
-        steps = math.ceil(context.duration_s / self.step_s)
+        steps, self._until_s = math.ceil(context.duration_s / self.step_s), context.duration_s
         demand = self._demand(context, steps)
         tranches = self.build_out or [(0.0, self.replicas)]
         days = self._middle_s(steps) / SECONDS_PER_DAY
@@ -210,10 +258,13 @@ class InferenceService(Workload):
             return ServiceProfile(*(value.reshape(steps, -1).mean(axis=1) for value in values))
 
         name = self.label("inference")
-        if self.routing != "even":
+        if self.routing != "even" or self.asked_within_s:
             held = replicas.reshape(steps, -1).max(axis=1).astype(int)
-            whole, router = profile(replicas, number >= 0, True), self._router(demand)
-            return [Service(name, self.gpus_per_replica, self.step_s, whole, held, router=router)]
+            whole = profile(replicas, number >= 0, True)
+            router = self._router = self._make_router(demand) if self.routing != "even" else None
+            asked = self._asked_at_s(context)
+            each = Service(name, self.gpus_per_replica, self.step_s, whole, held, router=router)
+            return [replace(each, asked_at_s=asked)]
         found, before = [], 0
         for k, (day, count) in enumerate(tranches):
             own, before = count - before, count
@@ -224,14 +275,67 @@ class InferenceService(Workload):
                 found.append(Service(label, gpus, self.step_s, tranche, from_step=first))
         return found
 
-    def _router(self, demand: NDArray[np.float64]) -> Router:
+    def _asked_at_s(self, context: WorkloadContext) -> list[float]:
+        """Return when each replica asks for its GPUs; empty: all at once."""
+        if not self.asked_within_s:
+            return []
+        drawn = context.rng(f"{self.key}.asked").uniform(0.0, self.asked_within_s, self.replicas)
+        return [at_s for at_s in sorted(drawn.tolist()) if at_s < context.duration_s]
+
+    def _make_router(self, demand: NDArray[np.float64]) -> Router:
         """Return what shares *demand* among the replicas."""
-        most = self.decode.capacity_tokens_per_s()
-        alone = self.decode.tokens_per_s_limit / (1 + self.decode.half_batch)
+        return Router(
+            round(self.step_s / GRID_S),
+            self.tokens_per_request,
+            lambda _: demand,
+            cache(self._curve),
+            reconfigure=self.reconfigure,
+            heat_margin_k=self.heat_margin_k,
+        )
+
+    def _curve(self, rate: float) -> Curve:
+        """Return what a replica makes of each rate of requests on GPUs at *rate* of their own."""
+        decode = self.decode.slowed(rate)
+        most = decode.capacity_tokens_per_s()
+        alone = decode.tokens_per_s_limit / (1 + decode.half_batch)
         tokens = np.unique([*np.linspace(0.0, most, POINTS), min(alone, most)])
-        curve = Curve(tokens / self.tokens_per_request, self.decode.activity(tokens))
-        minutes = round(self.step_s / GRID_S)
-        return Router(minutes, self.tokens_per_request, lambda _: demand, lambda _: curve)
+        if self.reconfigure is None:
+            return Curve(tokens / self.tokens_per_request, decode.activity(tokens))
+        kept = min(decode.kept_tokens_per_s(self.reconfigure.itl_s), most)
+        beyond = min(float(np.nextafter(kept, np.inf)), most)
+        tokens = np.unique([*tokens, kept, beyond])
+        within = np.asarray(tokens <= kept, dtype=float)
+        requests = tokens / self.tokens_per_request
+        last = float(requests[np.count_nonzero(within) - 1])
+        return Curve(requests, decode.activity(tokens), within, last)
+
+    def latency(self, paces: Sequence[Pace] = ()) -> Latency | None:
+        """Return the times between tokens where an objective is given for them, and else None.
+
+        How long first tokens take is not known.
+        """
+        router, rule = self._router, self.reconfigure
+        if router is None or rule is None:
+            return None
+        router.close(self._until_s)
+        found, replica_s, lowered_s = Latency(), 0.0, 0.0
+        for sent in router.sent:
+            decode, requests = self.decode.slowed(sent.rate), sent.requests()
+            most = decode.capacity_tokens_per_s()
+            itl_s = decode.itl_s(np.minimum(sent.each * self.tokens_per_request, most))
+            itl = histogram(itl_s.ravel(), requests.ravel() * self.tokens_per_request)
+            within = float(requests[itl_s <= rule.itl_s * (1 + SHOWN_FRACTION)].sum())
+            found += Latency(itl=itl, requests=float(requests.sum()), within=within)
+            busy_s = (sent.each > 0) * sent.replicas[:, None] * sent.part_s()
+            replica_s += float(busy_s.sum())
+            lowered_s += float(busy_s.sum()) * (sent.speed < 1.0)
+        if lowered_s:
+            self.warnings.append(
+                f"{self.key}: clocks were lowered for {lowered_s / replica_s:.3g} of the time that "
+                f"replicas served, to {min(sent.speed for sent in router.sent):.3g} of their speed "
+                f"at least, for rows to draw less than {rule.near_w / 1e3:g} kW"
+            )
+        return found
 
     def _middle_s(self, steps: int) -> NDArray[np.float64]:
         """Return the middle of each minute of *steps* steps, in seconds of the run."""
