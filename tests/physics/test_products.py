@@ -1,5 +1,6 @@
 """A product's time from its shape: waves by hand, limits, and kernels as measured."""
 
+import doctest
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.errors import ParameterError
+from twin.physics import products
 from twin.physics.products import Multiplier, product_s, shape_loss, trained_s
 
 A100 = Multiplier(flops_per_s=0.85 * 312e12, bytes_per_s=0.9 * 2.039e12, multiprocessors=108)
@@ -21,6 +23,10 @@ chips = st.sampled_from([A100, H100, B200, FREE, replace(H100, multiprocessors=N
 
 def work_s(rows, columns, depth, chip):
     return 2.0 * rows * columns * depth / chip.flops_per_s
+
+
+def test_the_examples_hold():
+    assert doctest.testmod(products).failed == 0
 
 
 def test_a_product_that_fills_whole_waves_loses_nothing_but_the_writing_of_its_output():
