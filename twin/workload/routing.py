@@ -297,23 +297,33 @@ class Router:
         All work at their own clocks first; then rows that near their power go down by one
         step after another, and take what the others need not then.
         """
-        gears, rule = tier.gears, self.reconfigure
-        deepest = len(gears.power_w) - 1
+        deepest = len(tier.gears.power_w) - 1
         steps = np.full(len(tier.rows), deepest if lowered else 0)
-        rates, rows = gears.requests_per_s[: gears.kept], (tier.replicas, tier.others_w)
-        while True:
-            each = filled(rates, gears.power_w[steps, : gears.kept], rows, demand)
-            if rule is None or deepest == 0:
-                return each, steps.tolist()
-            drawn_w = np.array([
-                np.interp(sent.max(), gears.requests_per_s, gears.power_w[step])
-                for sent, step in zip(each, steps, strict=True)
-            ])  # fmt: skip
-            near = tier.others_w + tier.replicas * drawn_w > rule.near_w
-            further = near & (steps < deepest)
-            if not further.any():
-                return each, steps.tolist()
+        each, near = self._level(tier, demand, steps)
+        if (near & (steps < deepest)).any():
+            # Who nears its power even at the lowest clocks need not go there step by step.
+            _, still = self._level(tier, demand, np.full_like(steps, deepest))
+            steps[still] = deepest
+            each, near = self._level(tier, demand, steps)
+        while (further := near & (steps < deepest)).any():
             steps[further] += 1
+            each, near = self._level(tier, demand, steps)
+        return each, steps.tolist()
+
+    def _level(
+        self, tier: Tier, demand: Floats, steps: NDArray[np.int64]
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return what each replica of a row is sent, and which rows near their power then."""
+        gears, rule = tier.gears, self.reconfigure
+        rates, rows = gears.requests_per_s[: gears.kept], (tier.replicas, tier.others_w)
+        each = filled(rates, gears.power_w[steps, : gears.kept], rows, demand)
+        if rule is None:
+            return each, np.zeros(len(steps), dtype=bool)
+        drawn_w = np.array([
+            np.interp(sent.max(), gears.requests_per_s, gears.power_w[step])
+            for sent, step in zip(each, steps, strict=True)
+        ])  # fmt: skip
+        return each, tier.others_w + tier.replicas * drawn_w > rule.near_w
 
     def _book(
         self,
