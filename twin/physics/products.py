@@ -15,14 +15,10 @@ costs partial tiles that go through memory. Libraries take the fastest way they 
 Left out: the start of a kernel (some microseconds), tiles smaller than 128 x 128, products
 so small that only those suit them, and what alignment of rows to 16 bytes costs.
 
-References
-----------
-.. [1] NVIDIA, "Matrix multiplication background user's guide", 2023: tiles of cuBLAS, their
-   order of efficiency, tile and wave quantisation.
-.. [2] M. Osama et al., "Stream-K: work-centric parallel decomposition for dense
-   matrix-matrix multiplication on the GPU", PPoPP 2023: the even share.
-.. [3] NVIDIA CUTLASS, "Efficient GEMM in CUDA": accumulators take half the registers and
-   more, so no other tile covers for one that is being written.
+Sources: tiles, their order of efficiency and quantisation, NVIDIA, "Matrix multiplication
+background user's guide", 2023; the even share, Osama et al., "Stream-K", PPoPP 2023; that
+accumulators take half the registers and more, so no other tile covers for one that is being
+written, NVIDIA CUTLASS, "Efficient GEMM in CUDA".
 """
 
 from __future__ import annotations
@@ -35,7 +31,7 @@ from math import ceil
 from twin.errors import require
 
 TILES = ((256, 128), (128, 256), (128, 128))
-"""Rows and columns of output tiles: the two classes that cuBLAS runs fastest [1]_."""
+"""Rows and columns of output tiles: the two classes that cuBLAS runs fastest (NVIDIA's guide)."""
 
 EVEN_TILE = (128, 256)
 """Tile of products whose multiplications are shared out evenly."""
