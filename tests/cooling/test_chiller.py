@@ -122,3 +122,9 @@ def test_unknown_machine_is_refused_with_the_nearest_name():
 def test_water_too_warm_for_the_machine_is_refused_at_sizing():
     with pytest.raises(ParameterError, match=r"chilled_water_c=12\.0: must be in 4\.44\.\.10"):
         chillers().size(1e6, 12.0, 29.0)
+
+
+def test_against_air_a_warm_water_machine_does_as_such_machines_do():
+    """4.5-6 at 20 degC water and 35 degC air, condenser fans included."""
+    capacity_w, power_w = full_load_w(MACHINES["warm_water_dry"], 20.0, 35.0)
+    assert 4.5 <= capacity_w / power_w <= 6.0

@@ -99,7 +99,7 @@ def test_loss_of_the_heat_rejection_warms_the_coolant_and_the_reported_inlet(nam
 
 def test_hotter_than_design_the_coolant_floats_up_and_a_trim_chiller_holds_it():
     trim = {
-        "machine": "warm_water",
+        "machine": "warm_water_dry",
         "spares": 0,
         "margin": 1.0,
         "stage_up_plr": 0.95,

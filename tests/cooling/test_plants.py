@@ -274,6 +274,34 @@ def test_a_rack_no_technology_carries_is_refused_with_the_limit(name):
         plant(name, design(rack_kw=600.0))
 
 
+TRIM = {"spares": 0, "margin": 1.0, "stage_up_plr": 0.95, "restart_s": 480.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        (
+            "chilled_air",
+            {"chillers__machine": "air_cooled"},
+            r"cooling\.chillers\.machine=air_cooled: .* heat to water: carrier_19xr",
+        ),
+        (
+            "airside_economizer",
+            {"chillers__machine": "carrier_19xr"},
+            r"cooling\.chillers\.machine=carrier_19xr: .* heat to air: warm_water_dry, air_cooled",
+        ),
+        (
+            "immersion",
+            {"trim": {"machine": "warm_water", **TRIM}},
+            r"cooling\.trim\.machine=warm_water: .* heat to air: warm_water_dry, air_cooled",
+        ),
+    ],
+)
+def test_a_machine_whose_condenser_finds_nothing_to_cool_it_is_refused(name, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        plant(name, **changes)
+
+
 @every_plant
 def test_two_plants_of_one_configuration_are_the_same(name):
     one, other = plant(name), plant(name)

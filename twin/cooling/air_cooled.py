@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from twin.config import Fraction, NonNegative, Positive
+from twin.cooling.base import Medium
 from twin.cooling.chiller import Quadratic
 from twin.errors import require
 
@@ -72,6 +74,7 @@ class AirCooledMachine:
     chilled_range_c: tuple[float, float]
     condenser_range_c: tuple[float, float]
     doubtful_below: Fraction = 0.0
+    rejects_to: ClassVar[Medium] = "air"
 
     def full_load_w(self, chilled_c: float, condenser_c: float) -> tuple[float, float]:
         """Return ``(capacity_w, power_w)``, compressor and condenser fans."""

@@ -88,6 +88,7 @@ class AirStreamPlant(HallPlant):
             self.supply_c,
             f"above trim_water_c={self.trim_water_c:g} degC, the water that cools it",
         )
+        self.chillers.check_condenser("air", "chillers")
         if self.reset.by is not None:
             check_supply_max(self.reset.supply_max_c, self.supply_c)
         self.chillers.warnings = self.warnings

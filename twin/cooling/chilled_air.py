@@ -74,6 +74,7 @@ class ChilledAir(HallPlant):
             self.supply_c,
             f"above chilled_water_c={self.chilled_water_c:g} degC, the water that cools it",
         )
+        self.chillers.check_condenser("water", "chillers")
         if self.reset.by is not None:
             self._check_reset()
         self._rejection = self._heat_rejection()

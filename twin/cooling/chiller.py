@@ -7,9 +7,10 @@ temperatures outside, and the bank of chillers holds them at the bound and says 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from twin.config import Fraction, Positive
+from twin.cooling.base import Medium
 from twin.errors import require
 
 Biquadratic = tuple[float, float, float, float, float, float]
@@ -22,6 +23,10 @@ class Machine(Protocol):
     @property
     def name(self) -> str:
         """Name in the catalogue."""
+
+    @property
+    def rejects_to(self) -> Medium:
+        """What its condenser is cooled by."""
 
     @property
     def part_load(self) -> Quadratic:
@@ -72,6 +77,7 @@ class ChillerCurves:
     part_load: Quadratic
     doubtful_below: Fraction = 0.0
     """Part load below which the curves contradict physics; a run that goes there says so."""
+    rejects_to: ClassVar[Medium] = "water"
 
     def __post_init__(self) -> None:
         """Refuse ranges that are upside down."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from twin.config import AtLeastOne, NonNegative, PositiveFraction, UnitsOrZero
+from twin.cooling.base import Medium
 from twin.cooling.chiller import ChillerCurves, Machine, part_load_power
 from twin.cooling.machines import MACHINES
 from twin.errors import ParameterError, require, suggest, told_apart
@@ -83,6 +84,22 @@ class Chillers:
             self.curves = MACHINES[self.machine]
         else:
             self.curves = self.machine
+
+    def check_condenser(self, medium: Medium, key: str) -> None:
+        """Refuse a machine whose condenser is not cooled by what it finds in the plant.
+
+        Raises
+        ------
+        ParameterError
+            With the machines of the catalogue that are.
+        """
+        able = [name for name, each in MACHINES.items() if each.rejects_to == medium]
+        require(
+            self.curves.rejects_to == medium,
+            f"{key}.machine",
+            self.curves.name,
+            f"one that gives its heat to {medium}: {', '.join(able)}",
+        )
 
     @property
     def installed(self) -> int:

@@ -23,6 +23,7 @@ class DirectLiquidDry(DirectLiquid):
 
     def _water_cooling(self) -> Rejection:
         if self.trim is not None:
+            self.trim.check_condenser("air", "trim")
             self.trim.warnings = self.warnings
         return DryRejection(
             cooler=self.cooler,

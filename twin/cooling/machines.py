@@ -80,6 +80,23 @@ MACHINES: dict[str, Machine] = {
         chilled_range_c=(10.0, 32.0),
         condenser_range_c=(12.0, 50.0),
     ),
+    # The same against outdoor air. Assumed: the refrigerant condenses 13.5 K above the air, fans
+    # draw 0.04 kW/kW; 4.6 at 20 degC water and 35 degC air, inside the 4.5-6 of such machines.
+    "warm_water_dry": WarmWaterMachine(
+        name="warm_water_dry",
+        reference_w=1000.0e3,
+        carnot_fraction=0.575,
+        pinch_k=1.5,
+        condenser_rise_k=12.0,
+        least_lift_k=10.0,
+        part_load_min=0.20,
+        part_load_max=1.04,
+        part_load=(0.118888, 0.6723542, 0.2068754),
+        chilled_range_c=(10.0, 32.0),
+        condenser_range_c=(12.0, 50.0),
+        rejects_to="air",
+        fan_kw_per_kw=0.04,
+    ),
     # EnergyPlus Chiller:Electric example (COP 3.0 at 35 degC air, 6.67 degC water), rating fans
     # assumed 0.04 kW/kW. Below 22 degC air its power would rise again, so condensing pressure
     # is held there, as head-pressure control does.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin.config import Fraction, NonNegative, Positive, PositiveFraction
+from twin.cooling.base import Medium
 from twin.cooling.chiller import Quadratic
 from twin.errors import require
 from twin.physics.thermal import carnot_cop
@@ -63,6 +64,9 @@ class WarmWaterMachine:
     chilled_range_c: tuple[float, float]
     condenser_range_c: tuple[float, float]
     doubtful_below: Fraction = 0.0
+    rejects_to: Medium = "water"
+    fan_kw_per_kw: NonNegative = 0.0
+    """Condenser fans per heat removed at full load. [kW/kW]"""
 
     def full_load_w(self, chilled_c: float, condenser_c: float) -> tuple[float, float]:
         """Return ``(capacity_w, power_w)``; colder condensers than the least lift save nothing."""
@@ -70,4 +74,4 @@ class WarmWaterMachine:
         leaving_c = condenser_c + self.condenser_rise_k
         leaving_c = leaving_c if leaving_c > least_c else least_c
         cop = warm_water_cop(chilled_c, leaving_c, self.carnot_fraction, self.pinch_k)
-        return self.reference_w, self.reference_w / cop
+        return self.reference_w, self.reference_w * (1.0 / cop + self.fan_kw_per_kw)
