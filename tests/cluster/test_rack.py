@@ -132,7 +132,7 @@ def test_servers_too_high_for_the_rack_are_refused_before_anything_runs():
 
 
 def test_a_floor_too_weak_is_refused():
-    with pytest.raises(ConfigError, match=r"^facility\.floor_load_kg_per_m2=150: must be >= 178"):
+    with pytest.raises(ConfigError, match=r"^facility\.floor_load_kg_per_m2=150: must be >= 179"):
         build.size(build.read(compose.load(["facility.floor_load_kg_per_m2=150"])))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 
 from twin.config import Count, NonNegative, Positive
 from twin.errors import ConfigError, require
@@ -158,8 +159,8 @@ class RackConfig:
         if floor is not None and load is not None and load > floor * ROUNDING:
             fitting = max(0, int((floor * floor_m2 - self.empty_kg) * ROUNDING // server_kg))
             raise ConfigError(
-                f"facility.floor_load_kg_per_m2={floor:g}: must be >= {load:.4g}: {number} servers "
-                f"of {server_kg:g} kg in a rack of {self.empty_kg:g} kg stand on {floor_m2:g} m2 "
+                f"facility.floor_load_kg_per_m2={floor:g}: must be >= {ceil(load)}: "
+                f"{number} servers of {server_kg:g} kg in a rack of {self.empty_kg:g} kg stand on {floor_m2:g} m2 "
                 f"(rack.servers_per_rack={number}; {fitting} would fit)"
             )
         return filling
