@@ -160,7 +160,8 @@ class RackConfig:
             fitting = max(0, int((floor * floor_m2 - self.empty_kg) * ROUNDING // server_kg))
             raise ConfigError(
                 f"facility.floor_load_kg_per_m2={floor:g}: must be >= {ceil(load)}: "
-                f"{number} servers of {server_kg:g} kg in a rack of {self.empty_kg:g} kg stand on {floor_m2:g} m2 "
+                f"{number} servers of {server_kg:g} kg in a rack of "
+                f"{self.empty_kg:g} kg stand on {floor_m2:g} m2 "
                 f"(rack.servers_per_rack={number}; {fitting} would fit)"
             )
         return filling
