@@ -158,7 +158,8 @@ class InferenceService(Workload):
     then a job of its own."""
     heat_margin_k: NonNegative | None = None
     """Routed replicas whose inlet is this near to what slows GPUs down get what the others
-    cannot take; null: heat is not looked at. [K]"""
+    cannot take; null: heat is not looked at, and where it slows some, all are taken to be as
+    slow. [K]"""
     reconfigure: Reconfigure | None = None
     """When routed replicas lower their clocks; null: never."""
     asked_within_s: NonNegative = 0.0
