@@ -1,5 +1,8 @@
 """Rooflines of serving against hand arithmetic, limits, and figures published for real models."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +89,22 @@ def test_power_lies_between_waiting_and_tdp(running, cached, fixed, each):
     assert 0.25 <= power.prefill() <= 1.0
 
 
+def test_attention_on_a_prompt_is_every_token_times_those_before_it():
+    """Summed token by token: scores and results, a multiplication and an addition each."""
+    prompt, layers, hidden = 1000, 3, 64
+    flops = sum(2 * 2 * layers * hidden * before for before in range(1, prompt + 1))
+    assert inference.attention_s(layers, hidden, 1.0) * prompt**2 == pytest.approx(flops, rel=2e-3)
+
+
+def test_two_halves_of_a_prompt_take_less_than_the_whole_unless_attention_is_free():
+    costs = replace(COSTS, attention_s=1e-9)
+    assert COSTS.prefill_s(8000.0) == pytest.approx(2 * COSTS.prefill_s(4000.0))
+    assert costs.prefill_s(8000.0) - 2 * costs.prefill_s(4000.0) == pytest.approx(2e-9 * 4000**2)
+    assert costs.slowed(0.5).prefill_s(8000.0) == pytest.approx(2 * costs.prefill_s(8000.0))
+    each = np.array([100.0, 8000.0])
+    assert costs.prefill_s(each).tolist() == [costs.prefill_s(100.0), costs.prefill_s(8000.0)]
+
+
 # ---- between the products ----
 
 
@@ -118,6 +137,7 @@ def test_only_the_input_of_the_second_product_is_quantised_in_parts():
         (lambda: inference.kv_bytes_per_token(0, 8, 128, 2), "layers"),
         (lambda: inference.arithmetic_s(-1, 7e9, 1e15), "tokens"),
         (lambda: inference.read_s(1e9, 0.0), "bytes_per_s"),
+        (lambda: inference.attention_s(80, 8192, 0.0), "flops_per_s"),
         (lambda: passes_bytes(1, 0, 1, 1), "keys"),
         (lambda: quantising_bytes(1, 1, 0), "gpus"),
         (lambda: saturated(COSTS, 0, 1, 1), "batch"),

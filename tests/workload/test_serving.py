@@ -164,6 +164,13 @@ def test_an_answers_token_costs_its_word_besides_what_a_prompts_costs(configured
     assert more_s == pytest.approx(product_s + drawing_s, rel=1e-9)
 
 
+def test_long_prompts_take_longer_than_their_tokens(configured):
+    """Llama-3.1-70B: 100,000 tokens read each other for as long as they take besides."""
+    costs = chat(configured).replica(H100.peak_flops, hardware(H100)).costs
+    longer = costs.prefill_s(1e5) / (1e5 * costs.per_prompt_token_s)
+    assert longer == pytest.approx(1 + 1e5 * 2 * 80 * 8192 / (2 * 68.5e9) / 1.27, rel=0.03)
+
+
 def test_without_top_p_no_words_are_sorted(configured):
     engine = chat(configured).engine
     plain = dataclasses.asdict(engine) | {"sort_gwords_per_s": None}

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from twin.errors import require
+
+Tokens = TypeVar("Tokens", float, NDArray[np.float64])
 
 FLOPS_PER_PARAMETER = 2.0
 """One multiplication and one addition for each active parameter and token."""
@@ -84,8 +90,8 @@ def arithmetic_s(tokens: float, active_parameters: float, flops_per_s: float) ->
 
     Notes
     -----
-    Attention's own arithmetic, which grows with the square of the prompt, is left out: for
-    a model of 70 billion parameters it is below a tenth up to prompts of about 20,000 tokens.
+    Attention's own arithmetic, which grows with the square of the prompt, is apart:
+    :func:`attention_s`.
 
     Examples
     --------
@@ -98,6 +104,48 @@ def arithmetic_s(tokens: float, active_parameters: float, flops_per_s: float) ->
     require(active_parameters > 0, "active_parameters", active_parameters, "> 0")
     require(flops_per_s > 0, "flops_per_s", flops_per_s, "> 0")
     return FLOPS_PER_PARAMETER * active_parameters * tokens / flops_per_s
+
+
+def attention_s(layers: float, hidden: float, flops_per_s: float) -> float:
+    r"""Return what attention's own arithmetic takes, over the square of a prompt's tokens.
+
+    .. math:: \frac{2 \, L \, h}{F}
+
+    Each token meets half of the prompt on average, once for its scores and once for its result.
+
+    Parameters
+    ----------
+    layers, hidden : float
+        Layers, and width of the queries of a token, > 0. [-]
+    flops_per_s : float
+        What all GPUs of the replica reach together in 16 bits, > 0. [FLOP/s]
+
+    Returns
+    -------
+    float
+        Time of a prompt, over the square of its tokens. [s]
+
+    Raises
+    ------
+    ParameterError
+        If a number is not above 0.
+
+    References
+    ----------
+    .. [1] T. Dao, "FlashAttention-2", ICLR'24, section 4.1: 4 FLOP times square, head size and
+       heads, half of it where causal.
+
+    Examples
+    --------
+    Llama-3.1-70B: a tenth of the rest for a prompt of 10,800 tokens.
+
+    >>> round(10_800 * attention_s(80, 8192, 1.0) / arithmetic_s(1, 70.6e9, 1.0), 3)
+    0.1
+    """
+    require(layers > 0, "layers", layers, "> 0")
+    require(hidden > 0, "hidden", hidden, "> 0")
+    require(flops_per_s > 0, "flops_per_s", flops_per_s, "> 0")
+    return 2.0 * layers * hidden / flops_per_s
 
 
 def read_s(bytes_read: float, bytes_per_s: float) -> float:
@@ -325,7 +373,7 @@ class StepCosts:
 
     .. math:: d = A + c\,n + \kappa K
 
-    and a prompt token c_p more, during which decoding waits.
+    and a prompt of *p* tokens :math:`c_p p + \alpha p^2` more, during which decoding waits.
 
     Reading and arithmetic are added, as if they did not overlap. A roofline in the strict
     sense takes the larger of the two; the step times measured by ML.ENERGY at batch 8 to
@@ -343,6 +391,8 @@ class StepCosts:
     """c_p: the same as c of one prompt token, without words. [s]"""
     kv_tokens: float
     """Tokens whose keys and values fit beside the weights."""
+    attention_s: float = 0.0
+    """alpha: attention's own arithmetic, over the square of a prompt's tokens. [s]"""
 
     def slowed(self, rate: float) -> StepCosts:
         """Return the costs at *rate* of the speed, 0 < rate; memory holds as much as before."""
@@ -353,7 +403,12 @@ class StepCosts:
             self.per_cached_token_s / rate,
             self.per_prompt_token_s / rate,
             self.kv_tokens,
+            self.attention_s / rate,
         )
+
+    def prefill_s(self, prompt: Tokens) -> Tokens:
+        """Return how long prompts of so many tokens take [s]."""
+        return prompt * (self.per_prompt_token_s + self.attention_s * prompt)
 
     def decode_s(self, running: float, cached_tokens: float) -> float:
         """Return the length of a decode step [s]."""
@@ -465,6 +520,6 @@ def saturated(
     require(prompt_tokens >= 0, "prompt_tokens", prompt_tokens, ">= 0")
     require(output_tokens > 0, "output_tokens", output_tokens, "> 0")
     decode_s = costs.decode_s(batch, batch * (prompt_tokens + output_tokens / 2))
-    prefill_s = batch * prompt_tokens / output_tokens * costs.per_prompt_token_s
+    prefill_s = batch / output_tokens * costs.prefill_s(prompt_tokens)
     step_s = decode_s + prefill_s
     return batch / step_s, decode_s, prefill_s / step_s

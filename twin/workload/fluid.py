@@ -88,12 +88,12 @@ def capacity_per_s(replica: Replica, lengths: Lengths) -> float:
     With N running, a request takes :math:`o (A + g N)` of decode time if all share it
     and a prefill of its own besides:
 
-    .. math:: \lambda_{max} = \frac{N}{o (A + g N) + N p c_p}
+    .. math:: \lambda_{max} = \frac{N}{o (A + g N) + N t_p}
     """
     running = replica.running_limit(lengths.held_tokens)
     costs = replica.costs
     decode_s = costs.decode_s(running, running * lengths.cached_tokens)
-    prefill_s = lengths.prompt_mean * costs.per_prompt_token_s
+    prefill_s, _ = lengths.prefill(costs)
     return running / (lengths.decoded_mean * decode_s + running * prefill_s)
 
 
@@ -131,9 +131,10 @@ def levels(replica: Replica, lengths: Lengths, arrival_scv: float, objective: Ob
     """Solve the chain of one replica at each of ``LOADS``."""
     most = capacity_per_s(replica, lengths)
     rng = np.random.default_rng(0)  # orders stand-ins; the same in every run
-    prompt_s = replica.costs.per_prompt_token_s * lengths.prompt_quantiles(EVEN)
+    prompt_s = replica.costs.prefill_s(lengths.prompt_quantiles(EVEN))
+    prefill = lengths.prefill(replica.costs)
     sums_s = np.cumsum([rng.permutation(prompt_s) for _ in range(STALLS)], axis=0)
-    points = [_Point(replica, lengths, load * most, arrival_scv) for load in LOADS]
+    points = [_Point(replica, lengths, load * most, (arrival_scv, *prefill)) for load in LOADS]
     drawn = replica.power_table(points[0].running, lengths.cached_tokens)
     return Levels(
         np.array([point.power_fraction(drawn) for point in points]),
@@ -148,22 +149,22 @@ def levels(replica: Replica, lengths: Lengths, arrival_scv: float, objective: Ob
 class _Point:
     """One replica at one rate of arrivals."""
 
-    def __init__(self, replica: Replica, lengths: Lengths, rate: float, arrival_scv: float) -> None:
+    def __init__(
+        self, replica: Replica, lengths: Lengths, rate: float, queue: tuple[float, float, float]
+    ) -> None:
+        """*queue*: squared variation of arrivals, mean time of prompts [s], and its own."""
         costs = replica.costs
+        arrival_scv, self.mean_prompt_s, self.prompt_scv = queue
         running = replica.running_limit(lengths.held_tokens)
         self.replica, self.rate, self.running = replica, rate, running
         n = np.arange(1.0, running + 1)
         per_request_s = costs.per_request_s + costs.per_cached_token_s * lengths.cached_tokens
         step_s = costs.fixed_s + per_request_s * n
-        self.prompt_s = costs.per_prompt_token_s * lengths.prompt_quantiles(STAND_INS)
-        self.mean_prompt_s = costs.per_prompt_token_s * lengths.prompt_mean
-        self.prompt_scv = float(np.var(lengths.prompt)) / lengths.prompt_mean**2
+        self.prompt_s = costs.prefill_s(lengths.prompt_quantiles(STAND_INS))
         self.share = rate * self.mean_prompt_s
         """Share of the time that goes into prompts."""
         self.stretch = (arrival_scv + self.prompt_scv) / (1 + self.prompt_scv)
-        self.waits = mg1_wait_cdf(
-            self.share, costs.per_prompt_token_s * lengths.prompt_quantiles(_FINE)
-        )
+        self.waits = mg1_wait_cdf(self.share, costs.prefill_s(lengths.prompt_quantiles(_FINE)))
         self.answers = np.maximum(lengths.output_quantiles(EVEN[::8]) - 1, 1.0)
         death = n * (1 - self.share) / (lengths.decoded_mean * step_s)
         self.states, self.beyond = birth_death(rate, death)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from twin.config import NonNegative, Range
 from twin.errors import InputFileError
+from twin.physics.inference import StepCosts
 from twin.workload.table import open_text
 
 Floats = NDArray[np.float64]
@@ -86,6 +87,12 @@ class Lengths:
         """Tokens memory is kept for, for a running request, on average."""
         self._prompts = np.sort(self.prompt)
         self._outputs = np.sort(self.output)
+
+    def prefill(self, costs: StepCosts) -> tuple[float, float]:
+        """Return the mean time that prompts take [s], and its squared variation [-]."""
+        each_s = costs.prefill_s(self.prompt)
+        mean_s = float(each_s.mean())
+        return mean_s, float(np.var(each_s)) / mean_s**2 if mean_s > 0 else 0.0
 
     def prompt_quantiles(self, shares: Floats) -> Floats:
         """Return the prompt lengths that each of *shares* does not exceed."""

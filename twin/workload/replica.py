@@ -19,6 +19,7 @@ from twin.physics.inference import (
     StepCosts,
     StepPower,
     arithmetic_s,
+    attention_s,
     kv_bytes_per_token,
     passes_bytes,
     quantising_bytes,
@@ -218,6 +219,7 @@ def _step(
     bytes_per_s = hardware.memory_bytes_per_s * engine.bandwidth_fraction
     weights, kv_bytes = model.weights_read() / gpus, model.kv_bytes_per_token()
     latency_s, prompt, answer = _tokens(model, engine, gpus, facility)
+    flops_per_s = gpus * facility[0] * engine.mfu
     kernels = KERNELS_PER_LAYER * model.layers + FP8_KERNELS * model.fp8_layers
     costs = StepCosts(
         fixed_s=read_s(weights, bytes_per_s) + kernels * engine.kernel_launch_us * 1e-6 + latency_s,
@@ -225,6 +227,7 @@ def _step(
         per_cached_token_s=read_s(kv_bytes / gpus, bytes_per_s),
         per_prompt_token_s=prompt.seconds,
         kv_tokens=free / kv_bytes,
+        attention_s=attention_s(model.layers, model.hidden_size, flops_per_s),
     )
     computing = power.arithmetic_at_peak * engine.mfu
     per_byte_s = power.read_pj_per_byte * 1e-12 / hardware.gpu_power_w(1.0)

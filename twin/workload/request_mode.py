@@ -210,7 +210,7 @@ class ReplicaRun:
         if len(self.running) >= self.batch_max or self.held + tokens > room:
             return False
         self.waiting.popleft()
-        spent_s = self.prompt[one] * self.costs.per_prompt_token_s
+        spent_s = self.costs.prefill_s(float(self.prompt[one]))
         residual_s = 0.0
         if self.running:
             step_s = self.step_s()

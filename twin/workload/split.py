@@ -52,7 +52,7 @@ def capacity_per_s(fleet: Fleet) -> float:
     running = fleet.replica.running_limit(lengths.held_tokens)
     step_s = costs.decode_s(running, running * lengths.cached_tokens)
     decoding = (fleet.replicas - fleet.prefill) * running / (lengths.decoded_mean * step_s)
-    prompt_s = lengths.prompt_mean * costs.per_prompt_token_s
+    prompt_s, _ = lengths.prefill(costs)
     return min(decoding, fleet.prefill / prompt_s) if prompt_s > 0 else decoding
 
 
@@ -92,13 +92,12 @@ class _Point:
         death = n / (lengths.decoded_mean * step_s)
         self.states, self.beyond = birth_death(rate / decoders, death)
         self.made, self.step_s = token_steps(self.states[1:] * death, step_s)
-        self.prompt_s = costs.per_prompt_token_s * lengths.prompt_quantiles(STAND_INS)
-        mean_s = costs.per_prompt_token_s * lengths.prompt_mean
+        self.prompt_s = costs.prefill_s(lengths.prompt_quantiles(STAND_INS))
+        mean_s, scv = lengths.prefill(costs)
         self.share = rate / fleet.prefill * mean_s
         """Share of the time that prefill replicas work."""
-        scv = float(np.var(lengths.prompt)) / lengths.prompt_mean**2
         self.stretch = (fleet.arrival_cv**2 / fleet.prefill + scv) / (1 + scv)
-        fine_s = costs.per_prompt_token_s * lengths.prompt_quantiles(_FINE)
+        fine_s = costs.prefill_s(lengths.prompt_quantiles(_FINE))
         self.waits = mg1_wait_cdf(self.share, fine_s) if mean_s > 0 else (np.zeros(1), np.ones(1))
         # Little's law: those beyond the batch wait this long, on average over all.
         self.room_s = self.beyond * decoders / rate if rate > 0 else 0.0
@@ -170,7 +169,7 @@ def records(
     goes_on = np.flatnonzero(np.isfinite(ready_s) & (requests.output > 1))
     goes_on = goes_on[np.argsort(there_s[goes_on], kind="stable")]
     itl = np.zeros(BINS)
-    decoder = replace(fleet.replica, costs=replace(costs, per_prompt_token_s=0.0))
+    decoder = replace(fleet.replica, costs=replace(costs, per_prompt_token_s=0.0, attention_s=0.0))
     decoders = fleet.replicas - fleet.prefill
     for k in range(decoders):
         mine = goes_on[k::decoders]
@@ -192,7 +191,7 @@ def _prefilled_s(fleet: Fleet, requests: Requests, at_s: Floats, books: Books) -
     """Return when each prompt is prefilled [s], NaN for those that gave up waiting."""
     ready_s = np.full(len(requests), np.nan)
     watts = fleet.replica.power.prefill() - fleet.replica.idle_fraction
-    per_token_s = fleet.replica.costs.per_prompt_token_s
+    prefill_s = fleet.replica.costs.prefill_s
     for k in range(fleet.prefill):
         free_s, ready = 0.0, []
         rows = zip(
@@ -206,7 +205,7 @@ def _prefilled_s(fleet: Fleet, requests: Requests, at_s: Floats, books: Books) -
             if begin_s - arrived_s > fleet.queue_max_s:
                 ready.append(np.nan)
                 continue
-            free_s = begin_s + prompt * per_token_s
+            free_s = begin_s + prefill_s(float(prompt))
             # The first token of an answer that goes on is counted where it goes on.
             books.add(begin_s, free_s, watts, 1.0 if output == 1 else 0.0)
             ready.append(free_s)
