@@ -292,12 +292,12 @@ def test_a_checkpoint_larger_than_the_restart_takes_what_the_disk_needs():
     assert one.finished_at_s == pytest.approx(35 + 10 + 70)
 
 
-def test_who_reads_beside_it_makes_loading_longer_and_is_slowed_himself():
-    """100 and 100 B/s of 100: each gets half for the 20 s that loading takes, from 45 on."""
+def test_who_reads_beside_it_makes_loading_longer_and_is_slowed_from_the_next_minute_on():
+    """100 and 100 B/s of 100: loading gets half, from 45 to 65; the reader feels it at 60."""
     reader = job("reader", 0, 8, 100, read_bytes_per_s=100.0)
     one, dispatcher = reloaded(100.0, restart_s=20.0, others=[reader])
     assert one.finished_at_s == pytest.approx(35 + 10 + 20 + 70)
-    assert reader.finished_at_s == pytest.approx(100 + 20 / 2)
+    assert reader.finished_at_s == pytest.approx(100 + 5 / 2)
     assert dispatcher.moved.read_bytes == pytest.approx(1000 + 100 * 100)
 
 

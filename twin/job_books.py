@@ -124,7 +124,11 @@ class Transfers:
     loading: float = 0.0
     """Checkpoints read at restarts if it can keep up. [B/s]"""
     shares: tuple[float, float] = (1.0, 1.0)
-    """Of their demand that readers get, and that writers and who loads get. [-]"""
+    """Of their demand that readers and writers get. [-]"""
+    loaders: dict[Job, None] = field(default_factory=dict)
+    """Jobs that load a checkpoint."""
+    load_share: float = 1.0
+    """Of what they would read alone, what they get. [-]"""
     bursting: dict[Job, None] = field(default_factory=dict)
     """Jobs that stop for each checkpoint until it is written."""
     room: float = 0.0

@@ -582,12 +582,14 @@ class Dispatcher:
         job.stands = job.restart_s > 0.0 or job.unread_bytes > 0.0
 
     def _load_most(self, placement: Placement) -> float:
-        """Return what a checkpoint is loaded with alone [B/s], by ports that storage hangs on."""
-        most = self.storage.load_bandwidth_bytes_per_s
-        if not self.fabric.carries_storage:
-            return most
+        """Return what a checkpoint is loaded with alone [B/s]: no faster than servers have ports.
+
+        Of a storage network of its own the ports are not known; they are taken to be no wider
+        than those into the fabric.
+        """
         servers = placement.gpus() / placement.per_server_gpus
-        return min(most, self.fabric.server_bytes_per_s() * servers)
+        ports_bytes_per_s = self.fabric.server_bytes_per_s() * servers
+        return min(self.storage.load_bandwidth_bytes_per_s, ports_bytes_per_s)
 
     def _load(self, job: Job) -> None:
         """Let *job* read its checkpoint, as fast as storage and fabric allow."""
@@ -599,26 +601,33 @@ class Dispatcher:
         if carried:
             job.network_factor = self.gangs.join(job, 0.0, 1, job.placement)
             self._share_soon()
-        self._load_more(job.load_bytes_per_s)
+        self.moved.loaders[job] = None
+        self._share_loads(job.load_bytes_per_s)
 
     def _end_load(self, job: Job) -> None:
         """Let *job*, which has read its checkpoint or is stopped, read no more."""
         assert job.placement is not None
         carried, before = self.fabric.carries_storage, job.load_bytes_per_s
+        del self.moved.loaders[job]
         if carried:
             self.gangs.leave(job)
         job.load_bytes_per_s = job.unread_bytes = job.loading_bytes_per_s = job.worked_s = 0.0
         if carried:
             leaves = len(set(map(self._leaf_of, job.placement.servers())))
             job.network_factor = self._join(job, job.placement, leaves)
-        self._load_more(-before)
+        self._share_loads(-before)
 
-    def _load_more(self, change_bytes_per_s: float) -> None:
-        """Let checkpoints be loaded with so much more than before, or less."""
+    def _share_loads(self, change_bytes_per_s: float) -> None:
+        """Let checkpoints be loaded with so much more than before, or less.
+
+        Who loads feels it at once. All others do at the next full minute, so that the seconds
+        that most loads take disturb nobody.
+        """
         moved = self.moved
         moved.loading = max(0.0, moved.loading + change_bytes_per_s)
         self.tally.advance(self.env.now)
-        self._share_storage(at_once=True)
+        self._share_storage(waits=True)
+        self._pace(iter(list(moved.loaders)))
 
     def _settle_load(self, job: Job, passed_s: float) -> None:
         """Book what *job* read of its checkpoint."""
@@ -655,10 +664,9 @@ class Dispatcher:
 
     def _pace(self, jobs: Iterator[Job]) -> None:
         """Give *jobs* their present rate; those it changes start their wait anew."""
-        writers = self.moved.shares[1]
         for job in jobs:
             if job.load_bytes_per_s:
-                pace = job.load_bytes_per_s * min(writers, job.network_factor)
+                pace = job.load_bytes_per_s * min(self.moved.load_share, job.network_factor)
                 if pace != job.loading_bytes_per_s:
                     self.settle(job)
                     job.loading_bytes_per_s = pace
@@ -686,20 +694,22 @@ class Dispatcher:
                 del moved.bursting[job]
         self._share_storage()
 
-    def _share_storage(self, at_once: bool = False) -> None:
-        """Let those who use the storage have what it leaves each.
+    def _share_storage(self, waits: bool | None = None) -> None:
+        """Let those who use the storage have what it leaves each, if that is another part now.
 
-        At once where it gets short or is no longer; while it stays short, at the next full
-        minute, so that it may be promised a little too much or too little for that long.
+        At once where it gets short or is no longer; while it stays short, or checkpoints are
+        loaded, at the next full minute, so that it may be promised a little too much or too
+        little for that long. *waits* says that in place of these two.
         """
         moved = self.moved
         asked = moved.asked()
         self.tally.storage_w = self.storage.power_w(*asked)
         shares = self.storage.shares(*asked)
-        if at_once:
-            self._grant(shares)
-        elif shares != moved.shares:
-            if min(shares) < 1.0 and min(moved.shares) < 1.0:
+        moved.load_share = shares[1]
+        if waits is None:
+            waits = min(moved.shares) < 1.0 or bool(moved.loaders)
+        if shares != moved.shares:
+            if waits and min(shares) < 1.0:
                 self._storage_stale = True
                 self._share_soon()
             else:
@@ -719,7 +729,7 @@ class Dispatcher:
     def _grant(self, shares: tuple[float, float]) -> None:
         """Let readers and writers have these shares of their demands."""
         self.settle_inlet()
-        self.moved.shares = shares
+        self.moved.shares, self.moved.load_share = shares, shares[1]
         self._storage_stale = False
         users = [
             job
@@ -738,7 +748,7 @@ class Dispatcher:
         if more:
             moved.writing = max(0.0, moved.writing + more)
             self.tally.advance(self.env.now)
-            self._share_storage(at_once=True)
+            self._share_storage(waits=False)
 
     def settle_inlet(self) -> None:
         """Book what the inlet wrote since its pace last changed."""
