@@ -303,3 +303,22 @@ def test_every_plant_runs_an_hour_in_every_scenario(cooling, scenario, tmp_path)
         assert MISFIT.match(str(error)), str(error)
         pytest.skip(f"refused: {error}")
     runs_an_hour(tmp_path / "run", config)
+
+
+# ---- set points that move ----
+
+
+def test_moving_set_points_save_energy_in_the_whole_building_and_close_its_ledger(tmp_path):
+    """A mild day: the chillers stay off that would run without, and servers breathe warmer air."""
+    seen = {}
+    for by in (None, "outdoor"):
+        config = load("waterside_economizer", days=0.5, start="2023-06-01 06:00", beat_s=300)
+        config["cooling"]["reset"]["by"] = by
+        done = finished(tmp_path / str(by), config)
+        seen[by] = done.summary, done.series(["supply_c"])["supply_c"]
+    still, moving = seen[None][0], seen["outdoor"][0]
+    assert max(abs(s["energy_residual_fraction"]) for s in (still, moving)) <= 1e-9
+    assert moving["free_cooling_fraction"] > still["free_cooling_fraction"]
+    assert moving["facility_energy_kwh"] < still["facility_energy_kwh"]
+    assert moving["it_energy_kwh"] >= still["it_energy_kwh"]
+    assert max(seen[None][1]) <= 23.0 + 1e-6 < max(seen["outdoor"][1]) <= 26.0 + 0.05

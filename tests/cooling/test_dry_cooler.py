@@ -24,6 +24,21 @@ def test_the_bac_data_sheet_point():
     assert made.fan_w(1.0) == pytest.approx(117.68e3, rel=0.02)
 
 
+def test_fewer_banks_never_draw_less_for_the_same_air():
+    """The spare bank runs in place of another; with more out, the rest turn faster."""
+    made = cooler(duty_banks=4, spares=1)
+    powers = []
+    for banks in (5, 4, 3, 2):
+        made.set_available(banks / 5)
+        powers.append(made.fan_w(0.5))
+    assert powers[0] == powers[1]
+    assert powers[2:] == pytest.approx([powers[0] * (4 / 3) ** 2, powers[0] * 2**2])
+    made.set_available(0.6)
+    assert made.fan_w(made.most_air) == pytest.approx(0.75 * made.full_fan_w)
+    made.set_available(0.0)
+    assert made.fan_w(made.still_air_fraction) == 0.0
+
+
 @given(st.floats(0.3, 1.0), st.floats(0.1, 1.0))
 def test_air_flow_is_the_inverse_of_the_exchange(water, air):
     made = cooler()

@@ -112,6 +112,8 @@ class DryCooler:
     duty_banks: Units
 
     available: float = field(init=False, default=1.0)
+    running: float = field(init=False, default=1.0)
+    """Banks that run over duty banks; a spare one runs only in place of another. [-]"""
     most_air: float = field(init=False, default=1.0)
     """Most air the banks in service move, as a fraction of design; spares cover theirs. [-]"""
     full_fan_w: float = field(init=False, default=0.0)
@@ -157,8 +159,8 @@ class DryCooler:
     def set_available(self, fraction: float) -> None:
         """Let a fraction of the banks be in service."""
         self.available = fraction
-        share = fraction * (self.duty_banks + self.spares) / self.duty_banks
-        self.most_air = max(min(1.0, share), self.still_air_fraction * fraction)
+        self.running = min(1.0, fraction * (self.duty_banks + self.spares) / self.duty_banks)
+        self.most_air = max(self.running, self.still_air_fraction * fraction)
 
     def exchange_w_per_k(self, water_w_per_k: float, air: float) -> float:
         """Heat per kelvin between entering water and outdoor air. [W/K]."""
@@ -208,9 +210,16 @@ class DryCooler:
         return air
 
     def fan_w(self, air: float) -> float:
-        """Fan power at an air flow. [W]."""
-        return self.available * cycling_power_w(
-            self.full_fan_w, air, self.min_speed, self.still_air_fraction, self.fan_exponent
+        """Fan power at an air flow shared by the banks that run. [W]."""
+        running = self.running
+        if running <= 0.0:
+            return 0.0
+        return running * cycling_power_w(
+            self.full_fan_w,
+            min(air / running, 1.0),
+            self.min_speed,
+            self.still_air_fraction,
+            self.fan_exponent,
         )
 
 
