@@ -299,6 +299,9 @@ class Used:
     """To the shared storage, by jobs and by what flows in beside them."""
     storage_load: Callable[[float, float], float]
     """What is asked of the storage over what it has, at these B/s read and written."""
+    room: tuple[float, float] | None = None
+    """(What lies on the storage, what it can hold), in bytes, if uploads wait for room at the end;
+    None: they do not."""
 
 
 @dataclass(slots=True)

@@ -217,7 +217,7 @@ def _add_latencies(design: Design, facility: Facility) -> None:
 
 def _add_flow(design: Design, facility: Facility) -> None:
     """Carry over what came of a pipeline of batches, where the workload has one."""
-    totals = facility.totals
+    totals, desk = facility.totals, facility.dispatcher
     totals.flow = design.workload.flow_report(
         Used(
             seconds=totals.seconds,
@@ -226,6 +226,7 @@ def _add_flow(design: Design, facility: Facility) -> None:
             read_bytes=totals.storage_read_bytes,
             written_bytes=totals.storage_written_bytes,
             storage_load=design.storage.asked_fraction,
+            room=desk.saving.short_room(desk.inlet) if desk.saving else None,
         )
     )
 

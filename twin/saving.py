@@ -179,12 +179,18 @@ class Saving:
         inlet.reserved_bytes = min(wanted, space.free_bytes)
         space.put(inlet.reserved_bytes, now_s)
         outside = inlet.reserved_bytes < wanted
-        if outside != inlet.outside:
+        if wanted and outside != inlet.outside:
             inlet.outside = outside
             missing = _tb(wanted - inlet.reserved_bytes)
             self._tell(*((FULL, f"uploads find no room, {missing} wait outside") if outside else
                          (ROOM, "uploads find room again")))  # fmt: skip
         return inlet.reserved_bytes / inlet.step_s if outside else wanted_bytes_per_s
+
+    def short_room(self, inlet: Inlet | None) -> tuple[float, float] | None:
+        """Return what lies there and what it can hold [B], if uploads wait for room now."""
+        if inlet is None or not inlet.outside:
+            return None
+        return self.space.used_bytes, self.space.capacity_bytes
 
     # ---- what is told ----
 

@@ -758,7 +758,8 @@ SUMMARY = _keys(
         "Highest load",
         "-",
         "most that the pipeline and all other jobs ask of WAN, ingest, storage, hand labelling or "
-        "GPUs, over what there is; above 1 the backlog grows without end",
+        "GPUs, over what there is, and of room on the storage where uploads wait for it; above 1 "
+        "the backlog grows without end",
         PIPELINE_BOOKS,
         FLOW,
         "lower",

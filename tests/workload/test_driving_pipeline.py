@@ -1,6 +1,7 @@
 """From the fleet to a release: every clip is somewhere, and stages take what they must."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,10 +84,35 @@ def run(pipeline, context, days=7.0, servers=4, act=None, disk=None):
         read_bytes=dispatcher.moved.read_bytes,
         written_bytes=dispatcher.moved.written_bytes,
         storage_load=dispatcher.storage.asked_fraction,
+        room=dispatcher.saving and dispatcher.saving.short_room(dispatcher.inlet),
     )
     report = pipeline.flow_report(used)
     report.details["moved"] = dispatcher.moved
     return report
+
+
+def test_a_full_storage_keeps_uploads_outside_and_is_named(context):
+    """Room for three and a half of seven days: the others wait, and no release is made of them."""
+    day_bytes = 10_000 * small().fleet.clip_bytes
+    disk = Disk(bytes_per_s=1e15, holds_bytes=3.5 * day_bytes)
+    full, ample = run(small(), context, disk=disk), run(small(), context)
+    waiting = full.series["ingest"][-1] - ample.series["ingest"][-1]
+    assert waiting == pytest.approx(35_000)
+    assert full.details["bottleneck"]["name"] == "room on the storage"
+    assert full.details["loads"]["room on the storage"] == pytest.approx(2.0, abs=0.01)
+    assert "room on the storage" not in ample.details["loads"]
+    assert (full.summary["releases"], ample.summary["releases"]) == (3, 6)
+
+
+def test_what_is_deleted_makes_room_for_new_uploads(context):
+    """Clips that stay for two days never fill three and a half."""
+    day_bytes = 10_000 * small().fleet.clip_bytes
+    disk = Disk(bytes_per_s=1e15, holds_bytes=3.5 * day_bytes)
+    pipeline = small()
+    pipeline.ingest = replace(pipeline.ingest, retention_days=2.0)
+    report = run(pipeline, context, disk=disk)
+    assert report.summary["releases"] == 6
+    assert "room on the storage" not in report.details["loads"]
 
 
 def test_alone_a_batch_takes_the_sum_of_its_stages(context):

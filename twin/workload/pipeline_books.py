@@ -166,11 +166,12 @@ class Capacity:
         """Return the clips a day that a stage must take to keep up."""
         return self.clips_per_day if stage in (*BEFORE, "selection") else self.kept_per_day
 
-    def loads(self, books: Books, ingested: float) -> dict[str, float]:
+    def loads(self, books: Books, ingested: float, waiting: float) -> dict[str, float]:
         """Return what is asked of each resource over what it has.
 
         What others took of GPUs and storage is what all took but the pipeline's jobs and the
-        clips *ingested* in the run.
+        clips *ingested* in the run. Room is asked for by the clips *waiting* for ingest as well,
+        where there is none for them.
         """
         used = self.used
         gpu_s, read, written = books.own()
@@ -179,7 +180,7 @@ class Capacity:
         written += ingested * self.clip_bytes
         others_read = max(0.0, used.read_bytes - read) / used.seconds
         others_written = max(0.0, used.written_bytes - written) / used.seconds
-        return {
+        found = {
             "WAN": self.clips_per_day / self.wan_per_day,
             "ingest": self.clips_per_day / self.ingest_per_day,
             "storage": used.storage_load(
@@ -189,6 +190,11 @@ class Capacity:
             "hand labelling": self.by_hand_per_day / self.people_per_day,
             "GPUs": (asked_gpu_s + others_gpu_s) / used.gpus,
         }
+        if used.room is not None:
+            lies_bytes, holds_bytes = used.room
+            asked_bytes = lies_bytes + waiting * self.clip_bytes
+            found["room on the storage"] = asked_bytes / holds_bytes
+        return found
 
 
 def write_report(books: Books, capacity: Capacity) -> FlowReport | None:
@@ -213,7 +219,8 @@ def write_report(books: Books, capacity: Capacity) -> FlowReport | None:
         if 0.0 <= batch.left.get(STAGES[-1], inf) <= end_s
     ]
     cycles = [release["cycle_days"] for release in releases]
-    loads = capacity.loads(books, books.flow.written_between(0.0, end_s))
+    written, waiting = books.flow.written_between(0.0, end_s), float(series["ingest"][-1])
+    loads = capacity.loads(books, written, waiting)
     end_days = sum(stage["backlog_end_days"] for stage in stages)
     return FlowReport(
         summary={
