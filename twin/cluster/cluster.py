@@ -70,10 +70,15 @@ class Cluster:
         self._energy_j = 0.0
         self._fan_j = 0.0
         self._where: list[int] = []
+        """Rack of each server whose power changed since the last settlement."""
+        self._number: list[int] = []
+        """How many of them changed together, by how many W each, and J if not until the beat's
+        start."""
         self._step_w: list[float] = []
         self._step_j: list[float] = []
         self._lengths_s: list[float] = []
-        self._steps: list[int] = []
+        self._changes: list[int] = []
+        """Such changes up to the end of each beat."""
         self._wide: list[tuple[int, NDArray[np.float64], float]] = []
         """Beats since the last settlement, servers of each rack, and W or J for each server."""
         self._wide_late: list[tuple[int, NDArray[np.float64], float]] = []
@@ -86,7 +91,8 @@ class Cluster:
 
     def watch_racks(self) -> list[float]:
         """Keep the power of each rack from now on, and return it [W]."""
-        booked_w = np.bincount(self._where, self._step_w, self.racks)
+        step_w = np.repeat(self._step_w, self._number)
+        booked_w = np.bincount(self._where, step_w, self.racks)
         watched_w: list[float] = (self._rack_w + booked_w).tolist()
         self.watched_w = watched_w
         return watched_w
@@ -292,8 +298,9 @@ class Cluster:
         if self.rack_fans is not None:
             self.rack_fans.book(racks, step_fan_w, now_s - self._beat_at_s)
         self._where += racks
-        self._step_w += [step_w] * number
-        self._step_j += [step_w * (now_s - self._beat_at_s)] * number
+        self._number.append(number)
+        self._step_w.append(step_w)
+        self._step_j.append(step_w * (now_s - self._beat_at_s))
 
     def _book_wide(
         self,
@@ -326,7 +333,7 @@ class Cluster:
         energy_j, fan_j = self._energy_j, self._fan_j
         self._energy_j = self._fan_j = 0.0
         self._lengths_s.append(now_s - self._beat_at_s)
-        self._steps.append(len(self._where))
+        self._changes.append(len(self._number))
         self._beat_at_s = now_s
         return energy_j, fan_j
 
@@ -340,29 +347,32 @@ class Cluster:
         ndarray, shape (beats, racks)
             For a cool inlet, and exact; the caller's until the next call. [W]
         """
-        beats, racks, booked = len(self._lengths_s), self.racks, self._steps[-1]
-        beat = np.repeat(np.arange(beats), np.diff(self._steps, prepend=0))
-        cell = beat * racks + np.array(self._where[:booked], dtype=np.intp)
+        beats, racks, changes = len(self._lengths_s), self.racks, self._changes[-1]
+        beat = np.repeat(np.arange(beats), np.diff(self._changes, prepend=0))
+        number = np.array(self._number[:changes], dtype=np.intp)
+        booked = int(number.sum())
+        cell = np.repeat(beat * racks, number) + np.array(self._where[:booked], dtype=np.intp)
         # One array from first to last: the steps, their sum up to each beat, the mean over it.
         if len(self._mean_w) != beats:
             self._mean_w = np.empty((beats, racks))  # kept between calls: making it is dear
         mean_w, flat_w = self._mean_w, self._mean_w.reshape(-1)
         mean_w.fill(0.0)
-        np.add.at(flat_w, cell, np.array(self._step_w[:booked]))
+        np.add.at(flat_w, cell, np.repeat(self._step_w[:changes], number))
         self._wide = _add_wide(self._wide, mean_w)
         mean_w[0] += self._rack_w
         for before_w, beat_w in pairwise(mean_w):  # a third of what cumsum takes
             np.add(before_w, beat_w, out=beat_w)
         self._rack_w = mean_w[-1].copy()
-        late_w = np.array(self._step_j[:booked]) / np.array(self._lengths_s)[beat]
-        np.subtract.at(flat_w, cell, late_w)
+        late_w = np.array(self._step_j[:changes]) / np.array(self._lengths_s)[beat]
+        np.subtract.at(flat_w, cell, np.repeat(late_w, number))
         per_s = [
             (beat, in_rack, -j / self._lengths_s[beat]) if beat < beats else (beat, in_rack, j)
             for beat, in_rack, j in self._wide_late
         ]
         self._wide_late = _add_wide(per_s, mean_w)
-        del self._where[:booked], self._step_w[:booked], self._step_j[:booked]
-        self._lengths_s, self._steps = [], []
+        del self._where[:booked], self._number[:changes]
+        del self._step_w[:changes], self._step_j[:changes]
+        self._lengths_s, self._changes = [], []
         return mean_w
 
 
