@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import inf, nan
 
 import numpy as np
@@ -349,7 +350,8 @@ class Facility:
         residual = abs(in_w - out_w) * dt_s / (taken_j if taken_j > least_j else least_j)
         totals = self.totals
         totals.unserved_j += (self.voltage.unserved_w + feed.unserved_w) * dt_s
-        totals.residual_max = max(totals.residual_max, residual)
+        if residual > totals.residual_max:
+            totals.residual_max = residual
         totals.it_loss_j += feed.it_loss_w * dt_s
         totals.reused_j += plant.reused_heat_w * dt_s
         totals.free_s += plant.free_fraction * dt_s
@@ -368,7 +370,9 @@ class Facility:
             self.pending_warm_w.clear()
         elif any(factor != 1.0 for factor in warm):
             rack_w *= np.array(warm)[:, None]
-        lengths_s, rows = np.array(lengths), np.array(values)
+        lengths_s = np.array(lengths)
+        rows = np.fromiter(chain.from_iterable(values), float, len(values) * len(ROW))
+        rows = rows.reshape(-1, len(ROW))
         rows[:, ROW_POWER_MAX] = self.racks.block(rack_w, lengths_s)
         rows[:, RACK_POWER_MAX] = rack_w.max(axis=1)
         self.recorder.beats(starts, lengths, rows)

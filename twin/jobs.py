@@ -482,7 +482,8 @@ class Dispatcher:
             self.activity_gpu_s[round(job.activity * percent)] += high * gpu_s
             self.activity_gpu_s[round(job.low_activity * percent)] += (1.0 - high) * gpu_s
         if job.work_s < inf:
-            job.remaining_s = max(0.0, job.remaining_s - job.rate * passed_s)
+            left_s = job.remaining_s - worked_s
+            job.remaining_s = left_s if left_s > 0.0 else 0.0
             if job.flops:
                 self.useful_flops += job.flops * job.rate * passed_s / job.work_s
                 self.known_flops_gpu_s += gpu_s
@@ -684,8 +685,10 @@ class Dispatcher:
         moved = self.moved
         reading = moved.reading + sign * job.read_bytes_per_s
         writing = moved.writing + sign * job.write_bytes_per_s
-        if sign < 0.0:  # differences leave a rounding rest
-            reading, writing = max(0.0, reading), max(0.0, writing)
+        if reading < 0.0:  # differences leave a rounding rest
+            reading = 0.0
+        if writing < 0.0:
+            writing = 0.0
         moved.reading, moved.writing = reading, writing
         if job.burst_bytes_per_s:
             if sign > 0.0:
@@ -813,9 +816,10 @@ class Dispatcher:
 
     def _share_soon(self) -> None:
         """Have links and storage shared anew at the next full minute, if that changes anything."""
-        now_s = self.env.now
-        if (self.gangs.stale or self._storage_stale) and self._shared_at_s <= now_s:
-            every_s = self._share_every_s
+        if not (self.gangs.stale or self._storage_stale):
+            return
+        now_s, every_s = self.env.now, self._share_every_s
+        if self._shared_at_s <= now_s:
             self._shared_at_s = (floor(now_s / every_s) + 1) * every_s
             due = self.env.timeout(self._shared_at_s - now_s)
             due.callbacks.append(self._share_anew)

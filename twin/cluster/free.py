@@ -108,12 +108,11 @@ class FreeServers:
         if not self.fits(gpus):
             return None
         full, rest = divmod(gpus, self.size)
-        placement = Placement(self.whole[:full], self.size)
-        if rest:
-            tight = (servers for servers in self.parts[rest:] if servers)
-            placement.part_server = next(tight, self.whole[full:])[0]
-            placement.part_gpus = rest
-        return placement
+        if not rest:
+            return Placement(self.whole[:full], self.size)
+        tight = (servers for servers in self.parts[rest:] if servers)
+        part_server = next(tight, self.whole[full:])[0]
+        return Placement(self.whole[:full], self.size, part_server, rest)
 
     def take(self, placement: Placement) -> None:
         """Take exactly this placement, which must be free."""

@@ -85,7 +85,8 @@ def dynamic_fraction(activity: float, exponent: float) -> float:
     >>> dynamic_fraction(0.25, 0.5)
     0.5
     """
-    require(0.0 <= activity <= 1.0, "activity", activity, ">= 0 and <= 1")
+    if not 0.0 <= activity <= 1.0:
+        require(False, "activity", activity, ">= 0 and <= 1")
     return float(activity**exponent)
 
 

@@ -335,11 +335,11 @@ class FatTree(Fabric):
         found: dict[Link, float] = {
             ("leaf", leaf): number * line for leaf, number in servers.items()
         }
-        pods = self._pods(servers)
-        if len(pods) > 1:
+        half = self.radix // 2
+        if plane.cores and min(servers) // half < max(servers) // half:  # in more than one pod
             total = sum(servers.values())
             leaving = 1.0 - 1.0 / len(servers)
-            for pod, number in pods.items():
+            for pod, number in self._pods(servers).items():
                 found["pod", pod] = number * line * (1.0 - number / total) / leaving
         return found
 

@@ -219,11 +219,8 @@ class Gangs:
 
     def _mean_load(self, gang: Gang) -> dict[Link, float]:
         """Return what a gang puts on each link in the mean, at full rate [B/s]."""
-        route = gang.route
-        if route is None:
-            route = self.fabric.route(self._servers(gang.placement))
-        share = gang.comm_fraction * (1.0 - 1.0 / gang.leaves)
-        loads = {link: load * share for link, load in route.items()}
+        share = _crossing(gang)
+        loads = {link: load * share for link, load in self._route(gang).items()}
         if gang.out is not None:
             for link, load in gang.out.items():
                 loads[link] = loads.get(link, 0.0) + load
@@ -231,8 +228,18 @@ class Gangs:
 
     def _send(self, sent: dict[Link, float], job: Job, gang: Gang) -> None:
         """Add what *gang* put on its links while it did its work."""
-        for link, load in self._mean_load(gang).items():
-            sent[link] += load * job.worked_s
+        share = _crossing(gang) * job.worked_s
+        for link, load in self._route(gang).items():
+            sent[link] += load * share
+        if gang.out is not None:
+            for link, load in gang.out.items():
+                sent[link] += load * job.worked_s
+
+    def _route(self, gang: Gang) -> Mapping[Link, float]:
+        """Return what a gang puts on each link while it communicates at line rate [B/s]."""
+        if gang.route is not None:
+            return gang.route
+        return self.fabric.route(self._servers(gang.placement))
 
     def _servers(self, placement: Placement) -> dict[int, float]:
         """Return the servers of a gang by group of the fabric; one held in part counts as much."""
@@ -258,6 +265,11 @@ class Gangs:
             slowed = gang.comm_fraction / gang.leaves * (1.0 / gang.inside - 1.0)
             rate = 1.0 / (1.0 / rate + slowed)
         return rate
+
+
+def _crossing(gang: Gang) -> float:
+    """Return the share of its time, at full rate, that a gang communicates between leaves [-]."""
+    return gang.comm_fraction * (1.0 - 1.0 / gang.leaves)
 
 
 def _ample(fabric: Fabric) -> float:

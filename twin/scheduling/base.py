@@ -44,11 +44,11 @@ class Queue:
     """Waiting jobs in order of arrival, with sizes and limits as arrays beside them.
 
     The arrays let a policy look for candidates among 50,000 waiting jobs in one pass
-    without visiting each in Python. *key* gives a job the number by which its policy ranks
-    it, worked out when it joins the queue.
+    without visiting each in Python; a job enters them when somebody asks. *key* gives a job
+    the number by which its policy ranks it, worked out when it joins the queue.
     """
 
-    __slots__ = ("_gpus", "_key", "_keys", "_limits", "jobs")
+    __slots__ = ("_filled", "_gpus", "_key", "_keys", "_limits", "jobs")
 
     def __init__(self, key: Callable[[Job], float] | None = None) -> None:
         self.jobs: list[Job] = []
@@ -56,6 +56,7 @@ class Queue:
         self._limits = np.zeros(64)
         self._key = key
         self._keys = np.zeros(64 if key else 0)
+        self._filled = 0  # jobs in the arrays: those at the head
 
     def __len__(self) -> int:
         return len(self.jobs)
@@ -63,52 +64,62 @@ class Queue:
     @property
     def gpus(self) -> NDArray[np.int64]:
         """GPUs asked for, by place in the queue."""
-        return self._gpus[: len(self.jobs)]
+        self._fill()
+        return self._gpus[: self._filled]
 
     @property
     def limits_s(self) -> NDArray[np.float64]:
         """Run-time limits, by place in the queue [s]."""
-        return self._limits[: len(self.jobs)]
+        self._fill()
+        return self._limits[: self._filled]
 
     @property
     def keys(self) -> NDArray[np.float64]:
         """What :meth:`Policy.key` said, by place in the queue; empty if it is not keyed."""
-        return self._keys[: len(self.jobs)]
+        return self._keys[: self._filled]
 
     def append(self, job: Job) -> None:
         """Add *job* at the end."""
-        self._grow()
-        n = len(self.jobs)
-        self._gpus[n], self._limits[n] = job.gpus, job.limit_s
-        if self._key is not None:
-            self._keys[n] = self._key(job)
         self.jobs.append(job)
+        if self._key is not None:
+            self._fill()
 
     def restore(self, job: Job) -> None:
         """Put back a job that had run, where its time of arrival puts it."""
-        self._grow()
-        n = len(self.jobs)
+        self._fill()
+        n = self._filled
         insort(self.jobs, job, key=lambda waiting: waiting.arrived_at_s)
         place = self.jobs.index(job)
+        self._grow()
         for array in (self._gpus, self._limits, self._keys):
             if len(array):
                 array[place + 1 : n + 1] = array[place:n]
+        self._filled = n + 1
+        self._set(place, job)
+
+    def pop(self, place: int) -> Job:
+        """Remove and return the job at *place*."""
+        n = self._filled
+        if place < n:
+            for array in (self._gpus, self._limits, self._keys):
+                array[place : n - 1] = array[place + 1 : n]
+            self._filled = n - 1
+        return self.jobs.pop(place)
+
+    def _fill(self) -> None:
+        if self._filled < len(self.jobs):
+            self._grow()
+            for place in range(self._filled, len(self.jobs)):
+                self._set(place, self.jobs[place])
+            self._filled = len(self.jobs)
+
+    def _set(self, place: int, job: Job) -> None:
         self._gpus[place], self._limits[place] = job.gpus, job.limit_s
         if self._key is not None:
             self._keys[place] = self._key(job)
 
-    def pop(self, place: int) -> Job:
-        """Remove and return the job at *place*."""
-        n = len(self.jobs)
-        if place < n - 1:
-            self._gpus[place : n - 1] = self._gpus[place + 1 : n]
-            self._limits[place : n - 1] = self._limits[place + 1 : n]
-            if self._key is not None:
-                self._keys[place : n - 1] = self._keys[place + 1 : n]
-        return self.jobs.pop(place)
-
     def _grow(self) -> None:
-        if len(self.jobs) == len(self._gpus):
+        while len(self._gpus) < len(self.jobs):
             self._gpus = np.concatenate([self._gpus, np.zeros_like(self._gpus)])
             self._limits = np.concatenate([self._limits, np.zeros_like(self._limits)])
             self._keys = np.concatenate([self._keys, np.zeros_like(self._keys)])
