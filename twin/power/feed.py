@@ -229,7 +229,9 @@ class Feed(PowerFeed):
         load_w[:] = self._nothing_w
         for i, part in routes.sinks["it"]:
             load_w[i] = part * it_w
-        heat_w, outdoors_w = self._stores.recharge(load_w, routes, self._supply, dt_s)
+        heat_w = outdoors_w = 0.0
+        if not self._stores.at_rest:
+            heat_w, outdoors_w = self._stores.recharge(load_w, routes, self._supply, dt_s)
         lost_w, ambient_w = self._walk_it(routes.it_rows)
         lost_w, ambient_w = lost_w + heat_w, ambient_w + outdoors_w
         self._asked_w = (it_w, 0.0, 0.0, 0.0)
@@ -254,13 +256,13 @@ class Feed(PowerFeed):
         it_w = self._asked_w[0]
         self._asked_w = (it_w, mechanical_w, aux_w, movers_w)
         self._held_j = (lost_w - ambient_w) * dt_s
-        stored_j, battery_j = self._held_j - self._released_j, None
+        stores = self._stores
+        stored_j = self._held_j - self._released_j
         bess_heat_w = 0.0  # outdoors
         shone_w = self._shine(dt_s) if self.pv is not None else 0.0
-        if self._stores.exist:
+        if not stores.at_rest:
             bess_heat_w = self._use_stores(dt_s)
-            stored_j += self._stores.close()
-            battery_j = self._stores.energy_j
+            stored_j += stores.close()
         pv_w = None if self.pv is None else self._use_pv(self.pv, shone_w, dt_s)
         it_path_lost_w, it_path_ambient_w = self._it_losses_w
         state = FeedState(  # by position, in the order of its fields: half the time of names
@@ -269,7 +271,7 @@ class Feed(PowerFeed):
             it_path_lost_w + it_lost_w,
             it_path_ambient_w + ambient_w + bess_heat_w,
             stored_j,
-            battery_j,
+            stores.energy_j if stores.exist else None,
             0.0 if routes.all_fed else self._unserved_w(),
             self._drawn_w(self._generators) if self._generators else None,
             pv_w,
@@ -287,7 +289,7 @@ class Feed(PowerFeed):
         """
         load_w, rated_w = self._load_w, self._routes.rated_w
         soonest_s = self._supply.until_change_s()
-        if self._stores.batteries:
+        if not self._stores.at_rest:
             empty_s = self._stores.lasts_s(load_w, self._loss_w, self._routes, self._supply)
             soonest_s = min(soonest_s, empty_s)
         if self._using_fuel:
@@ -613,7 +615,8 @@ class Feed(PowerFeed):
         supply = self._supply
         moved = supply.advance(dt_s)  # first: what starts at the end of the beat has all its time
         changed = bool(self._overloaded or self._hot) and self._bear_overloads(dt_s)
-        changed = self._stores.tell(supply) or changed
+        if not self._stores.at_rest:
+            changed = self._stores.tell(supply) or changed
         if self._using_fuel:
             changed = self._burn(dt_s) or changed
         if changed:
@@ -676,6 +679,7 @@ class Feed(PowerFeed):
 
     def _route(self) -> None:
         """Flatten who has voltage, and who draws from whom, anew."""
+        self._stores.at_rest = False
         self._using_fuel = any(
             tank.level < 1.0 or self._supply.energised(i) for i, tank in self._tanks
         )

@@ -25,6 +25,8 @@ class Stores:
         self.batteries = [(i, e.battery) for i, e in enumerate(ordered) if e.battery]
         self.bess, self.bess_at = bess, bess_at
         self.exist = bool(self.batteries) or bess is not None
+        self.at_rest = False
+        """Whether all is full and nothing gives, until the supply of some element changes."""
         self.into_w = [0.0] * len(ordered)
         """What a battery stores; negative: what it gives."""
         self.heat_w = [0.0] * len(ordered)
@@ -54,8 +56,11 @@ class Stores:
             What is lost in doing so, and the part of it lost outdoors. [W]
         """
         heat_w = outdoors_w = 0.0
+        self.at_rest = self.bess is None
         for i, battery in self.batteries:
             self.into_w[i] = self.heat_w[i] = 0.0
+            if battery.missing_j > 0.0 or supply.state[i] == BATTERY:
+                self.at_rest = False
             charging = supply.state[i] == LIVE and not supply.bypassed[i]
             if not charging or battery.missing_j <= 0.0:
                 continue
