@@ -350,8 +350,7 @@ class Facility:
         residual = abs(in_w - out_w) * dt_s / (taken_j if taken_j > least_j else least_j)
         totals = self.totals
         totals.unserved_j += (self.voltage.unserved_w + feed.unserved_w) * dt_s
-        if residual > totals.residual_max:
-            totals.residual_max = residual
+        totals.residual_max = max(totals.residual_max, residual)
         totals.it_loss_j += feed.it_loss_w * dt_s
         totals.reused_j += plant.reused_heat_w * dt_s
         totals.free_s += plant.free_fraction * dt_s

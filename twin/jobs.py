@@ -124,7 +124,7 @@ class Dispatcher:
         self._ends: list[Expected] = []
         self._number = count()
         leaf_of = fabric.leaf_of()
-        self._leaf_of = leaf_of.__getitem__
+        self._leaf_of = leaf_of
         self.gangs = Gangs(fabric)
         """Running jobs that communicate over the fabric."""
         self._share_every_s = share_every_s
@@ -293,10 +293,14 @@ class Dispatcher:
         spans.starts += 1
         leaves = 1
         if len(servers) > 1:
-            leaves = len(set(map(self._leaf_of, servers)))
+            leaves = self._leaves(servers)
             spans.gangs += 1
             spans.gang_leaves += leaves
         return self._join(job, placement, leaves)
+
+    def _leaves(self, servers: list[int]) -> int:
+        leaf_of = self._leaf_of
+        return len({leaf_of[server] for server in servers})
 
     def _join(self, job: Job, placement: Placement, leaves: int) -> float:
         """Let *job* use the fabric for its work, and return what that leaves of its rate.
@@ -614,7 +618,7 @@ class Dispatcher:
             self.gangs.leave(job)
         job.load_bytes_per_s = job.unread_bytes = job.loading_bytes_per_s = job.worked_s = 0.0
         if carried:
-            leaves = len(set(map(self._leaf_of, job.placement.servers())))
+            leaves = self._leaves(job.placement.servers())
             job.network_factor = self._join(job, job.placement, leaves)
         self._share_loads(-before)
 
@@ -685,10 +689,8 @@ class Dispatcher:
         moved = self.moved
         reading = moved.reading + sign * job.read_bytes_per_s
         writing = moved.writing + sign * job.write_bytes_per_s
-        if reading < 0.0:  # differences leave a rounding rest
-            reading = 0.0
-        if writing < 0.0:
-            writing = 0.0
+        if sign < 0.0:  # differences leave a rounding rest
+            reading, writing = max(0.0, reading), max(0.0, writing)
         moved.reading, moved.writing = reading, writing
         if job.burst_bytes_per_s:
             if sign > 0.0:

@@ -43,7 +43,6 @@ class Cluster:
         self._last_is_part_filled = capacities[-1] < size
         self.free = FreeServers(capacities, size)
         self.rack_of = [i // servers_per_rack for i in range(self.servers)]
-        self._rack_of = self.rack_of.__getitem__
         self._drives = [0.0] * self.servers  # of servers shared by several jobs
         self._idle_w, self._idle_fan_w = server.power_w(0.0)
         self._out = [0] * self.servers  # reasons for which a server is out of service
@@ -114,12 +113,13 @@ class Cluster:
         job.placement = placement
         job.drive = 0.0
         job.server_w, job.server_fan_w = self._idle_w, self._idle_fan_w
-        placement.racks = list(map(self._rack_of, placement.whole))
+        rack_of = self.rack_of
+        placement.racks = [rack_of[server] for server in placement.whole]
         if len(placement.racks) >= WIDE:
             placement.servers_in_rack = self._servers_in_rack(placement.racks)
         racks = set(placement.racks)
         if placement.part_gpus:
-            racks.add(self._rack_of(placement.part_server))
+            racks.add(rack_of[placement.part_server])
         job.rack_spread = len(racks)
         self.drive(job, drive, now_s)
 

@@ -11,8 +11,8 @@ from bisect import bisect_left, insort
 
 from twin.records import Placement
 
-FEW = 8
-"""Servers up to which putting each in its place is quicker than sorting all."""
+FEW = 64
+"""Servers up to which putting them in their places is quicker than sorting all."""
 
 
 class FreeCounts:
@@ -34,6 +34,8 @@ class FreeCounts:
 
     def fits(self, gpus: int) -> bool:
         """Return whether a gang of *gpus* fits."""
+        if gpus > self.gpus:
+            return False
         full, rest = divmod(gpus, self._size)
         if rest == 0:
             return self.whole >= full
@@ -136,12 +138,15 @@ class FreeServers:
             size, free, whole = self.size, self.free, self.whole
             for server in given:
                 free[server] = size
-            place = bisect_left(whole, given[0])
-            if place == len(whole) or whole[place] > given[-1]:
-                whole[place:place] = given  # neighbours, as packing mostly gave them
-            elif len(given) <= FEW:
-                for server in given:
-                    insort(whole, server)
+            if len(given) <= FEW:
+                start = 0
+                while start < len(given):  # neighbours at once, as packing mostly gave them
+                    place = bisect_left(whole, given[start])
+                    end = len(given)
+                    if place < len(whole):
+                        end = bisect_left(given, whole[place], start)
+                    whole[place:place] = given[start:end]
+                    start = end
             else:
                 whole += given
                 whole.sort()  # two sorted runs: linear

@@ -176,5 +176,6 @@ class ParallelStorage(Storage):
         load_bytes_per_s: float = 0.0,
     ) -> float:
         """Return the power at these demands [W]: idle to busy with what is really moved."""
-        load = min(1.0, self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s))
+        load = self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
+        load = load if load < 1.0 else 1.0
         return self.nodes * (self.node_idle_w + (self.node_busy_w - self.node_idle_w) * load)
