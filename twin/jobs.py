@@ -473,8 +473,9 @@ class Dispatcher:
             self._settle_load(job, passed_s)
         worked_s = job.rate * passed_s
         job.worked_s += worked_s
-        self.moved.read_bytes += job.read_bytes_per_s * worked_s
-        self.moved.written_bytes += job.write_bytes_per_s * worked_s
+        moved = self.moved
+        moved.read_bytes += job.read_bytes_per_s * worked_s
+        moved.written_bytes += job.write_bytes_per_s * worked_s
         useful_gpu_s = gpu_s * job.rate
         self.useful_gpu_s += useful_gpu_s
         heat = self._heat
