@@ -183,3 +183,16 @@ def test_tranches_share_the_load_from_their_day_on(context):
 def test_a_build_out_that_ends_elsewhere_is_refused(steps):
     with pytest.raises(ParameterError, match="build_out"):
         fleet(build_out=steps)
+
+
+def test_slowed_gpus_serve_less_and_work_as_hard(context):
+    (offer,) = fleet(requests_per_s=60.0).services(context())
+    usual, slow = offer.profile, offer.paced(0.5)
+    most = 10 * decode(batch_max=256).capacity_tokens_per_s()
+    asked = usual.requests_per_s + usual.unserved_requests_per_s
+    assert slow.requests_per_s + slow.unserved_requests_per_s == pytest.approx(asked)
+    assert slow.tokens_per_s.max() == pytest.approx(0.5 * most)
+    assert np.all(slow.requests_per_s <= usual.requests_per_s * (1 + 1e-12))
+    assert np.all(slow.activity >= usual.activity)
+    assert offer.paced(1.0).requests_per_s == pytest.approx(usual.requests_per_s)
+    assert offer.paced(0.5) is slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -242,14 +242,22 @@ class InferenceService(Workload):
         number = np.searchsorted([day for day, _ in tranches], days, side="right") - 1
         replicas = np.array([count for _, count in tranches], dtype=float)[number]
         tokens = demand * self.tokens_per_request / replicas
-        served = np.minimum(tokens, self.decode.capacity_tokens_per_s())
-        activity = self.decode.activity(served)
-        unserved = np.maximum(demand - served * replicas / self.tokens_per_request, 0.0)
+
+        @cache
+        def made(rate: float) -> tuple[NDArray[np.float64], ...]:
+            """Return tokens and activity of a replica, and what is left over, at a rate of GPUs."""
+            decode = self.decode.slowed(rate)
+            served = np.minimum(tokens, decode.capacity_tokens_per_s())
+            unserved = np.maximum(demand - served * replicas / self.tokens_per_request, 0.0)
+            return served, decode.activity(served), unserved
+
+        unserved = made(1.0)[2]
         self.warnings = self._warnings(float(unserved.sum()), float(demand.sum()))
 
         def profile(
-            own: NDArray[np.float64], there: NDArray[np.bool_], first: bool
+            own: NDArray[np.float64], there: NDArray[np.bool_], first: bool, rate: float = 1.0
         ) -> ServiceProfile:
+            served, activity, unserved = made(rate)
             values = (
                 activity * there,
                 served * own / self.tokens_per_request * there,
@@ -264,16 +272,18 @@ class InferenceService(Workload):
             whole = profile(replicas, number >= 0, True)
             router = self._router = self._make_router(demand) if self.routing != "even" else None
             asked = self._asked_at_s(context)
+            paced = partial(profile, replicas, number >= 0, True)
             each = Service(name, self.gpus_per_replica, self.step_s, whole, held, router=router)
-            return [replace(each, asked_at_s=asked)]
+            return [replace(each, asked_at_s=asked, paced=cache(paced))]
         found, before = [], 0
         for k, (day, count) in enumerate(tranches):
             own, before = count - before, count
-            tranche = profile(np.full(len(number), float(own)), number >= k, k == 0)
+            paced = partial(profile, np.full(len(number), float(own)), number >= k, k == 0)
             label = name + (f"-{k + 1}" if len(tranches) > 1 else "")
             gpus, first = own * self.gpus_per_replica, int(day * SECONDS_PER_DAY // self.step_s)
             if first < steps:
-                found.append(Service(label, gpus, self.step_s, tranche, from_step=first))
+                tranche = Service(label, gpus, self.step_s, paced(), from_step=first)
+                found.append(replace(tranche, paced=cache(paced)))
         return found
 
     def _asked_at_s(self, context: WorkloadContext) -> list[float]:
