@@ -324,6 +324,12 @@ def test_a_second_failure_while_it_loads_loads_again():
     assert one.lost_gpu_s == 8 * 5
 
 
+def test_no_server_loads_faster_than_its_ports():
+    """400 GB through 200 GB/s of ports: 2 s, though the disk could do it in 0.4."""
+    one, _ = reloaded(FAST, restart_s=0.0, size=400e9)
+    assert one.finished_at_s == pytest.approx(35 + 2 + 70)
+
+
 def test_without_a_checkpoint_nothing_is_read():
     one, dispatcher = reloaded(100.0, restart_s=20.0, at_s=5)
     assert one.finished_at_s == pytest.approx(5 + 20 + 100)

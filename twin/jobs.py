@@ -1,8 +1,8 @@
 """The life of a job: it arrives, waits, runs at a rate that may change, ends or is stopped.
 
 One SimPy process brings the arrivals and one drives each service; a running job has one
-event ahead of it, its end, put off or brought forward whenever its rate changes. What they
-know lives in the :class:`~twin.records.Job` and in the :class:`Dispatcher`, never in a
+event ahead of it, its end, put off or brought forward whenever its rate changes, and one more,
+its next checkpoint, where the storage can be full (:mod:`twin.saving`). What they know lives in the :class:`~twin.records.Job` and in the :class:`Dispatcher`, never in a
 generator.
 """
 

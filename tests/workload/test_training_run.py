@@ -172,13 +172,15 @@ def test_a_checkpoint_is_written_before_the_next_one_comes(run, cluster):
         hasty.check(slow)
 
 
-def test_two_checkpoints_must_fit_the_storage(run, cluster):
-    """69e9 x 14 bytes are 0.966 TB; the last is kept while the next is written."""
-    with pytest.raises(
-        ConfigError, match=r"checkpoint: 69 .* 0\.966 TB.*: 1\.93 TB; the storage holds 1\.9 TB"
-    ):
-        run().check(cluster(hardware=replace(A100, storage_holds_bytes=1.9e12)))
-    run().check(cluster(hardware=replace(A100, storage_holds_bytes=1.94e12)))
+@pytest.mark.parametrize(("keep", "least"), [(1, "1\\.93"), (2, "2\\.9"), (None, "1\\.93")])
+def test_the_checkpoints_it_keeps_and_one_more_must_fit_the_storage(run, cluster, keep, least):
+    """69e9 x 14 bytes are 0.966 TB; who keeps all must have room for two at least."""
+    kept = changed(run, "checkpoint", keep=keep)
+    message = rf"checkpoint: 69 .* 0\.966 TB.*: {least} TB; the storage holds 1\.9 TB"
+    with pytest.raises(ConfigError, match=message):
+        kept.check(cluster(hardware=replace(A100, storage_holds_bytes=1.9e12)))
+    holds = 0.966e12 * ((keep or 1) + 1) + 1e9
+    kept.check(cluster(hardware=replace(A100, storage_holds_bytes=holds)))
     run(checkpoint=None).check(cluster(hardware=replace(A100, storage_holds_bytes=1.0)))
 
 

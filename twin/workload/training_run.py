@@ -106,7 +106,7 @@ class TrainingRun(Workload):
         ------
         ConfigError
             If it wants more GPUs than there are, its ranks do not divide them or the
-            batch, or the model does not fit the memory, or two checkpoints the storage:
+            batch, or the model does not fit the memory, or its checkpoints the storage:
             then with the arithmetic.
         """
         plan = self.plan(context)
@@ -168,17 +168,19 @@ class TrainingRun(Workload):
         )
 
     def _check_room(self, context: WorkloadContext) -> None:
-        """Refuse checkpoints of which one cannot be written while the last is still kept."""
+        """Refuse checkpoints of which one cannot be written while those to keep are there."""
         holds = context.hardware.storage_holds_bytes if context.hardware else None
-        one = self._checkpoint_bytes()
-        if self.checkpoint is None or holds is None or 2.0 * one <= holds:
+        if self.checkpoint is None or holds is None:
+            return
+        one, kept = self._checkpoint_bytes(), self.checkpoint.keep or 1
+        if (kept + 1) * one <= holds:
             return
         one_tb, holds_tb = one / BYTES_PER_TERABYTE, holds / BYTES_PER_TERABYTE
         raise ConfigError(
             f"{self.key}.checkpoint: {self.model.parameters_billion:g} billion parameters x "
-            f"{self.checkpoint.bytes_per_parameter:g} bytes are {one_tb:.3g} TB, and the last is "
-            f"kept while the next is written: {2.0 * one_tb:.3g} TB; the storage holds "
-            f"{holds_tb:.3g} TB (storage.capacity_pb)"
+            f"{self.checkpoint.bytes_per_parameter:g} bytes are {one_tb:.3g} TB, and {kept} (keep) "
+            f"stay while the next is written: {(kept + 1) * one_tb:.3g} TB; the storage "
+            f"holds {holds_tb:.3g} TB (storage.capacity_pb)"
         )
 
     def _checkpoint_bytes(self) -> float:
