@@ -2,8 +2,8 @@
 
 One SimPy process brings the arrivals and one drives each service; a running job has one
 event ahead of it, its end, put off or brought forward whenever its rate changes, and one more,
-its next checkpoint, where the storage can be full (:mod:`twin.saving`). What they know lives in the :class:`~twin.records.Job` and in the :class:`Dispatcher`, never in a
-generator.
+its next checkpoint, where the storage can be full (:mod:`twin.saving`). What they know lives
+in the :class:`~twin.records.Job` and in the :class:`Dispatcher`, never in a generator.
 """
 
 from __future__ import annotations
