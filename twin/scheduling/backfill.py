@@ -7,6 +7,7 @@ at that moment.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -98,8 +99,8 @@ class Backfill:
         return None
 
 
-def _candidates(view: View, start: int, reservation: Reservation, bound: float) -> list[int]:
-    """Return places from *start* on whose job might overtake: a sieve by plain counts.
+def _candidates(view: View, start: int, reservation: Reservation, bound: float) -> Iterator[int]:
+    """Yield places from *start* on whose job might overtake: a sieve by plain counts.
 
     A job needs free GPUs now, and then either ends in time or leaves enough GPUs for
     the head; where the gangs sit is left to the exact test.
@@ -109,14 +110,12 @@ def _candidates(view: View, start: int, reservation: Reservation, bound: float) 
     slack_s = reservation.shadow_s - view.now_s
     spare = reservation.then.gpus - reservation.head.gpus
     if len(queue) - start < _SHORT_QUEUE and bound == inf:
-        return [
-            place
-            for place, job in enumerate(queue.jobs[start:], start)
-            if job.gpus <= free and (job.limit_s <= slack_s or job.gpus <= spare)
-        ]
+        for place, job in enumerate(queue.jobs[start:], start):
+            if job.gpus <= free and (job.limit_s <= slack_s or job.gpus <= spare):
+                yield place
+        return
     gpus, limits_s = queue.gpus[start:], queue.limits_s[start:]
     sieve = (gpus <= free) & ((limits_s <= slack_s) | (gpus <= spare))
     if bound < inf:
         sieve &= queue.keys[start:] <= bound
-    places: list[int] = (np.flatnonzero(sieve) + start).tolist()
-    return places
+    yield from (np.flatnonzero(sieve) + start).tolist()
