@@ -56,9 +56,7 @@ class Saving:
 
     def plan(self, job: Job) -> None:
         """Have *job* look for room when its next checkpoint is due, at its present rate."""
-        if job.save_due is not None:
-            job.save_due.callbacks.clear()
-            job.save_due = None
+        _cancel(job)
         if job.rate <= 0.0 or job in self.waiting:
             return
         at_s = job.saved_s + (job.saves + 1 - job.burst_fraction) * job.checkpoint_s
@@ -94,9 +92,7 @@ class Saving:
 
     def forget(self, job: Job) -> None:
         """Let *job*, which is to leave its GPUs, neither wait nor look for room."""
-        if job.save_due is not None:
-            job.save_due.callbacks.clear()
-            job.save_due = None
+        _cancel(job)
         if job in self.waiting:
             self._book(job)
             self.unwritten_bytes += (1.0 - job.burst_fraction) * job.checkpoint_bytes
@@ -140,9 +136,8 @@ class Saving:
         if job.burst_bytes_per_s > 0.0:
             self.stalled_gpu_s += job.gpus * waited_s
             return
-        # A hair more, for a checkpoint that is due in this very moment.
-        due = floor((self._done_s(job) - job.saved_s) / job.checkpoint_s + 1e-9)
-        self.unwritten_bytes += max(0, due - job.saves) * job.checkpoint_bytes
+        missed = max(0, self._due(job) - job.saves)
+        self.unwritten_bytes += missed * job.checkpoint_bytes
 
     def _go_on(self, job: Job) -> None:
         """Let *job* go on, its checkpoint written."""
@@ -151,9 +146,13 @@ class Saving:
             self.hold(job, False)
             return
         job.safe_s = job.saved_s + job.saves * job.checkpoint_s  # what was set aside
-        due = floor((self._done_s(job) - job.saved_s) / job.checkpoint_s + 1e-9)
-        job.saves = max(job.saves, due)
+        job.saves = max(job.saves, self._due(job))
         self.plan(job)
+
+    def _due(self, job: Job) -> int:
+        """Return how many checkpoints were due since ``saved_s``."""
+        # A hair more, for one that is due in this very moment.
+        return floor((self._done_s(job) - job.saved_s) / job.checkpoint_s + 1e-9)
 
     def _done_s(self, job: Job) -> float:
         """Return the work done up to now [s]."""
@@ -181,9 +180,11 @@ class Saving:
         outside = inlet.reserved_bytes < wanted
         if wanted and outside != inlet.outside:
             inlet.outside = outside
-            missing = _tb(wanted - inlet.reserved_bytes)
-            self._tell(*((FULL, f"uploads find no room, {missing} wait outside") if outside else
-                         (ROOM, "uploads find room again")))  # fmt: skip
+            if outside:
+                missing = _tb(wanted - inlet.reserved_bytes)
+                self._tell(FULL, f"uploads find no room, {missing} wait outside")
+            else:
+                self._tell(ROOM, "uploads find room again")
         return inlet.reserved_bytes / inlet.step_s if outside else wanted_bytes_per_s
 
     def short_room(self, inlet: Inlet | None) -> tuple[float, float] | None:
@@ -217,6 +218,13 @@ class Saving:
         if kind == FULL:
             self.first_full_s = min(self.first_full_s, now_s)
         self.record(Event(now_s, kind, WHERE, detail))
+
+
+def _cancel(job: Job) -> None:
+    """Let *job* not look for room when its next checkpoint is due."""
+    if job.save_due is not None:
+        job.save_due.callbacks.clear()
+        job.save_due = None
 
 
 def _tb(size: float) -> str:

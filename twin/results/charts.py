@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twin.results.indoors import indoors
 from twin.results.page import squeeze
 from twin.results.run_folder import Columns, Run
-from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from twin.units import BYTES_PER_PETABYTE, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 FULL_ROWS = 20_000
 """Runs of at most so many rows are carried whole."""
@@ -180,6 +180,14 @@ CHARTS = (
         "%",
         (Line("slo_fraction", "within objective", GREEN, "", 100.0),),
         from_zero=True,
+    ),
+    Chart(
+        "c-storage",
+        "Held by the shared storage",
+        "data [PB]",
+        "PB",
+        (Line("storage_used_bytes", "on storage", VIOLET, "", 1.0 / BYTES_PER_PETABYTE),),
+        format=",.4f",
     ),
 )
 

@@ -7,7 +7,12 @@ from math import isnan
 from typing import Any
 
 from twin.schema import SCORECARD, SUMMARY
-from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
+from twin.units import (
+    BYTES_PER_TERABYTE,
+    SECONDS_PER_DAY,
+    SECONDS_PER_HOUR,
+    SECONDS_PER_MINUTE,
+)
 
 ABSENT = "–"
 
@@ -109,15 +114,19 @@ def scale(unit: str, value: float) -> tuple[float, str]:
     return next((step for step in steps if abs(value) >= step[0]), smallest)
 
 
+TOLD_IN = {"fraction": (0.01, "%"), "B": (BYTES_PER_TERABYTE, "TB")}
+"""Units that nobody reads: the factor and name of those told instead."""
+
+
 def own_scale(unit: str) -> tuple[float, str]:
-    """Return (factor, unit) where a figure keeps its unit; a fraction is told in percent.
+    """Return (factor, unit) where a figure keeps its unit, but fractions and bytes.
 
     Examples
     --------
-    >>> own_scale("kWh"), own_scale("fraction")
-    ((1.0, 'kWh'), (0.01, '%'))
+    >>> own_scale("kWh"), own_scale("fraction"), own_scale("B")
+    ((1.0, 'kWh'), (0.01, '%'), (1000000000000.0, 'TB'))
     """
-    return (0.01, "%") if unit == "fraction" else (1.0, unit)
+    return TOLD_IN.get(unit, (1.0, unit))
 
 
 def in_own_unit(value: float | str | None, unit: str) -> float | str | None:
