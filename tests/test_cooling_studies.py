@@ -53,6 +53,19 @@ def finished(folder, config):
     return Run.open(folder)
 
 
+@pytest.mark.parametrize("cooling", ["chilled_air", "waterside_economizer", "airside_economizer"])
+def test_a_feed_is_built_for_the_set_points_a_plant_is_designed_for(cooling):
+    ratings = []
+    for by in (None, "load" if cooling == "chilled_air" else "outdoor"):
+        config = load(cooling)
+        config["cooling"]["reset"]["by"] = by
+        design = build.read(config)
+        build.size(design)
+        diagram = design.power.one_line()
+        ratings.append(dict(diagram.nodes(data="rated_w")))
+    assert ratings[0] == ratings[1]
+
+
 # ---- part load ----
 
 

@@ -13,7 +13,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from math import inf
@@ -336,7 +336,7 @@ def _size_plant_and_feed(design: Design) -> None:
         wetbulb_c=site.design_wetbulb_c,
     )
     with _named("cooling"):
-        plant.size(plant_design)
+        plant.size(replace(plant_design, holds_set_points=True))
         worst = plant.step(heat_w, site.design_drybulb_c, site.design_wetbulb_c, 60.0)
         for dt_s in (RECOVERY_S, 60.0):  # the way there, and what is drawn then
             flat_out = plant.step(

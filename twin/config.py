@@ -251,7 +251,8 @@ class _Reader:
 
     def _union(self, kind: Any, raw: Any, path: str) -> Any:
         options = [option for option in get_args(kind) if option is not type(None)]
-        if raw is None and len(options) < len(get_args(kind)):
+        may_be_null = len(options) < len(get_args(kind))
+        if raw is None and may_be_null:
             return None
         closest: list[str] = []
         for option in options:
@@ -262,7 +263,9 @@ class _Reader:
                 return value
             if not closest or len(_key_of(failures[0])) > len(_key_of(closest[0])):
                 closest = failures  # the option that was understood the furthest
-        self.problems.extend(closest)
+        for problem in closest:
+            here = may_be_null and _key_of(problem) == path
+            self.problems.append(f"{problem} or null" if here else problem)
         return None
 
     def _sequence(self, kind: Any, raw: Any, path: str) -> Any:

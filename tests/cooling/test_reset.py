@@ -1,6 +1,7 @@
 """Set points that move: never further than coils and limits allow, and never often."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -193,6 +194,18 @@ def test_warmer_air_leaves_less_time_after_a_trip():
     assert 60 / 5 < seconds_to_32_c("outdoor") < seconds_to_32_c(None)
 
 
+@every_reset
+def test_set_points_stand_still_while_a_feed_is_sized(name, where, by):
+    powers = []
+    for moves in (None, by):
+        made, mover = resetting(name, where, moves)
+        made.size(replace(design(), holds_set_points=True))
+        for heat, dt_s in ((1.0, 60.0), (2.0, 3600.0), (0.5, 3600.0)):
+            powers.append(made.step(heat * HEAT_W, 34.8, 26.6, dt_s).power_w)
+        assert mover.reset.moves == 0
+    assert powers[:3] == powers[3:]
+
+
 # ---- refused ----
 
 
@@ -200,6 +213,12 @@ def test_warmer_air_leaves_less_time_after_a_trip():
     ("name", "changes", "message"),
     [
         ("chilled_air", {"by": "lod"}, r"cooling\.reset\.by='lod': did you mean 'load'"),
+        ("chilled_air", {"by": "lod"}, r"Allowed: load, outdoor or null$"),
+        (
+            "chilled_air",
+            {"by": "load", "step_k": 3.0},
+            r"cooling\.reset\.step_k=3\.0: must be <= 2 K, from chilled_water_c to",
+        ),
         ("chilled_air", {"by": "outdoor"}, r"cooling\.reset\.by=outdoor: must be load or null"),
         (
             "chilled_air",

@@ -96,7 +96,7 @@ class AirStreamPlant(HallPlant):
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set point."""
         wanted = self._size_hall(design, "outdoor-air cooling")
-        self.reset.begin()
+        self.reset.begin(design.holds_set_points)
         self.fans.size(design.heat_w, wanted, design.altitude_m)
         self._size_outdoors(design, wanted)
         _, fan_w = self.fans.move(wanted)

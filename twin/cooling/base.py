@@ -34,6 +34,9 @@ class PlantDesign:
     """Hottest design dry bulb (1 % value or the weather's own maximum). [degC]"""
     wetbulb_c: float
     """Design wet bulb. [degC]"""
+    holds_set_points: bool = False
+    """Whether set points stand still that are to be reset, as while a feed is sized for the
+    plant."""
 
 
 @dataclass(slots=True)

@@ -87,7 +87,7 @@ class ChilledAir(HallPlant):
         self._check_warmest_water()
 
     def _check_warmest_water(self) -> None:
-        """Refuse water that is colder than designed, or warmer than the chillers are known for."""
+        """Refuse water colder than designed, warmer than chillers are known for, or not reached."""
         water_max_c, curves = self.reset.chilled_water_max_c, self.chillers.curves
         known_c = curves.chilled_range_c[1]
         require(
@@ -96,6 +96,14 @@ class ChilledAir(HallPlant):
             water_max_c,
             f"in chilled_water_c={self.chilled_water_c:g}..{known_c:g} degC, "
             f"to where chiller {curves.name} is known",
+        )
+        span_k = water_max_c - self.chilled_water_c
+        require(
+            self.reset.step_k <= span_k * (1.0 + 1e-9) or span_k == 0.0,
+            "reset.step_k",
+            self.reset.step_k,
+            f"<= {span_k:g} K, from chilled_water_c to reset.chilled_water_max_c: "
+            "water moves in whole steps",
         )
 
     def _heat_rejection(self) -> HeatRejection:
@@ -111,7 +119,7 @@ class ChilledAir(HallPlant):
         air, fan_w = self.air_handlers.move(wanted)
         return_c = self.supply_c + design.heat_w / air
         self.chilled_water.water_c = self._water_set_c = self.chilled_water_c
-        self.reset.begin()
+        self.reset.begin(design.holds_set_points)
         coil_w = design.heat_w + fan_w
         self._size_coil(coil_w, return_c, air, fan_w)
         self.chilled_water.size(coil_w, design.racks)

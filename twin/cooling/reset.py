@@ -151,16 +151,16 @@ class Reset:
     moves: int = field(init=False, default=0)
     """Looks after which something moved."""
     waited_s: float = field(init=False, default=math.inf)
-    """Time since the last look. [s]"""
+    """Time since the last look; below 0 where set points are held. [s]"""
     every_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Take the time between looks in seconds."""
         self.every_s = 60.0 * self.every_minutes
 
-    def begin(self) -> None:
-        """Start over with the first look due."""
-        self.moves, self.waited_s = 0, math.inf
+    def begin(self, held: bool) -> None:
+        """Start over with the first look due, or none ever where set points are *held*."""
+        self.moves, self.waited_s = 0, -math.inf if held else math.inf
 
     def looked(self, moved: bool) -> None:
         """Note a look."""
@@ -169,7 +169,8 @@ class Reset:
 
     def hurry(self) -> None:
         """Look again at once: the plant misses its set point."""
-        self.waited_s = math.inf
+        if self.waited_s >= 0.0:
+            self.waited_s = math.inf
 
     def steps(self, least_c: float, most_c: float) -> Steps:
         """Return where a set point between two bounds may stand."""
