@@ -200,6 +200,8 @@ def test_uploads_stop_at_the_brim_and_go_on_as_old_ones_are_deleted():
     assert inlet.written_bytes == pytest.approx(120 + 120)
     assert kinds(dispatcher) == [(20, "storage_full"), (50, "storage_room"), (70, "storage_full")]
     assert dispatcher.saving.space.most_bytes == 120
+    said = dispatcher.saving.warnings()[0]
+    assert said.endswith("first full at hour 0.00556: uploads waited outside (events storage_full)")
 
 
 def test_checkpoints_and_uploads_share_the_room():

@@ -46,6 +46,8 @@ class Saving:
         """Running jobs whose checkpoint finds no room, and since when."""
         self.refused = 0
         """How often a checkpoint found no room."""
+        self.kept_outside = False
+        """Whether uploads ever did."""
         self.first_full_s = inf
         self.stalled_gpu_s = 0.0
         """GPU time of jobs that stood still because of it."""
@@ -181,6 +183,7 @@ class Saving:
         if wanted and outside != inlet.outside:
             inlet.outside = outside
             if outside:
+                self.kept_outside = True
                 missing = _tb(wanted - inlet.reserved_bytes)
                 self._tell(FULL, f"uploads find no room, {missing} wait outside")
             else:
@@ -204,14 +207,23 @@ class Saving:
         """Return a sentence for run.json if the storage was full."""
         if self.first_full_s == inf:
             return []
-        capacity = self.space.capacity_bytes
+        capacity, missed = self.space.capacity_bytes, ", ".join(self._missed())
         return [
             f"the storage of {capacity / BYTES_PER_PETABYTE:g} PB, "
-            f"{self.began_bytes / capacity:.1%} of it taken at the start, was full from hour "
-            f"{self.first_full_s / SECONDS_PER_HOUR:.3g} on: {self.refused} times a checkpoint "
-            f"found no room, and {self.stalled_gpu_s / SECONDS_PER_HOUR:.4g} GPU-hours stood "
-            f"still for it (events {FULL})"
+            f"{self.began_bytes / capacity:.1%} of it taken at the start, was first full at hour "
+            f"{self.first_full_s / SECONDS_PER_HOUR:.3g}: {missed} (events {FULL})"
         ]
+
+    def _missed(self) -> list[str]:
+        """Return what came of it, in words."""
+        said = []
+        if self.refused:
+            said.append(f"checkpoints found no room (occasions: {self.refused})")
+        if self.stalled_gpu_s:
+            said.append(f"{self.stalled_gpu_s / SECONDS_PER_HOUR:.4g} GPU-hours stood still for it")
+        if self.kept_outside:
+            said.append("uploads waited outside")
+        return said
 
     def _tell(self, kind: str, detail: str) -> None:
         now_s = self.env.now

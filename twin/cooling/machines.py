@@ -6,9 +6,28 @@ Any plant's YAML may give its own set in place of a name.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twin.cooling.air_cooled import AirCooledMachine
 from twin.cooling.chiller import ChillerCurves, Machine
 from twin.cooling.warm_water import WarmWaterMachine
+
+# No curve: 0.575 of Carnot, the middle of 0.55-0.60 at 60-90 % load, with the part-load
+# shape of the Carrier machine. Gives 11.9 at 18 degC chilled / 24 degC condenser water and
+# 8.4 at 20 / 32 degC. Least lift assumed: no compressor runs against less than about 10 K.
+_WARM_WATER = WarmWaterMachine(
+    name="warm_water",
+    reference_w=1500.0e3,
+    carnot_fraction=0.575,
+    pinch_k=1.5,
+    condenser_rise_k=5.0,
+    least_lift_k=10.0,
+    part_load_min=0.20,
+    part_load_max=1.04,
+    part_load=(0.118888, 0.6723542, 0.2068754),
+    chilled_range_c=(10.0, 32.0),
+    condenser_range_c=(12.0, 50.0),
+)
 
 # Source of the first four: EnergyPlus datasets/Chillers.idf (CoolTools measurements, 1991-2001).
 MACHINES: dict[str, Machine] = {
@@ -64,36 +83,14 @@ MACHINES: dict[str, Machine] = {
         part_load=(0.2259512, 0.2320151, 0.5423771),
         doubtful_below=0.5,
     ),
-    # No curve: 0.575 of Carnot, the middle of 0.55-0.60 at 60-90 % load, with the part-load
-    # shape of the Carrier machine. Gives 11.9 at 18 degC chilled / 24 degC condenser water and
-    # 8.4 at 20 / 32 degC. Least lift assumed: no compressor runs against less than about 10 K.
-    "warm_water": WarmWaterMachine(
-        name="warm_water",
-        reference_w=1500.0e3,
-        carnot_fraction=0.575,
-        pinch_k=1.5,
-        condenser_rise_k=5.0,
-        least_lift_k=10.0,
-        part_load_min=0.20,
-        part_load_max=1.04,
-        part_load=(0.118888, 0.6723542, 0.2068754),
-        chilled_range_c=(10.0, 32.0),
-        condenser_range_c=(12.0, 50.0),
-    ),
+    "warm_water": _WARM_WATER,
     # The same against outdoor air. Assumed: the refrigerant condenses 13.5 K above the air, fans
     # draw 0.04 kW/kW; 4.6 at 20 degC water and 35 degC air, inside the 4.5-6 of such machines.
-    "warm_water_dry": WarmWaterMachine(
+    "warm_water_dry": replace(
+        _WARM_WATER,
         name="warm_water_dry",
         reference_w=1000.0e3,
-        carnot_fraction=0.575,
-        pinch_k=1.5,
         condenser_rise_k=12.0,
-        least_lift_k=10.0,
-        part_load_min=0.20,
-        part_load_max=1.04,
-        part_load=(0.118888, 0.6723542, 0.2068754),
-        chilled_range_c=(10.0, 32.0),
-        condenser_range_c=(12.0, 50.0),
         rejects_to="air",
         fan_kw_per_kw=0.04,
     ),
