@@ -118,7 +118,7 @@ def test_a_gpu_draws_the_time_weighted_mean_of_the_phases(run, cluster):
 def test_only_communication_that_leaves_the_server_feels_the_fabric(run, cluster):
     plan = run(parallelism=SPLIT).plan(cluster())
     assert plan.fabric_fraction == pytest.approx(plan.step.data_s / plan.step.step_s)
-    model = {"parameters_billion": 1.3, "layers": 24, "hidden": 2048}
+    model = {"parameters_billion": 1.3, "layers": 24, "hidden": 2048, "feed_forward": 0}
     small = changed(run, "model", **model)
     small.gpus, small.batch = 8, 64
     assert small.plan(cluster()).fabric_fraction == 0.0
@@ -217,6 +217,14 @@ def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(run, cluster):
             r"workload.model.active_parameters_billion=70.0: must be <= parameters_billion=69",
         ),
         ({"checkpoint": {"keep": 0}}, r"workload.checkpoint.keep=0: must be >= 1"),
+        (
+            {"model": {"hidden": 16384}},
+            r"workload.model.feed_forward=28672: must be so wide that 80 layers fit 67.95 billion",
+        ),
+        (
+            {"model": {"feed_forward": 10**14}},
+            r"workload.model.feed_forward=10{14}: must be so wide",
+        ),
         ({"model": {"vocabulary": -1}}, r"workload.model.vocabulary=-1: must be >= 0"),
     ],
 )
@@ -255,9 +263,8 @@ def test_ranks_that_do_not_divide_are_refused_by_name(run, cluster, keys, messag
 
 
 def test_more_words_than_parameters_are_refused_by_name(run, cluster):
-    workload = changed(run, "model", vocabulary=10_000_000)
     with pytest.raises(ConfigError, match=r"workload.model.vocabulary=10000000: must be .* fewer"):
-        workload.check(cluster())
+        changed(run, "model", vocabulary=10_000_000).check(cluster())
 
 
 def test_more_failures_than_a_run_can_live_with_are_refused(run, cluster):
@@ -281,6 +288,7 @@ def test_experts_are_spread_until_they_fit(run, cluster):
         "active_parameters_billion": 14,
         "expert_parameters_billion": 130,
         "expert_copies": 2,
+        "feed_forward": 0,
     }
     layout = changed(run, "model", **experts).plan(cluster()).layout
     assert layout.expert > 1

@@ -26,6 +26,8 @@ from twin.physics.training import (
 from twin.units import SECONDS_PER_MINUTE
 
 BILLION = 1e9
+ROUGHLY = 1.05
+"""What the weights of a model's layers may come to over its parameters, which are rounded. [-]"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +64,22 @@ class ModelShape:
             value = getattr(self, name) or 0.0
             allowed = f"<= parameters_billion={self.parameters_billion:g}"
             require(value <= self.parameters_billion, name, value, allowed)
+        self._check_shape()
+
+    def _check_shape(self) -> None:
+        """Refuse layers wider than their parameters: one key was changed, and its fellows not."""
+        if not self.feed_forward:
+            return
+        shape = self.transformer()
+        weights = self.layers * sum(rows * columns for rows, columns in shape.layer_weights())
+        require(
+            weights <= ROUGHLY * shape.layer_parameters,
+            "feed_forward",
+            self.feed_forward,
+            f"so wide that {self.layers} layers fit {shape.layer_parameters / BILLION:.4g} billion "
+            f"parameters; with it, hidden={self.hidden} and gated={str(self.gated).lower()} they "
+            f"have {weights / BILLION:.4g}",
+        )
 
     def transformer(self) -> Transformer:
         """Return the shape as the training arithmetic takes it."""
