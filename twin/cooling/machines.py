@@ -1,4 +1,4 @@
-"""Catalogue of chillers: real water-cooled ones as published curve sets, and two others.
+"""Catalogue of chillers: real water-cooled ones as published curve sets, and three others.
 
 A curve set is data with a source, shared by every plant that has a compressor.
 Any plant's YAML may give its own set in place of a name.
