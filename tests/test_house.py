@@ -10,7 +10,17 @@ FAMILIES = {"gpu", "workload", "scheduling", "cluster", "network", "storage", "p
 FAMILIES |= {"site"}
 SHARED = {"errors", "units", "records", "config", "rng", "schema", "metrics", "meter", "physics"}
 """What a family may import besides itself."""
-MEETING_PLACES = {"jobs", "saving", "facility", "faults", "phases", "voltage", "build"}
+MEETING_PLACES = {
+    "jobs",
+    "offers",
+    "saving",
+    "storage_traffic",
+    "facility",
+    "faults",
+    "phases",
+    "voltage",
+    "build",
+}
 """The only places that import SimPy; processes live here."""
 GROUND = {"errors", "units", "records", "schema", "metrics", "meter", "config", "rng"}
 

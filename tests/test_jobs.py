@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.desk import Disk, desk, job, play
-from twin.jobs import service
+from twin.offers import service
 from twin.physics.training import goodput_fraction
 from twin.records import COMPLETED, Service
 from twin.scheduling.fcfs import FirstComeFirstServed
@@ -291,7 +291,7 @@ def test_a_service_that_is_slowed_serves_what_its_slower_profile_says():
     assert (tokens, requests) == (100 * 40 + 100 * 20, 100 * 4 + 100 * 2)
     assert desk.tally.take_slo() == (100 * 4 + 100 * 1) / 600
     assert np.isnan(desk.tally.take_slo())
-    assert desk.paces == [(50, 0.5), (150, 1.0)]
+    assert desk.offers.paces == [(50, 0.5), (150, 1.0)]
 
 
 def test_energy_is_exact_however_often_the_beat_closes():
@@ -370,7 +370,7 @@ def test_a_replica_in_air_that_is_too_warm_serves_less_and_the_other_as_before()
     desk.env.run(until=200)
     *_, tokens, _ = desk.tally.take(200)
     assert tokens == pytest.approx(40 * (50 + 0.75 * 50 + 0.5 * 50 + 50))
-    assert desk.paces == [(50, 0.5), (150, 1.0)]
+    assert desk.offers.paces == [(50, 0.5), (150, 1.0)]
 
 
 def test_a_replica_that_comes_to_stand_in_air_that_is_too_warm_serves_less():
@@ -387,4 +387,4 @@ def test_a_replica_that_comes_to_stand_in_air_that_is_too_warm_serves_less():
     desk.env.run(until=100)
     *_, tokens, _ = desk.tally.take(100)
     assert tokens == pytest.approx(50 * 40 + 50 * 20)
-    assert desk.paces == [(50, 0.5)]
+    assert desk.offers.paces == [(50, 0.5)]

@@ -9,7 +9,8 @@ import pytest
 from tests.support.desk import desk, job
 from tests.support.tapas import rows
 from twin import run
-from twin.jobs import arrivals, service
+from twin.jobs import arrivals
+from twin.offers import service
 from twin.records import Service
 from twin.scheduling.fcfs import FirstComeFirstServed
 from twin.workload.base import ServiceProfile
@@ -134,15 +135,15 @@ def test_replicas_in_air_that_is_nearly_too_warm_get_what_is_left():
     offer.router.heat_margin_k = 3.0
     bench = desk(FirstComeFirstServed(), 3)
     bench.cluster.draw_warm([0.0, 4.0, 0.0])
-    bench.inlet_c = 27.0  # throttling begins above 35
+    bench.offers.inlet_c = 27.0  # throttling begins above 35
     bench.env.process(service(bench.env, bench, offer))
     bench.env.run(until=10)
     assert bench.cluster.row_power_w() == pytest.approx([500, 500, 500])
-    bench.inlet_c = 29.0
-    bench.offer(offer, 0)
+    bench.offers.inlet_c = 29.0
+    bench.offers.follow(offer, 0)
     assert bench.cluster.row_power_w() == pytest.approx([700, 100, 700])
     offer.router.demand = lambda _: np.full(2, 9.0)
-    bench.offer(offer, 0)
+    bench.offers.follow(offer, 0)
     assert bench.cluster.row_power_w() == pytest.approx([900, 300, 900])
 
 

@@ -194,7 +194,7 @@ def test_uploads_stop_at_the_brim_and_go_on_as_old_ones_are_deleted():
     at(dispatcher, 45, lambda: seen.append(inlet.written_bytes))
     seen = []
     dispatcher.env.run(until=95)
-    dispatcher.settle_inlet()
+    dispatcher.traffic.settle_inlet()
     assert seen == [120]
     # Deleted at 50, 60 and 70: 50, 50 and 20; each next step writes as much.
     assert inlet.written_bytes == pytest.approx(120 + 120)

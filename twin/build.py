@@ -30,8 +30,9 @@ from twin.errors import ConfigError, ParameterError, suggest
 from twin.facility import Facility, split
 from twin.faults import Faults, Group, Servers, Unit, Wiring, start
 from twin.gpu.base import GpuServer
-from twin.jobs import Dispatcher, arrivals, asking, filling, service
+from twin.jobs import Dispatcher, arrivals, asking, filling
 from twin.network.base import Fabric
+from twin.offers import service
 from twin.phases import BuildOut, build_out
 from twin.power.base import FeedDesign, PowerFeed
 from twin.power_limit import PowerLimit

@@ -268,7 +268,7 @@ class Facility:
         plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)
         mechanical_w, movers_w = self.plant_w = split(plant, self.ups_parts)
         feed = self.feed.serve_all(mechanical_w, aux_w, dt_s, movers_w)
-        self.it_w, self.warm, self.dispatcher.inlet_c = it_w, warm, plant.inlet_c
+        self.it_w, self.warm, self.dispatcher.offers.inlet_c = it_w, warm, plant.inlet_c
         self._close_ledger(plant, feed, aux_w, dt_s)
         self.totals.requests += requests
         self.totals.powered_s += voltage.it * dt_s

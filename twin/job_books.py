@@ -222,8 +222,6 @@ class Heat:
     """Of the jobs that have GPUs on those servers: the others wait for them."""
     jobs: set[Job] = field(default_factory=set)
     """These, as long as they run."""
-    served_at: float = 1.0
-    """Rate of the slowest GPUs that serve requests. [-]"""
 
     def of(self, job: Job) -> Pace:
         """Return what they leave *job*."""

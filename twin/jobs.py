@@ -1,9 +1,10 @@
 """The life of a job: it arrives, waits, runs at a rate that may change, ends or is stopped.
 
-One SimPy process brings the arrivals and one drives each service; a running job has one
-event ahead of it, its end, put off or brought forward whenever its rate changes, and one more,
-its next checkpoint, where the storage can be full (:mod:`twin.saving`). What they know lives
-in the :class:`~twin.records.Job` and in the :class:`Dispatcher`, never in a generator.
+One SimPy process brings the arrivals and one drives each service (:mod:`twin.offers`); a
+running job has one event ahead of it, its end, put off or brought forward whenever its rate
+changes, and one more, its next checkpoint, where the storage can be full (:mod:`twin.saving`).
+What they know lives in the :class:`~twin.records.Job` and in the :class:`Dispatcher`, never in
+a generator. What jobs move to and from the storage is shared in :mod:`twin.storage_traffic`.
 """
 
 from __future__ import annotations
@@ -29,19 +30,17 @@ from twin.cluster.free import FreeServers
 from twin.cluster.placing import rule
 from twin.errors import RunError
 from twin.job_books import (
-    NOTHING,
     Heat,
     Pace,
-    Served,
     Space,
     Spans,
     Tally,
-    Transfers,
     high_share,
     mean_activity,
 )
 from twin.network.base import Fabric
 from twin.network.gangs import Gangs
+from twin.offers import Offers
 from twin.records import (
     COMPLETED,
     KILLED,
@@ -51,18 +50,13 @@ from twin.records import (
     Inlet,
     Job,
     Placement,
-    Service,
-    Standing,
 )
 from twin.saving import Saving
 from twin.scheduling.base import Capacity, Policy, Queue
 from twin.storage.base import Storage
-from twin.workload.base import ServiceProfile
-from twin.workload.routing import Router
+from twin.storage_traffic import StorageTraffic
 
 Life = Generator[simpy.Event, None, None]
-ROOM_STEPS = 50
-"""The room that storage has for checkpoints is told in so many steps, always rounded down."""
 Expected = tuple[float, int, Job]
 """When a running job ends if it runs to its limit, the order of its start, and the job."""
 
@@ -75,20 +69,12 @@ class Dispatcher:
 
     follow: Callable[[Job], Iterable[Job]] | None = None
     """Says which work the end of a job sets free; None where none waits for another."""
-    inlet: Inlet | None = None
-    """What flows into the storage beside all jobs; None where nothing does."""
     changes: int = 0
     """How often servers came or went, or jobs left, so that who plans on them plans anew."""
-    _storage_stale: bool = False
-    """Whether users of a short storage wait for it to be shared anew."""
-    inlet_c: float = -inf
-    """Inlet temperature of the hall, told each beat. [degC]"""
     _put_off: bool = False
     """Whether a pass waits for what else happens at this moment."""
     _shared_at_s: float = 0.0
     """When links and storage are shared anew next, or were last."""
-    _offering: bool = False
-    """Whether services wait for it to share their demand anew."""
 
     def __init__(
         self,
@@ -109,7 +95,6 @@ class Dispatcher:
         self.on_end = on_end
         self.queue = Queue(policy.key if policy.keyed else None)
         self.tally = Tally()
-        self.tally.storage_w = storage.power_w(0.0)
         self.running: dict[Job, Expected] = {}
         """Running jobs and their entry among the expected ends."""
         self.leaving: dict[Job, None] = {}
@@ -128,8 +113,6 @@ class Dispatcher:
         self.gangs = Gangs(fabric)
         """Running jobs that communicate over the fabric."""
         self._share_every_s = share_every_s
-        # What a replica of so many GPUs draws by its activity, at what limits leave of that.
-        self._drawn_w: dict[tuple[int, float], Callable[[float], float]] = {}
         self._cut_off: set[int] = set()
         self._watch = policy.held if policy.watches else None
         self._rule = rule(policy.placement, cluster, leaf_of)
@@ -142,17 +125,16 @@ class Dispatcher:
         """Where a gang of so many GPUs would be placed if it started now."""
         self.capacity: Callable[[], Capacity] = cluster.free.counts
         """A copy of what is free, to plan on."""
-        self._heat = Heat()
-        self.moved = Transfers()
+        heat = self._heat = Heat()
         self.saving = _saving(storage, env, record, self.hold)
         """Who puts what on the storage; None where its capacity is not known."""
-        self._serving: dict[Job, Served] = {}
-        """What each job of a service makes while it holds its GPUs."""
-        self._offers: dict[str, tuple[Service, int]] = {}
-        """Each service, and the step of its profile it is in."""
-        self.paces: list[tuple[float, float]] = []
-        """When the rate of GPUs that serve changed, and to what fraction of their own; of the
-        slowest of them."""
+        self.traffic = StorageTraffic(
+            env, storage, self.tally, self.running, self._pace, self._share_soon
+        )
+        """Who asks for how much of the storage, and gets it."""
+        self.moved = self.traffic.moved
+        self.offers = Offers(env, cluster, self.tally, heat, self.work_at)
+        """What services serve with the GPUs that their jobs hold."""
 
     # ---- what a policy may see ----
 
@@ -277,11 +259,10 @@ class Dispatcher:
         job.rate_since_s = now_s
         job.worked_s = 0.0
         if job.read_bytes_per_s or job.write_bytes_per_s:
-            self._transfer(job, 1.0)
+            self.traffic.use(job, 1.0)
         job.rate = self._rate(job)
         if not finite:
-            self._serving_counts(job, 1.0)
-            self._offer_soon()
+            self.offers.join(job)
         elif job.unread_bytes and job.ready_at_s <= now_s:
             self._load(job)
         else:
@@ -431,7 +412,7 @@ class Dispatcher:
             self.tally.advance(self.env.now)
             self.queue.pop(self.queue.jobs.index(job))
             self.changes += 1
-        self._serving.pop(job, None)
+        self.offers.forget(job)
         job.status = COMPLETED
         job.finished_at_s = self.env.now
         self.completed += 1
@@ -451,12 +432,11 @@ class Dispatcher:
             self._share_soon()
         self._count(job, -1)
         if job.work_s == inf:
-            self._serving_counts(job, -1.0)
-            self._offer_soon()
+            self.offers.leave(job)
         self._heat.jobs.discard(job)
         self.changes += 1
         if job.read_bytes_per_s or job.write_bytes_per_s:
-            self._transfer(job, -1.0)
+            self.traffic.use(job, -1.0)
 
     def settle(self, job: Job) -> None:
         """Book what *job* did since its rate last changed."""
@@ -470,7 +450,7 @@ class Dispatcher:
         job.energy_j += energy_j
         gpu_s = job.gpus * passed_s
         if job.load_bytes_per_s:
-            self._settle_load(job, passed_s)
+            self.traffic.settle_load(job, passed_s)
         worked_s = job.rate * passed_s
         job.worked_s += worked_s
         moved = self.moved
@@ -607,40 +587,19 @@ class Dispatcher:
         if carried:
             job.network_factor = self.gangs.join(job, 0.0, 1, job.placement)
             self._share_soon()
-        self.moved.loaders[job] = None
-        self._share_loads(job.load_bytes_per_s)
+        self.traffic.begin_load(job)
 
     def _end_load(self, job: Job) -> None:
         """Let *job*, which has read its checkpoint or is stopped, read no more."""
         assert job.placement is not None
         carried, before = self.fabric.carries_storage, job.load_bytes_per_s
-        del self.moved.loaders[job]
         if carried:
             self.gangs.leave(job)
         job.load_bytes_per_s = job.unread_bytes = job.loading_bytes_per_s = job.worked_s = 0.0
         if carried:
             leaves = self._leaves(job.placement.servers())
             job.network_factor = self._join(job, job.placement, leaves)
-        self._share_loads(-before)
-
-    def _share_loads(self, change_bytes_per_s: float) -> None:
-        """Let checkpoints be loaded with so much more than before, or less.
-
-        Who loads feels it at once. All others do at the next full minute, so that the seconds
-        that most loads take disturb nobody.
-        """
-        moved = self.moved
-        moved.loading = max(0.0, moved.loading + change_bytes_per_s)
-        self.tally.advance(self.env.now)
-        self._share_storage(waits=True)
-        self._pace(iter(list(moved.loaders)))
-
-    def _settle_load(self, job: Job, passed_s: float) -> None:
-        """Book what *job* read of its checkpoint."""
-        read_bytes = min(job.unread_bytes, job.loading_bytes_per_s * passed_s)
-        job.unread_bytes -= read_bytes
-        job.worked_s += read_bytes / job.load_bytes_per_s  # at full rate, for the links
-        self.moved.read_bytes += read_bytes
+        self.traffic.end_load(job, before)
 
     def hold(self, job: Job, stands: bool) -> None:
         """Let *job* stand still because a checkpoint finds no room, or no longer."""
@@ -668,7 +627,7 @@ class Dispatcher:
             rate = writers
         return rate
 
-    def _pace(self, jobs: Iterator[Job]) -> None:
+    def _pace(self, jobs: Iterable[Job]) -> None:
         """Give *jobs* their present rate; those it changes start their wait anew."""
         for job in jobs:
             if job.load_bytes_per_s:
@@ -685,87 +644,18 @@ class Dispatcher:
                 if job.work_s < inf:
                     self._await(job)
 
-    def _transfer(self, job: Job, sign: float) -> None:
-        """Let *job* use the storage (+1) or no longer (-1); where it is short, users slow down."""
-        moved = self.moved
-        reading = moved.reading + sign * job.read_bytes_per_s
-        writing = moved.writing + sign * job.write_bytes_per_s
-        if sign < 0.0:  # differences leave a rounding rest
-            reading, writing = max(0.0, reading), max(0.0, writing)
-        moved.reading, moved.writing = reading, writing
-        if job.burst_bytes_per_s:
-            if sign > 0.0:
-                moved.bursting[job] = None
-            else:
-                del moved.bursting[job]
-        self._share_storage()
-
-    def _share_storage(self, waits: bool | None = None) -> None:
-        """Let those who use the storage have what it leaves each, if that is another part now.
-
-        At once where it gets short or is no longer; while it stays short, or checkpoints are
-        loaded, at the next full minute, so that it may be promised a little too much or too
-        little for that long. *waits* says that in place of these two.
-        """
-        moved = self.moved
-        asked = moved.asked()
-        self.tally.storage_w = self.storage.power_w(*asked)
-        shares = self.storage.shares(*asked)
-        moved.load_share = shares[1]
-        if waits is None:
-            waits = min(moved.shares) < 1.0 or bool(moved.loaders)
-        if shares != moved.shares:
-            if waits and min(shares) < 1.0:
-                self._storage_stale = True
-                self._share_soon()
-            else:
-                self._grant(shares)
-        if moved.bursting:
-            self._leave_room()
-
-    def _leave_room(self) -> None:
-        """Let jobs that stop to write a checkpoint have what others leave."""
-        moved, storage = self.moved, self.storage
-        step = storage.write_bandwidth_bytes_per_s / ROOM_STEPS
-        room = floor(storage.room_bytes_per_s(*moved.asked()) / step) * step
-        if room != moved.room:
-            moved.room = room
-            self._pace(iter(list(moved.bursting)))
-
-    def _grant(self, shares: tuple[float, float]) -> None:
-        """Let readers and writers have these shares of their demands."""
-        self.settle_inlet()
-        self.moved.shares, self.moved.load_share = shares, shares[1]
-        self._storage_stale = False
-        users = [
-            job
-            for job in self.running
-            if job.read_bytes_per_s or job.write_bytes_per_s or job.load_bytes_per_s
-        ]
-        self._pace(iter(users))
-
-    def fill(self, wanted_bytes_per_s: float) -> None:
-        """Let the inlet write so much from now on; where storage is short, it slows down too."""
-        inlet, moved = self.inlet, self.moved
-        assert inlet is not None
-        self.settle_inlet()
-        more = wanted_bytes_per_s - inlet.wanted_bytes_per_s
-        inlet.wanted_bytes_per_s = wanted_bytes_per_s
-        if more:
-            moved.writing = max(0.0, moved.writing + more)
-            self.tally.advance(self.env.now)
-            self._share_storage(waits=False)
-
-    def settle_inlet(self) -> None:
-        """Book what the inlet wrote since its pace last changed."""
-        inlet = self.inlet
-        if inlet is None:
+    def work_at(self, job: Job, activity: float) -> None:
+        """Let *job*, a service or a replica of one, work at *activity* from now on."""
+        now_s, tally = self.env.now, self.tally
+        tally.advance(now_s)
+        if job.placement is None:
+            job.activity = activity
             return
-        passed_s = self.env.now - inlet.since_s
-        written = inlet.wanted_bytes_per_s * self.moved.shares[1] * passed_s
-        inlet.since_s = self.env.now
-        inlet.written_bytes += written
-        self.moved.written_bytes += written
+        self.settle(job)
+        factor = self.pace_of(job)[0]
+        tally.active_gpus += job.gpus * high_share(job) * (activity - job.activity) * factor
+        job.activity = activity
+        self.cluster.drive(job, self._mean_drive(job, factor), now_s)
 
     def pace_of(self, job: Job) -> Pace:
         """Return what heat and power limits leave of the activity and the rate of its GPUs."""
@@ -799,27 +689,14 @@ class Dispatcher:
             left, _ = heat.of(job)
             self.cluster.drive(job, self._mean_drive(job, left), now_s)
             tally.active_gpus += job.gpus * mean_activity(job) * (left - factor)
-        self._offer_anew()
-        self._pace(iter(running))
-
-    def _offer_anew(self, _: simpy.Event | None = None) -> None:
-        """Let services do what they can where their replicas stand now."""
-        self._offering = False
-        offers = list(self._offers.values())
-        for offer, step in offers:
-            self.offer(offer, step)
-        heat = self._heat
-        serving = [heat.of(job)[1] for offer, _ in offers for job in offer.jobs]
-        rate = min(serving, default=heat.usual[1])
-        if rate != heat.served_at:
-            heat.served_at = rate
-            self.paces.append((self.env.now, rate))
+        self.offers.renew()
+        self._pace(running)
 
     # ---- links that are shared, or lost ----
 
     def _share_soon(self) -> None:
         """Have links and storage shared anew at the next full minute, if that changes anything."""
-        if not (self.gangs.stale or self._storage_stale):
+        if not (self.gangs.stale or self.traffic.stale):
             return
         now_s, every_s = self.env.now, self._share_every_s
         if self._shared_at_s <= now_s:
@@ -829,8 +706,7 @@ class Dispatcher:
 
     def _share_anew(self, _: simpy.Event) -> None:
         self._slow(self.gangs.share())
-        if self._storage_stale:
-            self._grant(self.storage.shares(*self.moved.asked()))
+        self.traffic.share_anew()
 
     def _slow(self, factors: Mapping[Job, float]) -> None:
         """Let jobs work at what the fabric leaves them."""
@@ -845,7 +721,7 @@ class Dispatcher:
                 left, _ = self.pace_of(job)
                 tally.active_gpus += job.gpus * change * left
                 self.cluster.drive(job, self._mean_drive(job, left), now_s)
-        self._pace(iter(factors))
+        self._pace(factors)
 
     def rewire(self, unit: str, broken: Collection[int]) -> tuple[int, int]:
         """Let exactly these machines of a unit of the fabric be out of service from now on.
@@ -908,163 +784,9 @@ class Dispatcher:
         self.changes += 1
         self.dispatch()
 
-    def offer(self, offer: Service, step: int) -> None:
-        """Let the jobs of a service do what its profile says of *step*, at the pace of GPUs."""
-        self._offers[offer.name] = (offer, step)
-        self.tally.advance(self.env.now)
-        self.tally.asked_per_s = sum(
-            each.profile.asked_per_s(at) for each, at in self._offers.values()
-        )
-        if offer.router is not None:
-            self._route(offer, step)
-            return
-        serving = len(offer.jobs) if offer.serving is None else int(offer.serving[step])
-        each = {
-            rate: self._share(offer, step, rate, max(serving, 1))
-            for rate in {self.pace_of(job)[1] for job in offer.jobs}
-        }
-        for place, job in enumerate(offer.jobs):
-            activity, served = each[self.pace_of(job)[1]]
-            self.serve(job, activity, served if place < serving else NOTHING)
-
-    def _share(self, offer: Service, step: int, rate: float, serving: int) -> tuple[float, Served]:
-        """Return what one of so many jobs of a service does where GPUs work at *rate*."""
-        profile: ServiceProfile = offer.profile
-        if offer.paced is not None and rate < 1.0:
-            profile = offer.paced(rate)
-        share = 1.0 / serving
-        columns = (
-            profile.tokens_per_s,
-            profile.requests_per_s,
-            profile.judged_per_s,
-            profile.within_per_s,
-        )
-        tokens, requests, judged, within = (
-            0.0 if column is None else float(column[step]) * share for column in columns
-        )
-        return float(profile.activity[step]), (tokens, requests, judged, within)
-
-    def _route(self, offer: Service, step: int) -> None:
-        """Let the jobs of a service do what its router sends each of them."""
-        router: Router = offer.router
-        seated: list[Job] = []
-        for job in offer.jobs:
-            if job.placement is None:
-                self.serve(job, float(offer.profile.activity[step]), NOTHING)
-            else:
-                seated.append(job)
-        if not seated:
-            router.close(self.env.now)
-            return
-        others_w, rows = self._beside(seated, offer.gpus)
-        margin_k, pace_of = router.heat_margin_k, self.pace_of
-        warm = [] if margin_k is None else self._near_too_warm(seated, margin_k)
-        if not warm:
-            rate = min(pace_of(job)[1] for job in seated)
-            where = self._standing(rows, others_w, offer.gpus, self.activity_factor)
-            shares = router.share(step, self.env.now, rate, where)
-        else:
-            later = set(warm)
-            cool = [job for job in seated if job not in later]
-            row_of = dict(zip(seated, rows, strict=True))
-            tiers = [
-                (
-                    min((pace_of(job)[1] for job in tier), default=1.0),
-                    self._standing(
-                        [row_of[job] for job in tier],
-                        others_w,
-                        offer.gpus,
-                        min((pace_of(job)[0] for job in tier), default=1.0),
-                    ),
-                )
-                for tier in (cool, warm)
-            ]
-            seated = cool + warm
-            shares = router.share(step, self.env.now, *tiers[0], tiers[1])
-        for job, (activity, served) in zip(seated, shares, strict=True):
-            self.serve(job, activity, served)
-
-    def _beside(self, jobs: Sequence[Job], gpus: int) -> tuple[list[float], list[int]]:
-        """Return what each row draws beside what *jobs* draw beyond idling, and their rows."""
-        cluster = self.cluster
-        others_w, rows = cluster.row_power_w(), []
-        idle_w = cluster.server.power_w(0.0)[0] * gpus / cluster.server.gpus_per_server
-        for job in jobs:
-            assert job.placement is not None
-            row = cluster.row_at(job.placement)
-            others_w[row] -= job.power_w - idle_w
-            rows.append(row)
-        return others_w, rows
-
-    def _standing(
-        self, rows: list[int], others_w: list[float], gpus: int, factor: float
-    ) -> Standing:
-        """Return where replicas stand whose GPUs keep *factor* of their activity."""
-        server, known = self.cluster.server, (gpus, factor)
-        if known not in self._drawn_w:
-            idle_w, per_server = server.power_w(0.0)[0], server.gpus_per_server
-            self._drawn_w[known] = lambda activity: (
-                (server.power_w(server.drive(activity * factor))[0] - idle_w) * gpus / per_server
-            )
-        return Standing(rows, others_w, self._drawn_w[known], server.capped)
-
-    def _near_too_warm(self, jobs: Iterable[Job], margin_k: float) -> list[Job]:
-        """Return those of *jobs* with a server whose inlet is so near to what slows GPUs down."""
-        cluster, inlet_c = self.cluster, self.inlet_c
-        limits, fans = cluster.server.limits, cluster.rack_fans
-        rises_k = [0.0] * cluster.racks if fans is None else fans.rise_k
-        at_c = inlet_c + margin_k
-        warm = {rise_k for rise_k in set(rises_k) if limits(at_c + rise_k, False, False)[0]}
-        if not warm:
-            return []
-        rack_of = cluster.rack_of
-        return [
-            job
-            for job in jobs
-            if job.placement is not None
-            and any(rises_k[rack_of[server]] in warm for server in job.placement.servers())
-        ]
-
-    def _offer_soon(self) -> None:
-        """Have services share their demand anew, once all that happens now has happened."""
-        alone = any(offer.router or offer.asked_at_s for offer, _ in self._offers.values())
-        if (alone or self._heat.servers) and not self._offering:
-            self._offering = True
-            self.env.timeout(0.0).callbacks.append(self._offer_anew)
-
-    def serve(self, job: Job, activity: float, served: Served) -> None:
-        """Let *job*, a service or a replica of one, work at *activity* from now on."""
-        now_s = self.env.now
-        tally = self.tally
-        tally.advance(now_s)
-        before = self._serving.get(job, NOTHING)
-        self._serving[job] = served
-        if job.placement is None:
-            job.activity = activity
-            return
-        self.settle(job)
-        self._add_served(before, -1.0)
-        self._add_served(served, 1.0)
-        factor = self.pace_of(job)[0]
-        tally.active_gpus += job.gpus * high_share(job) * (activity - job.activity) * factor
-        job.activity = activity
-        self.cluster.drive(job, self._mean_drive(job, factor), now_s)
-
-    def _serving_counts(self, job: Job, sign: float) -> None:
-        """Let the tokens of a service count, or not, as it takes or leaves its GPUs."""
-        self._add_served(self._serving.get(job, NOTHING), sign)
-
-    def _add_served(self, served: Served, sign: float) -> None:
-        tally = self.tally
-        tokens_per_s, requests_per_s, judged_per_s, within_per_s = served
-        tally.tokens_per_s += sign * tokens_per_s
-        tally.requests_per_s += sign * requests_per_s
-        tally.judged_per_s += sign * judged_per_s
-        tally.within_per_s += sign * within_per_s
-
     def close(self) -> None:
         """Book everything up to now and hand over the jobs that have not ended."""
-        self.settle_inlet()
+        self.traffic.settle_inlet()
         if self.saving is not None:
             self.saving.close()
         for job in [*self.running, *self.queue.jobs]:
@@ -1094,13 +816,14 @@ def arrivals(env: simpy.Environment, jobs: Iterator[Job], submit: Callable[[Job]
 
 def filling(env: simpy.Environment, dispatcher: Dispatcher, inlet: Inlet) -> Life:
     """Write what flows in, step by step, and let the jobs arrive that it sets free."""
-    dispatcher.inlet = inlet
+    traffic = dispatcher.traffic
+    traffic.inlet = inlet
     for k in count(1):
-        dispatcher.settle_inlet()
+        traffic.settle_inlet()
         wanted_bytes_per_s, jobs = inlet.turn(env.now, inlet.written_bytes)
         if dispatcher.saving is not None:
             wanted_bytes_per_s = dispatcher.saving.admit(inlet, wanted_bytes_per_s)
-        dispatcher.fill(wanted_bytes_per_s)
+        traffic.fill(wanted_bytes_per_s)
         dispatcher.release(jobs)
         yield env.timeout(k * inlet.step_s - env.now)
 
@@ -1110,52 +833,3 @@ def asking(env: simpy.Environment, dispatcher: Dispatcher, every_s: float) -> Li
     for k in count(1):
         yield env.timeout(k * every_s - env.now)
         dispatcher.dispatch()
-
-
-def service(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> Life:
-    """Hold a service's GPUs as jobs without end, and let their activity follow demand.
-
-    One job holds them all, or one each replica that is wanted: GPUs that no replica
-    wants are then free for others. Requests and tokens count only while GPUs are held.
-    """
-    profile: ServiceProfile = offer.profile
-    first = offer.from_step
-    if first:
-        yield env.timeout(first * offer.step_s - env.now)
-    if offer.asked_at_s:
-        env.process(_asking_one_by_one(env, dispatcher, offer))
-    for step, activity in enumerate(profile.activity[first:].tolist(), start=first):
-        wanted = 1 if offer.replicas is None else int(offer.replicas[step])
-        if not offer.asked_at_s:
-            _scale(env, dispatcher, offer, wanted, activity)
-        dispatcher.offer(offer, step)
-        yield env.timeout((step + 1) * offer.step_s - env.now)
-
-
-def _asking_one_by_one(env: simpy.Environment, dispatcher: Dispatcher, offer: Service) -> Life:
-    """Let each replica of a service ask for its GPUs in its turn."""
-    for number, at_s in enumerate(offer.asked_at_s, start=1):
-        yield env.timeout(at_s - env.now)
-        activity = offer.profile.activity[int(at_s // offer.step_s)]
-        _scale(env, dispatcher, offer, number, float(activity))
-
-
-def _scale(
-    env: simpy.Environment, dispatcher: Dispatcher, offer: Service, wanted: int, activity: float
-) -> None:
-    """Let a service have as many jobs as are *wanted*; those started last end first."""
-    while len(offer.jobs) > wanted:
-        dispatcher.end(offer.jobs.pop())
-    while len(offer.jobs) < wanted:
-        offer.started += 1
-        job = Job(
-            job_id=offer.name if offer.replicas is None else f"{offer.name}-{offer.started}",
-            kind="inference",
-            arrived_at_s=env.now,
-            gpus=offer.gpus,
-            work_s=inf,
-            limit_s=inf,
-            activity=activity,
-        )
-        offer.jobs.append(job)
-        dispatcher.submit(job)

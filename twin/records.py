@@ -234,7 +234,7 @@ class Service:
     serving: Any = None
     """How many of them serve, those started first; None: all. The others are starting."""
     jobs: list[Job] = field(default_factory=list)
-    """Its jobs, in order of their start; owned by jobs.py."""
+    """Its jobs, in order of their start; owned by offers.py."""
     started: int = 0
     from_step: int = 0
     """Step in which it asks for its GPUs; before it there is nothing."""

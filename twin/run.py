@@ -205,7 +205,7 @@ def _add_up(facility: Facility) -> None:
 
 def _add_latencies(design: Design, facility: Facility) -> None:
     """Carry over how long requests waited, where the workload knows."""
-    latency = design.workload.latency(facility.dispatcher.paces)
+    latency = design.workload.latency(facility.dispatcher.offers.paces)
     if latency is None:
         return
     totals = facility.totals
@@ -226,7 +226,7 @@ def _add_flow(design: Design, facility: Facility) -> None:
             read_bytes=totals.storage_read_bytes,
             written_bytes=totals.storage_written_bytes,
             storage_load=design.storage.asked_fraction,
-            room=desk.saving.short_room(desk.inlet) if desk.saving else None,
+            room=desk.saving.short_room(desk.traffic.inlet) if desk.saving else None,
         )
     )
 

@@ -84,7 +84,7 @@ def run(pipeline, context, days=7.0, servers=4, act=None, disk=None):
         read_bytes=dispatcher.moved.read_bytes,
         written_bytes=dispatcher.moved.written_bytes,
         storage_load=dispatcher.storage.asked_fraction,
-        room=dispatcher.saving and dispatcher.saving.short_room(dispatcher.inlet),
+        room=dispatcher.saving and dispatcher.saving.short_room(dispatcher.traffic.inlet),
     )
     report = pipeline.flow_report(used)
     report.details["moved"] = dispatcher.moved
