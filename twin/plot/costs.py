@@ -42,12 +42,11 @@ def draw(comparison: Comparison, folder: Path) -> Path | None:
     if not np.isnan(rent).all():
         ink = style.COLOURS["facility"]
         axes.plot(rent, at, "d", color=ink, markersize=5, label="rented instead")
-    near = np.abs(rent - left) < 0.1 * np.fmax(left, rent).max()
-    for place, total, end in zip(at, left, np.where(near, np.fmax(left, rent), left), strict=True):
-        style.label(axes, f"{total:.4g}", (end, place), (6, 0), va="center")
     style.dress(axes, "", f"Cost of a GPU-hour that jobs held [{currencies.pop()}]")
     axes.grid(axis="x", color=style.FAINT, linewidth=0.8)
-    axes.set_yticks(at, [name_of(comparison, k) for k in known])
+    # The sum stands by the name: beside the bar it could be read as the rent.
+    names = [f"{name_of(comparison, k)}: {total:.4g}" for k, total in zip(known, left, strict=True)]
+    axes.set_yticks(at, names)
     axes.set_ylim(len(known) - 0.5, -0.5)
     axes.margins(x=0.1)
     style.legend(axes)
