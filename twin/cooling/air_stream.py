@@ -142,8 +142,7 @@ class AirStreamPlant(HallPlant):
     ) -> tuple[PlantState, float]:
         """Advance by what is left of a beat or less; return what was done and for how long."""
         reset = self.reset
-        moves = reset.by is not None
-        if moves and reset.waited_s >= reset.every_s:
+        if reset.waited_s >= reset.every_s:
             self._move_set_point(heat_w, weather_c)
         held = self._supply_set_c, 0.0
         step_s = self.chillers.until_restart_s(left_s)
@@ -156,8 +155,7 @@ class AirStreamPlant(HallPlant):
             state = self._advance(heat_w, weather_c, step_s, line)
             assert state is not None  # only a set point can be refused
         self.chillers.pass_time(step_s)
-        if moves:
-            reset.waited_s += step_s
+        reset.waited_s += step_s
         return state, step_s
 
     def _move_set_point(self, heat_w: float, weather_c: tuple[float, float]) -> None:

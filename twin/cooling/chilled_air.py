@@ -178,8 +178,7 @@ class ChilledAir(HallPlant):
     ) -> tuple[PlantState, float]:
         """Advance by what is left of a beat or less; return what was done and for how long."""
         reset = self.reset
-        moves = reset.by is not None
-        if moves and reset.waited_s >= reset.every_s:
+        if reset.waited_s >= reset.every_s:
             self._move_set_points(heat_w, weather_c)
         floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
         longest_s = self._rejection.longest_step_s
@@ -192,8 +191,7 @@ class ChilledAir(HallPlant):
             target_c = max(self._water_set_c, floor_c)
             state = self._move(heat_w, weather_c, target_c, step_s)
         self._rejection.pass_time(step_s)
-        if moves:
-            reset.waited_s += step_s
+        reset.waited_s += step_s
         return state, step_s
 
     def _move_set_points(self, heat_w: float, weather_c: tuple[float, float]) -> None:

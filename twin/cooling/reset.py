@@ -159,8 +159,9 @@ class Reset:
         self.every_s = 60.0 * self.every_minutes
 
     def begin(self, held: bool) -> None:
-        """Start over with the first look due, or none ever where set points are *held*."""
-        self.moves, self.waited_s = 0, -math.inf if held else math.inf
+        """Start over with the first look due, or none ever where set points are to stand still."""
+        stand_still = held or self.by is None
+        self.moves, self.waited_s = 0, -math.inf if stand_still else math.inf
 
     def looked(self, moved: bool) -> None:
         """Note a look."""
