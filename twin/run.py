@@ -417,7 +417,7 @@ def illustrate(design: Design, folder: Path, summary: Summary) -> None:
         return
     from twin.results.run_folder import Run
 
-    run = Run(folder, summary, json.loads((folder / "run.json").read_text(encoding="utf-8")))
+    run = Run(folder, summary)
     if design.output.plots:
         from twin.plot.all import draw_all
 

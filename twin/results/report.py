@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from twin.results.charts import Packed, pack
 from twin.results.page import document, pictures, script, table, to_know
 from twin.results.quantity import ABSENT, figure, not_modelled, quantity, scorecard
 from twin.results.run_folder import Run, read_yaml
+from twin.scenario import Published
 from twin.schema import PUE_BOUNDARY, SUMMARY
 
 HEADLINES = (
@@ -117,7 +119,7 @@ def _scorecard(run: Run) -> str:
     missing = not_modelled(run.summary)
     note = ""
     if missing:
-        names = escape(", ".join(missing))
+        names = escape("; ".join(missing))
         note = '<p class="soft">Without a value in this run, not modelled or never the case: '
         note += f"{names}.</p>"
     hover = '<p class="soft no-print">Rest on a name to read its formula and source.</p>'
@@ -148,48 +150,46 @@ def _boundary_and_nameplate(run: Run) -> str:
 
 
 def _published(run: Run) -> str:
-    rows = _scenario(run).get("published") or []
-    if not rows:
-        return ""
-    cells = [_published_row(run, row) for row in rows if isinstance(row, dict)]
-    head = ("row", "figure", "published", "tolerance", "this run", "error", "", "source")
-    return (
-        "<h2>Against the published outcome</h2>"
-        '<p class="soft">Published figures hold for the scenario as it stands; where something '
-        "was overridden they are only a reference. Rows without a figure here are checked by "
-        "twin-validate.</p>" + table(head, cells)
-    )
+    rows = _published_rows(_scenario(run).get("published") or [])
+    here, elsewhere = [], []
+    for row in rows:
+        got = None if row.metric is None or row.overrides else run.summary.get(row.metric)
+        cells = [row.row, row.figure(), figure(row.value, 4), row.allowed()]
+        if isinstance(got, (int, float)):
+            error = f"{100.0 * (got - row.value) / row.value:+.1f} %" if row.value else ""
+            cells += [figure(float(got), 4), error]
+            verdict = _VERDICTS[row.passes(float(got))]
+            here.append([*map(escape, cells), verdict, escape(row.source)])
+        else:
+            elsewhere.append([*map(escape, cells), escape(row.source)])
+    parts = ["<h2>Against the published outcome</h2>"] if rows else []
+    if here:
+        parts += [
+            '<p class="soft">Published figures hold for the scenario as it stands; where something '
+            "was overridden they are only a reference.</p>",
+            table((*_PUBLISHED, "this run", "error", "", "source"), here),
+        ]
+    if elsewhere:
+        number = f"{len(elsewhere)} published figure{'s' if len(elsewhere) > 1 else ''}"
+        parts.append(
+            f"<details><summary>{number} that this run alone cannot tell: twin-validate "
+            f"{escape(str(_scenario(run).get('name', '')))}</summary>"
+            f"{table((*_PUBLISHED, 'source'), elsewhere)}</details>"
+        )
+    return "".join(parts)
 
 
-def _published_row(run: Run, row: dict[str, Any]) -> list[str]:
-    """Return the cells of one published figure, as HTML."""
-    name, value = row.get("metric"), row.get("value")
-    got = run.summary.get(str(name)) if name else None
-    tolerance, verdict = _verdict(row, got)
-    shown, error = ABSENT, ""
-    if isinstance(got, (int, float)):
-        shown = figure(float(got), 4)
-        if isinstance(value, (int, float)) and value:
-            error = f"{100.0 * (got - value) / value:+.1f} %"
-    cells = [row.get("row", ""), name or row.get("probe", ""), value, tolerance, shown, error]
-    mark = "" if verdict is None else _VERDICTS[verdict]
-    return [*(escape(str(cell)) for cell in cells), mark, escape(str(row.get("source", "")))]
-
-
+_PUBLISHED = ("row", "figure", "published", "tolerance")
 _VERDICTS = {True: '<span class="pass">within</span>', False: '<span class="fail">off</span>'}
 
 
-def _verdict(row: dict[str, Any], got: Any) -> tuple[str, bool | None]:
-    """Return the tolerance in words and whether *got* lies within; None where that is open."""
-    from twin.scenario import Published
-
-    try:
-        published = Published(**row)
-    except (TwinError, TypeError):
-        return "", None
-    if published.metric is None or got is None or published.overrides:
-        return published.allowed(), None
-    return published.allowed(), published.passes(float(got))
+def _published_rows(noted: Any) -> list[Published]:
+    """Return the published figures of a configuration, but for those of another version."""
+    rows = []
+    for row in noted if isinstance(noted, list) else []:
+        with suppress(TwinError, TypeError):
+            rows.append(Published(**row))
+    return rows
 
 
 def _charts(packed: Packed) -> str:

@@ -24,7 +24,7 @@ class Run:
 
     path: Path
     summary: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list, kw_only=True)
     """Sentences a reader must know: keys missing or unknown in this folder."""
     info: dict[str, Any] = field(init=False)
     """``run.json``: version, seed, packages, seconds used, warnings; empty where absent."""
@@ -40,7 +40,7 @@ class Run:
         """
         folder = Path(path)
         summary = _summary(folder)
-        return cls(folder, summary, _differences(summary))
+        return cls(folder, summary, notes=_differences(summary))
 
     def __post_init__(self) -> None:
         """Read what stands beside the summary."""
