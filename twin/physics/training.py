@@ -6,7 +6,8 @@ Step time is built up from what the GPUs do for one step, in the mean over all o
     + t_{imbalance}) + t_{bubble} + t_{data} + t_{optimizer}\big)\,(1 + c \ln p)
 
 with *m* micro-batches, communication counted only where it is not hidden behind
-mathematics, and a straggler term that grows with the number of GPUs *p*. The last stage
+mathematics, which has fewer multiprocessors meanwhile where they run it, and a straggler
+term that grows with the number of GPUs *p*. The last stage
 of a pipeline also holds the output words and the loss; where no layer can be spared for
 them the others wait for it. Products with weights take the time of their shapes
 (`twin.physics.products`). MFU is an outcome. Left out: what shape does to the speed of
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twin.errors import require
 from twin.physics.collectives import (
@@ -90,6 +91,11 @@ class Transformer:
     together; 0: four times ``hidden``."""
     gated: bool = False
     """Whether the feed-forward part has a gate as wide as itself."""
+    attention_width: int = 0
+    """Of queries and values of all heads, in the mean; 0: as wide as ``hidden``."""
+    predictions: int = 1
+    """Tokens foretold at each place in training. Each after the first takes one more layer and
+    the output words again, which are no useful work."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be."""
@@ -99,7 +105,8 @@ class Transformer:
         require(within, "active_parameters", self.active_parameters, "<= parameters")
         within = 0 <= self.expert_parameters <= self.parameters
         require(within, "expert_parameters", self.expert_parameters, ">= 0 and <= parameters")
-        require(self.feed_forward >= 0, "feed_forward", self.feed_forward, ">= 0")
+        for name, least in (("feed_forward", 0), ("attention_width", 0), ("predictions", 1)):
+            require(getattr(self, name) >= least, name, getattr(self, name), f">= {least}")
         within = self.vocabulary >= 0 and self.layer_parameters > 0
         allowed = ">= 0, and words fewer than active_parameters"
         require(within, "vocabulary", self.vocabulary, allowed)
@@ -134,7 +141,8 @@ class Transformer:
         Two products forward and four back; a fifth finds the scores again, which are not
         kept, and *full_recompute* runs both forward ones again.
         """
-        return (9.0 if full_recompute else 7.0) * self.layers * self.sequence * self.hidden
+        width = self.attention_width or self.hidden
+        return (9.0 if full_recompute else 7.0) * self.layers * self.sequence * width
 
     def flops_per_token(self) -> float:
         """Return FLOPs of a token, forward and back; input words are looked up for nothing."""
@@ -157,6 +165,9 @@ class Layout:
     """Sequences a rank takes through the pipeline at once."""
     virtual_stages: int = 1
     """Pieces of the model a pipeline rank holds; 1 is plain one-forward-one-backward."""
+    both_ways: bool = False
+    """Whether micro-batches enter the pipeline at both ends, as in DualPipe: a rank holds a stage
+    and its mirror image."""
     full_recompute: bool = False
     stored_bytes_per_token: float = STORED_BYTES_PER_TOKEN
     """Activations kept per token, layer and hidden unit unless all are recomputed; less
@@ -167,6 +178,11 @@ class Layout:
         for name in ("tensor", "pipeline", "data", "batch", "expert", "context", "micro_batch"):
             require(getattr(self, name) >= 1, name, getattr(self, name), ">= 1")
         require(self.virtual_stages >= 1, "virtual_stages", self.virtual_stages, ">= 1")
+        if self.both_ways:
+            even = self.pipeline % 2 == 0
+            require(even, "pipeline", self.pipeline, "even where both_ways")
+            plain = self.virtual_stages == 1
+            require(plain, "virtual_stages", self.virtual_stages, "1 where both_ways")
         share = self.data * self.micro_batch
         whole = self.batch % share == 0
         require(whole, "batch", self.batch, f"a multiple of data x micro_batch = {share}")
@@ -227,15 +243,33 @@ class Machine:
             multiprocessors=self.multiprocessors,
         )
 
+    def without(self, multiprocessors: int) -> Machine:
+        """Return what *multiprocessors* fewer leave, all the memory's bandwidth among it."""
+        if multiprocessors == 0:
+            return self
+        have = self.multiprocessors
+        require(
+            have is not None and 0 < multiprocessors < have,
+            "communication_multiprocessors",
+            multiprocessors,
+            "0 where gpu.multiprocessors is not known" if have is None else f">= 0 and < {have}",
+        )
+        assert have is not None
+        left = have - multiprocessors
+        return replace(self, multiprocessors=left, peak_flops=self.peak_flops * left / have)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Software:
     """What the training software hides, and what it loses to the slowest of many."""
 
     tensor_overlap: float = 0.5
-    """Share of tensor-parallel communication hidden behind mathematics (assumed). [-]"""
+    """Share of tensor-parallel communication hidden behind mathematics (assumed), as long as
+    there is some to hide it. [-]"""
     expert_overlap: float = 0.5
-    """Share of expert dispatch and return hidden (assumed). [-]"""
+    """Share of expert dispatch and return hidden (assumed), likewise. [-]"""
+    communication_multiprocessors: int = 0
+    """Multiprocessors that run hidden communication, and no products meanwhile."""
     straggler: float = 0.0075
     """Step lengthens by this times ln(GPUs); 0.005-0.01 over published runs. [-]"""
 
@@ -410,8 +444,14 @@ def mfu(model_flops: float, time_s: float, gpus: float, peak_flops: float) -> fl
     return model_flops / (time_s * gpus * peak_flops)
 
 
-def bubble_fraction(pipeline: int, micro_batches: int, virtual_stages: int = 1) -> float:
+def bubble_fraction(
+    pipeline: int, micro_batches: int, virtual_stages: int = 1, *, both_ways: bool = False
+) -> float:
     r"""Idle time of a pipeline over its busy time, :math:`(p-1)/(m v)`.
+
+    Where micro-batches enter at both ends (DualPipe) :math:`(p/2-1)(F + B + B - 3W)` a step, with
+    times of a micro-batch *F* forward, *B* back and *W* the gradients of weights in it. With a
+    third of both ways for each product that is :math:`(p-2)/(3m)`.
 
     Parameters
     ----------
@@ -421,6 +461,8 @@ def bubble_fraction(pipeline: int, micro_batches: int, virtual_stages: int = 1) 
         Micro-batches in a step, >= 1.
     virtual_stages : int
         Pieces of the model on a rank, >= 1.
+    both_ways : bool
+        Whether micro-batches enter at both ends.
 
     Returns
     -------
@@ -431,12 +473,15 @@ def bubble_fraction(pipeline: int, micro_batches: int, virtual_stages: int = 1) 
     ----------
     .. [1] D. Narayanan et al., "Efficient large-scale language model training on GPU
        clusters using Megatron-LM", SC 2021.
+    .. [2] DeepSeek-AI, README of DualPipe, 2025.
 
     Examples
     --------
-    >>> bubble_fraction(8, 28, 2)
-    0.125
+    >>> bubble_fraction(8, 28, 2), bubble_fraction(8, 16, both_ways=True)
+    (0.125, 0.125)
     """
+    if both_ways:
+        return (pipeline - 2) / (3.0 * micro_batches)
     return (pipeline - 1) / (micro_batches * virtual_stages)
 
 
@@ -460,8 +505,10 @@ def memory_per_gpu_bytes(model: Transformer, layout: Layout) -> float:
     -----
     The first stage keeps as many micro-batches in flight as there are stages, so its
     activations are those of one micro-batch through the *whole* model, a little more
-    when stages are interleaved, whatever the pipeline's depth. Scores of output words
-    are on the last stage, for one micro-batch at a time: they count where it is the first.
+    when stages are interleaved, whatever the pipeline's depth. Where micro-batches enter at
+    both ends, a rank holds two stages and the activations of one micro-batch more. Scores of
+    output words are on the last stage, for one micro-batch at a time: they count where it is
+    the first.
 
     References
     ----------
@@ -473,13 +520,17 @@ def memory_per_gpu_bytes(model: Transformer, layout: Layout) -> float:
 
 def _memory_parts(model: Transformer, layout: Layout) -> tuple[float, float, float]:
     """Return bytes of weights with gradients, of optimizer state and of activations."""
-    weights = (BYTES_PER_VALUE + GRADIENT_BYTES_PER_PARAMETER) * sum(_weights(model, layout))
-    state = STATE_BYTES_PER_PARAMETER * _updated(model, layout)
+    stages = 2.0 if layout.both_ways else 1.0
+    held = BYTES_PER_VALUE + GRADIENT_BYTES_PER_PARAMETER
+    weights = stages * held * sum(_weights(model, layout))
+    state = stages * STATE_BYTES_PER_PARAMETER * _updated(model, layout)
     tokens = _tokens(model, layout)
     kept = BYTES_PER_VALUE if layout.full_recompute else layout.stored_bytes_per_token
     in_flight = min(1.0, layout.micro_batches / layout.pipeline)
     if layout.virtual_stages > 1:
         in_flight *= 1.0 + (layout.pipeline - 1) / (layout.pipeline * layout.virtual_stages)
+    if layout.both_ways:
+        in_flight *= 1.0 + 1.0 / layout.pipeline
     activations = kept * tokens * model.hidden * model.layers / layout.tensor * in_flight
     if layout.pipeline == 1:
         activations += BYTES_PER_LOGIT * tokens * model.vocabulary / layout.tensor
@@ -547,9 +598,13 @@ def step_time(
     Notes
     -----
     The fullest stage sets the pace: one more layer where they cannot be shared out evenly,
-    or the last one with the output layer, which is given fewer layers where some can be
-    spared. Gradient reduction and parameter gathering hide behind the pipeline's last and
-    first round; the piece at its edge cannot.
+    or the last one with the output layer and the layers that foretell further tokens, which
+    is given fewer of the others where some can be spared. Where micro-batches enter at both
+    ends, the last and the first stage are on one rank, each for half of them.
+
+    While communication is hidden, products have the multiprocessors it leaves, and no more is
+    hidden than they take there. Gradient reduction and parameter gathering hide behind the
+    pipeline's last and first round; the piece at its edge cannot.
 
     References
     ----------
@@ -561,18 +616,21 @@ def step_time(
     p, m = layout.pipeline, layout.micro_batches
     full, pieces = math.ceil(model.layers / p), layout.virtual_stages
     require(pieces <= full, "virtual_stages", pieces, f"<= {full}, the layers of a stage")
-    math_s = _math_s(model, layout, machine)
+    math_s, tensor_s, expert_s = _overlapped_s(model, layout, machine, software)
     memory_s = _memory_s(model, layout, machine)
-    tensor_s = _tensor_s(model, layout, machine) * (1.0 - software.tensor_overlap)
-    expert_s = _expert_s(model, layout, machine) * (1.0 - software.expert_overlap)
     context_s = _context_s(model, layout, machine)
     layer_s = math_s + memory_s + tensor_s + context_s + expert_s
-    words_s = _output_math_s(model, layout, machine)
-    loss_s = _loss_s(model, layout, machine)
-    mean_s = (model.layers * layer_s + words_s + loss_s) / p
-    spare = min(full * p - model.layers, full)
-    pace_s = max(mean_s, full * layer_s, (full - spare) * layer_s + words_s + loss_s)
-    bubble_s = bubble_fraction(p, m, pieces) * m * mean_s + _fill_s(model, layout, machine)
+    extra = model.predictions - 1
+    words_s = model.predictions * _output_math_s(model, layout, machine)
+    loss_s = model.predictions * _loss_s(model, layout, machine)
+    layers = model.layers + extra
+    mean_s = (layers * layer_s + words_s + loss_s) / p
+    stages = 2 if layout.both_ways else 1
+    spare = min(full * p - model.layers, stages * full)
+    outer_s = (stages * full - spare + extra) * layer_s + words_s + loss_s
+    pace_s = max(mean_s, full * layer_s, outer_s / stages)
+    bubble_s = bubble_fraction(p, m, pieces, both_ways=layout.both_ways) * m * mean_s
+    bubble_s += _fill_s(model, layout, machine)
     chunks = pieces if p > 1 else model.layers
     data_s = _data_s(model, layout, machine)
     data_s = max(data_s / chunks, data_s - min(p, m) * mean_s * (1.0 - 1.0 / chunks))
@@ -580,17 +638,36 @@ def step_time(
     slow = software.straggler * math.log(layout.gpus)
     each = m / p
     return StepTime(
-        math_s=each * (model.layers * math_s + words_s),
-        memory_s=each * (model.layers * memory_s + loss_s),
+        math_s=each * (layers * math_s + words_s),
+        memory_s=each * (layers * memory_s + loss_s),
         optimizer_s=optimizer_s,
-        tensor_s=each * model.layers * tensor_s,
-        context_s=each * model.layers * context_s,
-        expert_s=each * model.layers * expert_s,
+        tensor_s=each * layers * tensor_s,
+        context_s=each * layers * context_s,
+        expert_s=each * layers * expert_s,
         data_s=data_s,
         bubble_s=bubble_s,
         imbalance_s=m * (pace_s - mean_s),
         straggler_s=slow * (m * pace_s + bubble_s + data_s + optimizer_s),
     )
+
+
+def _overlapped_s(
+    model: Transformer, layout: Layout, machine: Machine, software: Software
+) -> tuple[float, float, float]:
+    """Return products and exposed communication of tensor and expert ranks.
+
+    All of one layer and micro-batch. While communication is hidden, products run on the
+    multiprocessors it leaves them; no more is hidden than they take there.
+    """
+    math_s = _math_s(model, layout, machine)
+    tensor_s, expert_s = _tensor_s(model, layout, machine), _expert_s(model, layout, machine)
+    wanted_s = tensor_s * software.tensor_overlap + expert_s * software.expert_overlap
+    left = machine.without(software.communication_multiprocessors)
+    slowed_s = _math_s(model, layout, left)
+    hidden = min(1.0, slowed_s / wanted_s) if wanted_s > 0.0 else 1.0
+    math_s += hidden * wanted_s * (1.0 - math_s / slowed_s)
+    tensor_s *= 1.0 - hidden * software.tensor_overlap
+    return math_s, tensor_s, expert_s * (1.0 - hidden * software.expert_overlap)
 
 
 def _tokens(model: Transformer, layout: Layout) -> float:

@@ -57,6 +57,11 @@ class ModelShape:
     times ``hidden``."""
     gated: bool = False
     """Whether the feed-forward part has a gate as wide as itself."""
+    attention_width: CountOrZero = 0
+    """Heads times their width, in the mean of queries and values; 0: as wide as ``hidden``."""
+    predictions: Count = 1
+    """Tokens foretold at each place in training; each after the first takes one more layer and
+    the output words again."""
 
     def __post_init__(self) -> None:
         """Refuse parts larger than the whole."""
@@ -97,6 +102,8 @@ class ModelShape:
             tied=self.tied,
             feed_forward=self.feed_forward,
             gated=self.gated,
+            attention_width=self.attention_width,
+            predictions=self.predictions,
         )
 
 
@@ -113,6 +120,8 @@ class Parallelism:
     """Sequences a rank takes through the pipeline at once."""
     virtual_stages: Count = 1
     """Pieces of the model a pipeline rank holds."""
+    both_ways: bool = False
+    """Whether micro-batches enter the pipeline at both ends, as in DualPipe."""
     full_recompute: bool = False
     """Whether the forward pass is run a second time on the way back."""
     stored_bytes_per_token: Positive = STORED_BYTES_PER_TOKEN
@@ -133,6 +142,7 @@ class Parallelism:
             expert=self.expert,
             micro_batch=self.micro_batch,
             virtual_stages=self.virtual_stages,
+            both_ways=self.both_ways,
             full_recompute=self.full_recompute,
             stored_bytes_per_token=self.stored_bytes_per_token,
         )
@@ -145,8 +155,10 @@ class TrainingSoftware:
     math_efficiency: PositiveFraction
     """Share of the dense FP16/BF16 peak reached within the tiles of matrix products."""
     tensor_overlap: Fraction
-    """Share of tensor-parallel communication hidden behind mathematics."""
+    """Share of tensor-parallel communication hidden behind mathematics, where there is enough."""
     expert_overlap: Fraction
+    communication_multiprocessors: CountOrZero = 0
+    """Of each GPU, that run hidden communication and no products meanwhile."""
     straggler: NonNegative
     """A step lengthens by this times ln(GPUs)."""
     network_efficiency: PositiveFraction

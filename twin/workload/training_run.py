@@ -244,6 +244,7 @@ class TrainingRun(Workload):
         return Software(
             tensor_overlap=software.tensor_overlap,
             expert_overlap=software.expert_overlap,
+            communication_multiprocessors=software.communication_multiprocessors,
             straggler=software.straggler,
         )
 
@@ -270,7 +271,7 @@ class TrainingRun(Workload):
         return min(found, key=lambda each: each[:2])[2]
 
     def _useful_flops_per_token(self, model: Transformer) -> float:
-        attention = 12.0 * model.layers * model.sequence * model.hidden
+        attention = 12.0 * model.layers * model.sequence * (model.attention_width or model.hidden)
         counted = self.software.attention_counted
         return training_flops(model.active_parameters, 1.0) + counted * attention
 
@@ -348,7 +349,7 @@ _BELOW = {
         "parallelism.",
     ),
     "interval_minutes": "checkpoint.",
-    "math_efficiency": "software.",
+    **dict.fromkeys(("math_efficiency", "communication_multiprocessors"), "software."),
     "vocabulary": "model.",
 }
 """Where the name that an equation complains of stands in the configuration."""
