@@ -40,6 +40,14 @@ def test_an_undisturbed_job_takes_its_work():
     assert one.energy_j == 900 * 100
 
 
+def test_a_policy_is_asked_only_while_somebody_waits():
+    asked, policy = [], FirstComeFirstServed()
+    name_next = policy.next
+    policy.next = lambda view: asked.append(len(view.queue)) or name_next(view)
+    play(desk(policy, 1), [job("one", 0, 8, 100), job("two", 10, 8, 50)])
+    assert asked == [1, 1, 1]  # one starts; two does not, and does when one has ended
+
+
 def test_half_rate_for_40_s_costs_20_s_of_work():
     one = job("one", 0, 8, 100)
     desk = bench()

@@ -67,13 +67,58 @@ class Dispatcher:
     It is the :class:`~twin.scheduling.base.View` that the policy sees.
     """
 
-    follow: Callable[[Job], Iterable[Job]] | None = None
+    # Of an object with more than thirty attributes CPython finds methods quickly only so.
+    __slots__ = (
+        "_cut_off",
+        "_ends",
+        "_heat",
+        "_leaf_of",
+        "_number",
+        "_put_off",
+        "_rule",
+        "_share_every_s",
+        "_shared_at_s",
+        "_watch",
+        "activity_gpu_s",
+        "capacity",
+        "changes",
+        "cluster",
+        "completed",
+        "env",
+        "fabric",
+        "fits",
+        "follow",
+        "gangs",
+        "killed",
+        "known_flops_gpu_s",
+        "leaving",
+        "lost_gpu_s",
+        "moved",
+        "offers",
+        "on_end",
+        "place",
+        "policy",
+        "queue",
+        "running",
+        "saving",
+        "service_j",
+        "signals",
+        "spans",
+        "storage",
+        "submitted",
+        "tally",
+        "traffic",
+        "useful_flops",
+        "useful_gpu_s",
+    )
+
+    follow: Callable[[Job], Iterable[Job]] | None
     """Says which work the end of a job sets free; None where none waits for another."""
-    changes: int = 0
+    changes: int
     """How often servers came or went, or jobs left, so that who plans on them plans anew."""
-    _put_off: bool = False
+    _put_off: bool
     """Whether a pass waits for what else happens at this moment."""
-    _shared_at_s: float = 0.0
+    _shared_at_s: float
     """When links and storage are shared anew next, or were last."""
 
     def __init__(
@@ -93,7 +138,10 @@ class Dispatcher:
         self.fabric = fabric
         self.storage = storage
         self.on_end = on_end
+        self.follow = None
         self.queue = Queue(policy.key if policy.keyed else None)
+        self.changes = 0
+        self._put_off = False
         self.tally = Tally()
         self.running: dict[Job, Expected] = {}
         """Running jobs and their entry among the expected ends."""
@@ -113,6 +161,7 @@ class Dispatcher:
         self.gangs = Gangs(fabric)
         """Running jobs that communicate over the fabric."""
         self._share_every_s = share_every_s
+        self._shared_at_s = 0.0
         self._cut_off: set[int] = set()
         self._watch = policy.held if policy.watches else None
         self._rule = rule(policy.placement, cluster, leaf_of)
@@ -214,6 +263,8 @@ class Dispatcher:
         What else happens at this very moment happens first: a policy that planned on a job
         whose end is due now, but not yet booked, would have to break its promises.
         """
+        if not self.queue.jobs:
+            return
         if self.env.peek() > self.env.now:
             self._dispatch()
         elif not self._put_off:
@@ -225,11 +276,12 @@ class Dispatcher:
         self.dispatch()
 
     def _dispatch(self) -> None:
-        policy = self.policy
-        next_job = policy.next
-        while True:
-            while (place := next_job(self)) is not None:
-                self._start(self.queue.pop(place))
+        policy, queue = self.policy, self.queue
+        while queue.jobs:
+            place = policy.next(self)
+            if place is not None:
+                self._start(queue.pop(place))
+                continue
             victims = policy.victims(self) if policy.preempts else []
             if not victims:
                 return

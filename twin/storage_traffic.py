@@ -54,9 +54,8 @@ class StorageTraffic:
         moved = self.moved
         reading = moved.reading + sign * job.read_bytes_per_s
         writing = moved.writing + sign * job.write_bytes_per_s
-        if sign < 0.0:  # differences leave a rounding rest
-            reading, writing = max(0.0, reading), max(0.0, writing)
-        moved.reading, moved.writing = reading, writing
+        moved.reading = reading if reading > 0.0 else 0.0  # differences leave a rounding rest
+        moved.writing = writing if writing > 0.0 else 0.0
         if job.burst_bytes_per_s:
             if sign > 0.0:
                 moved.bursting[job] = None
@@ -135,13 +134,13 @@ class StorageTraffic:
         little for that long. *waits* says that in place of these two.
         """
         moved = self.moved
-        asked = moved.asked()
-        self.tally.storage_w = self.storage.power_w(*asked)
-        shares = self.storage.shares(*asked)
+        shares, self.tally.storage_w = self.storage.serve(
+            moved.reading, moved.writing, moved.loading
+        )
         moved.load_share = shares[1]
-        if waits is None:
-            waits = min(moved.shares) < 1.0 or bool(moved.loaders)
         if shares != moved.shares:
+            if waits is None:
+                waits = min(moved.shares) < 1.0 or bool(moved.loaders)
             if waits and min(shares) < 1.0:
                 self.stale = True
                 self.share_soon()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twin.config import parse
 from twin.errors import ConfigError, ParameterError
 from twin.gpu.air_server import (
+    STEPS_PER_W,
     AirServer,
     dynamic_fraction,
     fan_power_multiplier,
@@ -45,6 +46,15 @@ def test_every_server_idles_below_half_and_peaks_below_its_nameplate(name):
     full_w, fan_w = server.power_w(1.0)
     assert 0.1 * server.nameplate_w < idle_w < 0.4 * server.nameplate_w
     assert full_w + fan_w * (server.fan_factor(60.0) - 1.0) <= server.nameplate_w
+
+
+@given(st.sampled_from(NAMES), FRACTION)
+def test_power_is_rounded_as_round_does(name, drive):
+    server = load_once(name)
+    output_w = server.output_w(drive)
+    efficiency = piecewise_linear(output_w / (server.psu_rated_kw * 1e3), server.psu_efficiency)
+    steps = round((output_w + server.psu_no_load_w) * (STEPS_PER_W / efficiency))
+    assert server.power_w(drive)[0] == steps / STEPS_PER_W
 
 
 @pytest.mark.parametrize(("name", "low_w", "high_w"), [("a100", 1420, 1700), ("h100", 1900, 2300)])

@@ -96,6 +96,25 @@ def test_more_demand_never_draws_less(a, b):
     assert storage.power_w(min(a, b)) <= storage.power_w(max(a, b))
 
 
+NEAR = st.floats(0, 4e12)
+"""Demands below and above what there is, often enough on both sides."""
+
+
+@given(NEAR, NEAR, NEAR, st.sampled_from([0.5, 64.0]))
+def test_what_is_told_at_once_is_what_is_told_one_by_one(read, write, loads, file_mb):
+    storage = load(file_mb=file_mb)
+    asked = read, write, loads
+    assert storage.serve(*asked) == (storage.shares(*asked), storage.power_w(*asked))
+
+
+@pytest.mark.parametrize("read", [2e12, 2e12 * (1 + 1e-15), 1e12])
+def test_storage_that_is_just_full_is_told_alike_both_ways(read):
+    """At its bandwidth to the last bit, and a bit beyond it."""
+    storage = load()
+    for asked in ((read, 0.0, 0.0), (read, 5e11, 0.0), (0.0, 0.0, read), (read, 0.0, read)):
+        assert storage.serve(*asked) == (storage.shares(*asked), storage.power_w(*asked))
+
+
 def test_thirty_billion_small_files_are_bound_by_metadata():
     """3e10 files of 100 kB: 25 min a pass at 2 TB/s needs 2e7 opens a second."""
     files, file_bytes = 3e10, 1e5

@@ -31,6 +31,48 @@ class Cluster:
     differences are exact and do not drift however many jobs come and go.
     """
 
+    # Of an object with more than thirty attributes CPython finds methods quickly only so.
+    __slots__ = (
+        "_barred",
+        "_bars",
+        "_beat_at_s",
+        "_changes",
+        "_drives",
+        "_energy_j",
+        "_fan_j",
+        "_idle_fan_w",
+        "_idle_w",
+        "_last_is_part_filled",
+        "_lengths_s",
+        "_mean_w",
+        "_number",
+        "_off",
+        "_out",
+        "_rack_w",
+        "_since_s",
+        "_step_j",
+        "_step_w",
+        "_where",
+        "_wide",
+        "_wide_late",
+        "branch_of",
+        "capacities",
+        "fan_w",
+        "free",
+        "gpus",
+        "gpus_out",
+        "power_w",
+        "rack_fans",
+        "rack_of",
+        "racks",
+        "row_of",
+        "server",
+        "servers",
+        "servers_on",
+        "servers_out",
+        "watched_w",
+    )
+
     def __init__(self, server: GpuServer, gpus: int, servers_per_rack: int) -> None:
         size = server.gpus_per_server
         self.server = server

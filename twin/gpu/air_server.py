@@ -26,6 +26,8 @@ STEPS_PER_W = 1024.0
 """Powers are whole multiples of 2**-10 W. Sums and differences of such numbers are
 exact in double precision up to 2**43 W, so a rack that adds the step of each job's
 start and subtracts it at its end returns to exactly its idle power, in any order."""
+_TO_WHOLE = 2.0**52
+"""Floats from here on are whole: adding this to a lesser one rounds it, half to even."""
 DERATE_FROM_M, DERATE_M_PER_K = 900.0, 300.0
 
 
@@ -159,7 +161,7 @@ def inlet_derate_k(altitude_m: float) -> float:
     return max(0.0, altitude_m - DERATE_FROM_M) / DERATE_M_PER_K
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)  # so many fields make method calls slow without slots
 class AirServer(GpuServer):
     """GPUs, host, fans and redundant power supplies in one box.
 
@@ -302,10 +304,9 @@ class AirServer(GpuServer):
         steps_per_output_w = STEPS_PER_W / piecewise_linear(
             output_w / self._psu_rated_w, self.psu_efficiency
         )
-        return (
-            round((output_w + self.psu_no_load_w) * steps_per_output_w) / STEPS_PER_W,
-            round(fan_w * steps_per_output_w) / STEPS_PER_W,
-        )
+        steps = (output_w + self.psu_no_load_w) * steps_per_output_w + _TO_WHOLE
+        fan_steps = fan_w * steps_per_output_w + _TO_WHOLE
+        return (steps - _TO_WHOLE) / STEPS_PER_W, (fan_steps - _TO_WHOLE) / STEPS_PER_W
 
     def output_w(self, drive: float) -> float:
         """Return what the supplies deliver at server-mean *drive*, cool inlet [W]."""

@@ -206,7 +206,10 @@ class Policy(Component):
 
     @abstractmethod
     def next(self, view: View) -> int | None:
-        """Return the place in the queue of the job to start now, or None for nobody."""
+        """Return the place in the queue of the job to start now, or None for nobody.
+
+        Asked only while somebody waits.
+        """
 
     def seat(self, view: View, job: Job) -> Placement | None:
         """Return where *job*, chosen a moment ago, sits."""

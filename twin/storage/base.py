@@ -55,6 +55,13 @@ class Storage(Component):
     ) -> tuple[float, float]:
         """Return the fractions 0-1 of their demand that readers, and all others, get."""
 
+    def serve(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float
+    ) -> tuple[tuple[float, float], float]:
+        """Return :meth:`shares` and :meth:`power_w` at these demands, at every start and end."""
+        asked = read_bytes_per_s, write_bytes_per_s, load_bytes_per_s
+        return self.shares(*asked), self.power_w(*asked)
+
     @abstractmethod
     def room_bytes_per_s(
         self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0

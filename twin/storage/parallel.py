@@ -9,6 +9,9 @@ from twin.errors import require
 from twin.storage.base import Storage
 from twin.units import BYTES_PER_GIGABYTE, BYTES_PER_MEGABYTE, BYTES_PER_PETABYTE
 
+WHOLE = (1.0, 1.0)
+"""The shares of readers and writers where there is enough for all."""
+
 
 def shared_fraction(demand_bytes_per_s: float, bandwidth_bytes_per_s: float) -> float:
     """Fraction of its demand each reader gets when all are slowed alike.
@@ -159,8 +162,17 @@ class ParallelStorage(Storage):
         load = self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
         writers = 1.0 if load <= 1.0 else 1.0 / load
         if read_bytes_per_s <= self._bandwidth_bytes_per_s:
-            return writers, writers  # the usual case, asked at every start and end of a job
+            return writers, writers
         return writers * shared_fraction(read_bytes_per_s, self._bandwidth_bytes_per_s), writers
+
+    def serve(
+        self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float
+    ) -> tuple[tuple[float, float], float]:
+        """Return shares and power, in the usual case without asking twice what there is to do."""
+        load = self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
+        if load <= 1.0 and read_bytes_per_s <= self._bandwidth_bytes_per_s:
+            return WHOLE, self._power_w(load)
+        return super().serve(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
 
     def room_bytes_per_s(
         self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float = 0.0
@@ -177,5 +189,8 @@ class ParallelStorage(Storage):
     ) -> float:
         """Return the power at these demands [W]: idle to busy with what is really moved."""
         load = self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
-        load = load if load < 1.0 else 1.0
+        return self._power_w(load if load < 1.0 else 1.0)
+
+    def _power_w(self, load: float) -> float:
+        """Return the power with the nodes at work for that part of the time [W]."""
         return self.nodes * (self.node_idle_w + (self.node_busy_w - self.node_idle_w) * load)
