@@ -237,6 +237,7 @@ class Facility:
             self.demand_bill = self.demand.bill(self.env.now)
             self.totals.demand_cost = sum(month.cost for month in self.demand_bill)
         self.totals.gpu_out_s = self.cluster.gpus_out.take(self.env.now)
+        self.totals.it_loss_j = self.feed.it_loss_j()
         self.totals.jobs_shed = self.power_limit.jobs_shed
         self.totals.feed_fits_w = self.it_w + self.feed.headroom_w(steady=True)
 
@@ -351,7 +352,6 @@ class Facility:
         totals = self.totals
         totals.unserved_j += (self.voltage.unserved_w + feed.unserved_w) * dt_s
         totals.residual_max = max(totals.residual_max, residual)
-        totals.it_loss_j += feed.it_loss_w * dt_s
         totals.reused_j += plant.reused_heat_w * dt_s
         totals.free_s += plant.free_fraction * dt_s
         parts_j = totals.cooling_parts_j

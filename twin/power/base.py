@@ -56,8 +56,6 @@ class FeedState:
     """Power at the meter. [W]"""
     loss_w: float
     """Sum of all element losses. [W]"""
-    it_loss_w: float
-    """Losses on the IT path (for ELC). [W]"""
     ambient_heat_w: float
     """Losses of elements outdoors, straight to ambient. [W]"""
     stored_j: float
@@ -158,6 +156,10 @@ class PowerFeed(Component):
 
         Everything else (cooling, auxiliaries, batteries) stays as in the last beat.
         """
+
+    @abstractmethod
+    def it_loss_j(self) -> float:
+        """Return the losses on the path to IT since it was sized (for ELC) [J]."""
 
     def accounts(self) -> dict[str, dict[str, Any]]:
         """Return what storage and sources on site did since the start, by name."""

@@ -5,7 +5,7 @@ ordered from leaf to root: ``(element, no-load loss, proportional, quadratic, fe
 A beat walks the rows twice: first those that carry IT load alone, whose losses the
 cooling plant must know, then the rest. What an element draws is its output plus its
 loss (plus what its battery takes), so source = sinks + losses holds at every node, at
-the element's own load.
+the element's own load. Where nothing can happen the walk is made short, see calm.py.
 
 Time passes when :meth:`Feed.serve_all` closes a beat. Whatever falls due within a beat
 (a transfer, an empty battery, a trip) happens at its end; a driver that wants the exact
@@ -30,6 +30,7 @@ from twin.power import sizing
 from twin.power.base import Change, ElementLoads, FeedDesign, FeedState, Load, PowerFeed
 from twin.power.bess import Bess
 from twin.power.breaker import Breaker
+from twin.power.calm import BEATS_PER_BLOCK, Asked, Calm
 from twin.power.diagram import SINKS, Element, diagram, with_movers
 from twin.power.fuel import Tank
 from twin.power.pv import PvArray
@@ -102,6 +103,17 @@ class Feed(PowerFeed):
 
     # ---- fixed by who has voltage ----
     _routes: Routes = field(init=False, repr=False)
+    _calm_here: Calm | None = field(init=False, default=None, repr=False)
+    """Calm beats with these routes; None where there are none, or nobody has looked."""
+    _looked_for_calm: bool = field(init=False, default=False, repr=False)
+
+    # ---- of calm beats ----
+    _most_w: Asked = field(init=False, default=(0.0,) * 4, repr=False)
+    """The loads the feed is built for, in the order of ``SINKS``."""
+    _calm: Calm | None = field(init=False, default=None, repr=False)
+    """Takes the beats while nothing is under way."""
+    _unwalked: bool = field(init=False, default=False, repr=False)
+    """Whether the last beat was calm, so that no element knows its load."""
 
     # ---- of the present beat ----
     _load_w: list[float] = field(init=False, repr=False)
@@ -114,7 +126,7 @@ class Feed(PowerFeed):
     _overloaded: list[int] = field(init=False, repr=False)
     _told: set[int] = field(init=False, repr=False)
     """Elements whose overload has been reported."""
-    _asked_w: tuple[float, float, float, float] = field(init=False, default=(0.0,) * 4)
+    _asked_w: Asked = field(init=False, default=(0.0,) * 4)
     """The loads asked for last, in the order of ``SINKS``."""
     _it_losses_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
     """Of the IT rows and of recharging: (all, those outdoors)."""
@@ -127,6 +139,7 @@ class Feed(PowerFeed):
     _hot: bool = field(init=False, default=False)
     """Whether a breaker remembers an overload."""
     _released_j: float = field(init=False, default=0.0)
+    _it_loss_j: float = field(init=False, default=0.0)
     _held_j: float = field(init=False, default=0.0)
     """Heat of indoor elements whose loss was known too late for this beat's cooling."""
 
@@ -178,7 +191,10 @@ class Feed(PowerFeed):
         self._nothing_w = [0.0] * count
         self._peak_w = [0.0] * count
         self._overloaded, self._told, self._hot = [], set(), False
-        self._held_j = 0.0
+        self._held_j = self._it_loss_j = 0.0
+        it_w = design.it_w / self.oversubscription
+        self._most_w = it_w, design.mechanical_w, design.aux_w, design.movers_w
+        self._calm, self._unwalked = None, False
         rated_w = [units * w for units, w in zip(self._installed, self._unit_w, strict=True)]
         bess_at = self._index[self.bess.at] if self.bess else -1
         self._pv_at = self._index[self.pv.at] if self.pv else -1
@@ -225,15 +241,10 @@ class Feed(PowerFeed):
 
     def serve_it(self, it_w: float, dt_s: float) -> float:
         """Carry *it_w* to the racks; return the heat released into cooled space [W]."""
-        load_w, routes = self._load_w, self._routes
-        load_w[:] = self._nothing_w
-        for i, part in routes.sinks["it"]:
-            load_w[i] = part * it_w
-        heat_w = outdoors_w = 0.0
-        if not self._stores.at_rest:
-            heat_w, outdoors_w = self._stores.recharge(load_w, routes, self._supply, dt_s)
-        lost_w, ambient_w = self._walk_it(routes.it_rows)
-        lost_w, ambient_w = lost_w + heat_w, ambient_w + outdoors_w
+        if self._calm is not None:
+            lost_w, ambient_w = self._calm.serve_it(it_w)
+        else:
+            lost_w, ambient_w = self._load_it(it_w, dt_s)
         self._asked_w = (it_w, 0.0, 0.0, 0.0)
         self._it_losses_w = (lost_w, ambient_w)
         self._released_j = self._held_j
@@ -243,18 +254,13 @@ class Feed(PowerFeed):
         self, mechanical_w: float, aux_w: float, dt_s: float, movers_w: float = 0.0
     ) -> FeedState:
         """Carry cooling and auxiliaries too, let *dt_s* pass and close the beat."""
-        load_w, routes = self._load_w, self._routes
-        sinks = routes.sinks
-        it_load_w = load_w.copy()  # so far IT alone has arrived anywhere
-        for i, part in sinks["mechanical"]:
-            load_w[i] = part * mechanical_w
-        for i, part in sinks["aux"]:
-            load_w[i] = part * aux_w
-        for i, part in sinks["movers"]:
-            load_w[i] = part * movers_w
-        lost_w, ambient_w, it_lost_w = self._walk_shared(routes.other_rows, it_load_w)
-        it_w = self._asked_w[0]
-        self._asked_w = (it_w, mechanical_w, aux_w, movers_w)
+        self._asked_w = asked_w = (self._asked_w[0], mechanical_w, aux_w, movers_w)
+        if self._calm is not None:
+            sums_w = self._calm.serve_all(asked_w, dt_s)
+            if sums_w is not None:
+                return self._close_calm_beat(self._calm, sums_w, dt_s)
+            self._wake()
+        lost_w, ambient_w, it_lost_w = self._load_others()
         self._held_j = (lost_w - ambient_w) * dt_s
         stores = self._stores
         stored_j = self._held_j - self._released_j
@@ -265,19 +271,40 @@ class Feed(PowerFeed):
             stored_j += stores.close()
         pv_w = None if self.pv is None else self._use_pv(self.pv, shone_w, dt_s)
         it_path_lost_w, it_path_ambient_w = self._it_losses_w
-        state = FeedState(  # by position, in the order of its fields: half the time of names
-            self._drawn_w(self._utilities),
-            it_path_lost_w + lost_w + bess_heat_w,
-            it_path_lost_w + it_lost_w,
-            it_path_ambient_w + ambient_w + bess_heat_w,
-            stored_j,
-            stores.energy_j if stores.exist else None,
-            0.0 if routes.all_fed else self._unserved_w(),
-            self._drawn_w(self._generators) if self._generators else None,
-            pv_w,
+        self._it_loss_j += (it_path_lost_w + it_lost_w) * dt_s
+        state = FeedState(
+            utility_w=self._drawn_w(self._utilities),
+            loss_w=it_path_lost_w + lost_w + bess_heat_w,
+            ambient_heat_w=it_path_ambient_w + ambient_w + bess_heat_w,
+            stored_j=stored_j,
+            battery_j=stores.energy_j if stores.exist else None,
+            unserved_w=0.0 if self._routes.all_fed else self._unserved_w(),
+            generator_w=self._drawn_w(self._generators) if self._generators else None,
+            pv_w=pv_w,
         )
         self._pass_time(dt_s)
         return state
+
+    def _close_calm_beat(
+        self, calm: Calm, sums_w: tuple[float, float, float], dt_s: float
+    ) -> FeedState:
+        """Return what a calm beat did; time passes in it without any trace."""
+        self._unwalked = True
+        if len(calm.beats) >= BEATS_PER_BLOCK:
+            self._note(calm)
+        lost_w, ambient_w, given_w = sums_w
+        it_lost_w, it_ambient_w = self._it_losses_w
+        self._held_j = (lost_w - ambient_w) * dt_s
+        return FeedState(  # by position, in the order of its fields: half the time of names
+            given_w,
+            it_lost_w + lost_w,
+            it_ambient_w + ambient_w,
+            self._held_j - self._released_j,
+            self._stores.energy_j if self._stores.exist else None,
+            0.0,
+            0.0 if self._generators else None,
+            None,
+        )
 
     # ---- what a driver may ask ----
 
@@ -287,6 +314,8 @@ class Feed(PowerFeed):
         A timer of a transfer or a start, an empty battery, a breaker that opens; ``inf``
         where nothing is under way.
         """
+        if self._unwalked:
+            return inf
         load_w, rated_w = self._load_w, self._routes.rated_w
         soonest_s = self._supply.until_change_s()
         if not self._stores.at_rest:
@@ -320,6 +349,7 @@ class Feed(PowerFeed):
     def battery_lasts_s(self, element: str) -> float:
         """Return how long the battery of *element* carries its present load; ``inf``: none [s]."""
         i = self._find(element)
+        self._recall()
         battery, rated_w = self._ordered[i].battery, self._routes.rated_w[i]
         if battery is None:
             return inf
@@ -380,6 +410,12 @@ class Feed(PowerFeed):
         rows = self._routes.it_rows + self._routes.other_rows
         _, at_rest_w, linear, quadratic, _, _ = next(row for row in rows if row[0] == i)
         return at_rest_w, linear, quadratic
+
+    def it_loss_j(self) -> float:
+        """Return the losses on the path to IT since it was sized [J]."""
+        if self._calm is not None:
+            self._note(self._calm)
+        return self._it_loss_j
 
     def accounts(self) -> dict[str, dict[str, Any]]:
         """Return what storage and sources on site did since the start, by name."""
@@ -470,6 +506,7 @@ class Feed(PowerFeed):
         ``load_w``, what flows along it. Storage at the meter is a node of its own, with
         ``kind``, ``load_w`` 0, ``loss_w``, ``battery_w``.
         """
+        self._recall()
         graph, stores = nx.DiGraph(), self._stores
         for i in reversed(range(len(self._names))):
             name, rated_w = self._names[i], self._routes.rated_w[i]
@@ -506,6 +543,63 @@ class Feed(PowerFeed):
         return graph
 
     # ---- one beat, inside ----
+
+    def _load_it(self, it_w: float, dt_s: float) -> tuple[float, float]:
+        """Carry IT to where it meets other loads; return (losses, those outdoors) [W]."""
+        load_w, routes = self._load_w, self._routes
+        load_w[:] = self._nothing_w
+        for i, part in routes.sinks["it"]:
+            load_w[i] = part * it_w
+        heat_w = outdoors_w = 0.0
+        if not self._stores.at_rest:
+            heat_w, outdoors_w = self._stores.recharge(load_w, routes, self._supply, dt_s)
+        lost_w, ambient_w = self._walk_it(routes.it_rows)
+        return lost_w + heat_w, ambient_w + outdoors_w
+
+    def _load_others(self) -> tuple[float, float, float]:
+        """Carry what is asked beside IT; return (losses, those outdoors, those owed to IT) [W]."""
+        load_w, sinks = self._load_w, self._routes.sinks
+        it_load_w = load_w.copy()  # so far IT alone has arrived anywhere
+        _, mechanical_w, aux_w, movers_w = self._asked_w
+        for i, part in sinks["mechanical"]:
+            load_w[i] = part * mechanical_w
+        for i, part in sinks["aux"]:
+            load_w[i] = part * aux_w
+        for i, part in sinks["movers"]:
+            load_w[i] = part * movers_w
+        return self._walk_shared(self._routes.other_rows, it_load_w)
+
+    def _wake(self) -> None:
+        """End the calm in the middle of a beat, IT being carried: from now on each element."""
+        if self._calm is not None:
+            self._note(self._calm)
+        self._calm, self._unwalked = None, False
+        self._load_it(self._asked_w[0], 0.0)
+
+    def _recall(self) -> None:
+        """Work out what each element carries, if the last beat was calm, and what they carried."""
+        if self._unwalked:
+            self._wake()
+            self._load_others()
+
+    def _note(self, calm: Calm) -> None:
+        """Add up what the elements did in calm beats."""
+        if not calm.beats:
+            return
+        peaks_w, owed_j = calm.take()
+        self._peak_w = [max(pair) for pair in zip(self._peak_w, peaks_w, strict=True)]
+        for beat_j in owed_j.tolist():
+            self._it_loss_j += beat_j
+
+    def _find_calm(self) -> Calm | None:
+        """Return what takes the coming beats if nothing is under way, else None."""
+        under_way = self._hot or self._using_fuel or self._supply.until_change_s() < inf
+        if under_way or not self._stores.at_rest or self.bess is not None or self.pv is not None:
+            return None
+        if not self._looked_for_calm:
+            self._looked_for_calm = True
+            self._calm_here = Calm.find(self._routes, self._utilities, self._most_w)
+        return self._calm_here
 
     def _walk_it(self, rows: list[Row]) -> tuple[float, float]:
         """Add loads up along *rows* of IT alone; return (all losses, those outdoors) [W]."""
@@ -623,6 +717,7 @@ class Feed(PowerFeed):
             supply.settle()
         if moved or changed:
             self._route()
+        self._calm = self._find_calm()
 
     def _burn(self, dt_s: float) -> bool:
         """Let running sets burn and deliveries come; return whether a tank ran dry or is full."""
@@ -679,6 +774,8 @@ class Feed(PowerFeed):
 
     def _route(self) -> None:
         """Flatten who has voltage, and who draws from whom, anew."""
+        self._recall()
+        self._calm, self._looked_for_calm = None, False
         self._stores.at_rest = False
         self._using_fuel = any(
             tank.level < 1.0 or self._supply.energised(i) for i, tank in self._tanks
