@@ -20,6 +20,7 @@ from twin.plot import (
     style,
     temperatures,
 )
+from twin.plot.all import draw_all
 from twin.plot.series import draw_series
 from twin.results import charts
 from twin.results.run_folder import Run
@@ -122,6 +123,22 @@ def test_what_is_said_of_a_load_duration_does_not_lie_on_anything_else(tmp_path,
     assert len(boxes) == 2 and not boxes[0].overlaps(boxes[1])
     assert figure.axes[0].get_legend() is None
     assert all(box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
+@pytest.mark.parametrize("plant", ["air", "liquid"])
+def test_no_legend_is_cut_off_at_the_edge(tmp_path, drawn, plant):
+    folder = make_run(tmp_path / "run", days=1.0, beat_s=300.0)
+    if plant == "liquid":
+        config = (folder / "config.yaml").read_text(encoding="utf-8")
+        config = config.replace("supply_c: 20.0", "coolant_c: 44.0")
+        (folder / "config.yaml").write_text(config, encoding="utf-8")
+    draw_all(Run.open(folder))
+    for name, figure in drawn.items():
+        figure.canvas.draw()
+        legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()]
+        for each in legends:
+            box = each.get_window_extent()
+            assert box.x1 <= figure.bbox.x1 and box.y0 >= 0.0, name
 
 
 def test_small_powers_are_drawn_in_kilowatts():

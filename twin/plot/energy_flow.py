@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.plot import style
+from twin.results.explain import part_name
 from twin.results.quantity import quantity
 from twin.results.run_folder import Run
 from twin.units import JOULES_PER_KWH
@@ -87,17 +88,10 @@ def flows(run: Run) -> list[Node]:
     nodes.append(Node("cooling", use["cooling_energy_kwh"], colour["cooling"], 1, "electricity"))
     parts = run.info.get("cooling_energy_kwh", {})
     for part, energy in sorted(parts.items(), key=lambda item: -item[1]):
-        nodes.append(Node(_spoken(part), energy, colour["cooling"], 2, "cooling"))
+        nodes.append(Node(part_name(part), energy, colour["cooling"], 2, "cooling"))
     nodes.append(Node("heat to the outdoors", facility - reused, colour["heat"], 3, "all"))
     nodes.append(Node("heat reused", reused, colour["hot"], 3, "all"))
     return nodes
-
-
-def _spoken(part: str) -> str:
-    words = part.replace("_", " ").split()
-    known = {"crah": "CRAH", "chw": "chilled-water", "cw": "condenser-water", "cdu": "CDU"}
-    known |= {"crac": "CRAC", "ahu": "AHU", "rdhx": "rear-door"}
-    return " ".join(known.get(word, word) for word in words)
 
 
 def _river(axes: Axes, nodes: list[Node], total: float) -> None:

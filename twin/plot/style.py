@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,8 @@ POWER_SCALES = ((1e6, "MW"), (1e3, "kW"), (1.0, "W"))
 POINTS = 1200
 """Buckets of a long line; more than a figure has pixels for."""
 DPI = 130
+LEGEND_CHARACTERS = 18
+"""What a line of a legend holds beside the usual right margin."""
 
 
 def new_figure(
@@ -94,7 +97,7 @@ def legend(axes: Axes, stacked: bool = False) -> None:
     turn = -1 if stacked else 1
     axes.legend(
         handles[::turn],
-        labels[::turn],
+        [fill(label, LEGEND_CHARACTERS) for label in labels[::turn]],
         loc="upper left",
         bbox_to_anchor=(1.0, 1.03),
         frameon=False,

@@ -136,8 +136,7 @@ def parts_kw(run: Run) -> dict[str, float]:
     fans_kw = means["server_fan_power_w"]
     hours = length_s / SECONDS_PER_HOUR
     cooling = {
-        part.replace("_", " "): kwh / hours
-        for part, kwh in run.info.get("cooling_energy_kwh", {}).items()
+        part_name(part): kwh / hours for part, kwh in run.info.get("cooling_energy_kwh", {}).items()
     }
     cooling_kw = summary["cooling_energy_kwh"] / hours
     if abs(sum(cooling.values()) - cooling_kw) > 1e-6 * max(cooling_kw, 1.0):
@@ -151,6 +150,28 @@ def parts_kw(run: Run) -> dict[str, float]:
         **cooling,
         "auxiliaries": summary["aux_energy_kwh"] / hours,
     }
+
+
+_ABBREVIATED = {
+    "crah": "CRAH",
+    "chw": "chilled-water",
+    "cw": "condenser-water",
+    "cdu": "CDU",
+    "crac": "CRAC",
+    "ahu": "AHU",
+    "rdhx": "rear-door",
+}
+
+
+def part_name(part: str) -> str:
+    """Return a part of a cooling plant as people call it.
+
+    Examples
+    --------
+    >>> part_name("chw_pump")
+    'chilled-water pump'
+    """
+    return " ".join(_ABBREVIATED.get(word, word) for word in part.split("_"))
 
 
 def extremes(comparison: Comparison, metric: str) -> tuple[Entry, Entry] | None:
