@@ -122,6 +122,16 @@ REFUSED = {
     "a list of choices": (["rack=[13kw,20kw]"], r"^rack=\[13kw,20kw\]: .* name of a choice"),
     "lists in a sweep": (["-m", "rack=[13kw],26kw"], r"^rack=\[13kw\],26kw: .* name of a choice"),
     "keys of a part": (["rack={rated: 20}"], r"^rack\.rated=20: unknown key; .*'rated_kw'"),
+    "code by a search path": (["hydra.searchpath=[pkg://this]"], r"not available; choices of your"),
+    "an entry by almost its name": (
+        ["workload.streams.pipline.fleet.vehicles=3"],
+        r"^workload\.streams\.pipline: is new and incomplete; did you mean 'pipeline'\?\n$",
+    ),
+    "a fault by almost its name": (
+        ["faults=chiller_trip", "faults.scheduled.afternon_trip.at_hours=3"],
+        r"^faults\.scheduled\.afternon_trip: is new and .* did you mean 'afternoon_trip'\?\n$",
+    ),
+    "no such prices": (["site.tariff.price_path=x"], r"^site\.tariff\.price_path=x: no such file"),
     "several problems": (
         ["clock.seed=abc", "facility.gpsu=3"],
         r"(?s)facility\.gpsu.*clock\.seed|clock\.seed.*facility\.gpsu",
@@ -223,7 +233,15 @@ def test_ctrl_c_that_leads_to_another_error_is_still_ctrl_c(capsys):
         ("scenario: {qestion: why}\n", r"scenario\.qestion='why': unknown key; .*'question'"),
         ("clok: {seed: 1}\n", r"clok=.*unknown key; did you mean 'clock'"),
         ("clock: {sed: 1}\n", r"clock\.sed=1: unknown key; did you mean 'seed'"),
-        ("defaults: [override /coolng: x]\n", r"coolng"),
+        (
+            "defaults: [mana_oasis, override /coolng: x]\n",
+            r"bad\.yaml: override /coolng: there is no such group; did you mean 'cooling'",
+        ),
+        (
+            "scenario: {published: [{row: a, metric: pu, value: 1, type: V, source: s, factor: 2}]}"
+            "\n",
+            r"scenario\.published\[0\]\.metric=pu: must be a figure; did you mean 'pue'",
+        ),
         ("defaults: [override /cooling: magic]\n", r"cooling=magic: .*chilled_air"),
         (
             "defaults: [mana_oasi]\n",

@@ -12,6 +12,7 @@ Fields with ``init=False`` are state, not configuration, and cannot be set.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import re
 import types
@@ -175,6 +176,9 @@ def config_fields(cls: type) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}
 
 
+_A_COMPONENT = "a mapping with a 'kind'"
+
+
 class _Reader:
     """Fills fields by their types and notes every problem on the way."""
 
@@ -247,7 +251,23 @@ class _Reader:
         if not isinstance(raw, Mapping):
             return self._refuse(path, raw, "a mapping of keys")
         inner = get_args(kind)[1]
-        return {str(key): self.value(inner, each, f"{path}.{key}") for key, each in raw.items()}
+        values = {}
+        for key, each in raw.items():
+            before = len(self.problems)
+            values[str(key)] = self.value(inner, each, f"{path}.{key}")
+            if len(self.problems) > before:
+                others = [str(other) for other in raw if other != key]
+                self._take_for_mistyped(before, path, str(key), others)
+        return values
+
+    def _take_for_mistyped(self, since: int, path: str, key: str, others: list[str]) -> None:
+        """Name the entry that was meant where an incomplete one has almost its name."""
+        incomplete = self.problems[since].endswith((": is required", _A_COMPONENT))
+        near = difflib.get_close_matches(key, others, n=1) if incomplete else []
+        if near:
+            self.problems[since:] = [
+                f"{path}.{key}: is new and incomplete; did you mean '{near[0]}'?"
+            ]
 
     def _union(self, kind: Any, raw: Any, path: str) -> Any:
         options = [option for option in get_args(kind) if option is not type(None)]
@@ -284,7 +304,7 @@ class _Reader:
 
     def _component(self, kind: type[Component], raw: Any, path: str) -> Any:
         if not isinstance(raw, Mapping) or "kind" not in raw or self.resolve is None:
-            return self._refuse(path, raw, "a mapping with a 'kind'")
+            return self._refuse(path, raw, _A_COMPONENT)
         try:
             chosen = self.resolve(kind.family, str(raw["kind"]), f"{path}.kind")
         except ConfigError as error:

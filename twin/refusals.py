@@ -73,6 +73,11 @@ def check_words(overrides: Sequence[str]) -> None:
         key = str(override.key_or_group)
         if not key:
             raise ConfigError(f"'{said}': names no key; {_WRITE}")
+        if key == "hydra.searchpath":  # pkg:// would run what it names
+            raise ConfigError(
+                f"{said}: not available; choices of your own are found in ./conf/<group>, "
+                "scenarios in ./scenarios or a folder of $TWIN_SCENARIOS"
+            )
         if key in ("scenario", *GROUPS):
             _check_choice(key, said, override)
 
@@ -201,6 +206,13 @@ def _explain_several(found: re.Match[str]) -> str:
 
 _COMPOSITION: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"Could not override '([^']*)'", lambda found: _explain_unknown(found[1])),
+    (
+        r"In '(.*)': Could not override '([^']*)'",
+        lambda found: (
+            f"{choice_file(found[1]) or found[1]}: override /{found[2]}: there is no such group; "
+            f"{suggest(found[2], GROUPS)}"
+        ),
+    ),
     (r"Ambiguous value for argument '(.*)'$", _explain_several),
     (r"Sweep parameters '(.*)' requires --multirun", _explain_several),
     (

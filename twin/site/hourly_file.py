@@ -28,6 +28,7 @@ from twin.units import SECONDS_PER_HOUR
 Floats = NDArray[np.float64]
 Quantity = Literal["price", "carbon"]
 
+KEYS = {"price": "site.tariff.price_path", "carbon": "site.carbon.carbon_path"}
 LONGEST_GAP_H = 3
 """Hours in a row that are interpolated; beyond, the file is refused."""
 EDGE_HOURS = 3
@@ -122,7 +123,7 @@ def read_hourly(
     """
     file = Path(path).expanduser()
     if not file.is_file():
-        raise InputFileError(f"site: {path}: no such file")
+        raise InputFileError(f"{KEYS[quantity]}={path}: no such file")
     table = _parquet(file, path, quantity, column)
     if table is None:
         table = _csv(file, path, quantity, column)
