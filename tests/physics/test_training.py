@@ -405,13 +405,29 @@ def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic():
         ({"batch": 100}, r"batch=100: must be a multiple of data x micro_batch = 8"),
         ({"expert": 3}, r"expert=3: must be a divisor of data=8"),
         ({"tensor": 0}, r"tensor=0: must be >= 1"),
-        ({"pipeline": 3, "both_ways": True}, r"pipeline=3: must be even where both_ways"),
-        ({"virtual_stages": 2, "both_ways": True}, r"virtual_stages=2: must be 1 where both_ways"),
+        ({"pipeline": 3, "both_ways": True}, r"pipeline=3: must be even where both_ways is true"),
+        (
+            {"virtual_stages": 2, "both_ways": True},
+            r"virtual_stages=2: must be 1 where both_ways is true",
+        ),
     ],
 )
 def test_parallelism_that_does_not_divide_is_refused(changes, message):
     with pytest.raises(ParameterError, match=message):
         Layout(**{"tensor": 8, "pipeline": 8, "data": 8, "batch": 64, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tensor": 5}, r"tensor=5: must be a divisor of hidden=12288"),
+        ({"context": 3}, r"context=3: must be a divisor of sequence=2048"),
+    ],
+)
+def test_ranks_that_do_not_divide_the_model_are_refused(changes, message):
+    layout = Layout(**{"tensor": 8, "pipeline": 8, "data": 8, "batch": 64, **changes})
+    with pytest.raises(ParameterError, match=message):
+        step_time(GPT3, layout, A100)
 
 
 def test_more_pieces_than_layers_is_refused():
@@ -520,19 +536,23 @@ def test_no_more_communication_is_hidden_than_there_are_products(lent):
 
 
 @pytest.mark.parametrize(
-    ("known", "lent", "message"),
+    ("lent", "message"),
     [
-        (None, 20, "communication_multiprocessors=20: must be 0 where gpu.multiprocessors is not"),
-        (108, 108, "communication_multiprocessors=108: must be >= 0 and < 108"),
-        (108, -1, "communication_multiprocessors=-1: must be >= 0 and < 108"),
+        (108, "communication_multiprocessors=108: must be >= 0 and < 108"),
+        (-1, "communication_multiprocessors=-1: must be >= 0 and < 108"),
     ],
 )
-def test_multiprocessors_that_are_not_there_are_not_lent(known, lent, message):
+def test_multiprocessors_that_are_not_there_are_not_lent(lent, message):
     layout = Layout(tensor=8, pipeline=1, data=1, batch=1)
-    machine = replace(A100, multiprocessors=known)
     with pytest.raises(ParameterError, match=message):
-        step_time(BARE, layout, machine, hidden(1.0, lent))
-    assert step_time(BARE, layout, machine, hidden(0.5)).step_s > 0.0
+        step_time(BARE, layout, A100, hidden(1.0, lent))
+
+
+def test_where_multiprocessors_are_not_known_none_is_lent():
+    layout = Layout(tensor=8, pipeline=1, data=1, batch=1)
+    machine = replace(A100, multiprocessors=None)
+    free, lent = (step_time(BARE, layout, machine, hidden(0.5, x)) for x in (0, 20))
+    assert lent == free
 
 
 # ---- micro-batches from both ends ----

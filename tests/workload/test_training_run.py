@@ -254,6 +254,14 @@ def test_wrong_keys_are_refused_by_name(run, keys, message):
             {"parallelism": {**SPLIT, "virtual_stages": 21}},
             r"workload.parallelism.virtual_stages=21: must be <= 20",
         ),
+        (
+            {"gpus": 1280, "batch": 1280, "parallelism": {**SPLIT, "tensor": 5}},
+            r"workload.parallelism.tensor=5: must be a divisor of hidden=8192",
+        ),
+        (
+            {"parallelism": {**SPLIT, "pipeline": 5, "both_ways": True}, "gpus": 1000},
+            r"workload.parallelism.pipeline=5: must be even where both_ways",
+        ),
         ({"gpus": 1021}, r"workload.gpus=1021: must be such that"),
     ],
 )

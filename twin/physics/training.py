@@ -180,9 +180,9 @@ class Layout:
         require(self.virtual_stages >= 1, "virtual_stages", self.virtual_stages, ">= 1")
         if self.both_ways:
             even = self.pipeline % 2 == 0
-            require(even, "pipeline", self.pipeline, "even where both_ways")
+            require(even, "pipeline", self.pipeline, "even where both_ways is true")
             plain = self.virtual_stages == 1
-            require(plain, "virtual_stages", self.virtual_stages, "1 where both_ways")
+            require(plain, "virtual_stages", self.virtual_stages, "1 where both_ways is true")
         share = self.data * self.micro_batch
         whole = self.batch % share == 0
         require(whole, "batch", self.batch, f"a multiple of data x micro_batch = {share}")
@@ -244,17 +244,15 @@ class Machine:
         )
 
     def without(self, multiprocessors: int) -> Machine:
-        """Return what *multiprocessors* fewer leave, all the memory's bandwidth among it."""
-        if multiprocessors == 0:
-            return self
+        """Return what *multiprocessors* fewer leave, all the memory's bandwidth among it.
+
+        All of it where nobody knows how many there are.
+        """
         have = self.multiprocessors
-        require(
-            have is not None and 0 < multiprocessors < have,
-            "communication_multiprocessors",
-            multiprocessors,
-            "0 where gpu.multiprocessors is not known" if have is None else f">= 0 and < {have}",
-        )
-        assert have is not None
+        if have is None or multiprocessors == 0:
+            return self
+        lent, allowed = 0 < multiprocessors < have, f">= 0 and < {have}"
+        require(lent, "communication_multiprocessors", multiprocessors, allowed)
         left = have - multiprocessors
         return replace(self, multiprocessors=left, peak_flops=self.peak_flops * left / have)
 
@@ -593,7 +591,7 @@ def step_time(
     Raises
     ------
     ParameterError
-        If a stage has more pieces than layers.
+        If a stage has more pieces than layers, or ranks do not divide what they share.
 
     Notes
     -----
@@ -616,6 +614,9 @@ def step_time(
     p, m = layout.pipeline, layout.micro_batches
     full, pieces = math.ceil(model.layers / p), layout.virtual_stages
     require(pieces <= full, "virtual_stages", pieces, f"<= {full}, the layers of a stage")
+    for ranks, whole in (("tensor", "hidden"), ("context", "sequence")):
+        number, split = getattr(layout, ranks), getattr(model, whole)
+        require(split % number == 0, ranks, number, f"a divisor of {whole}={split}")
     math_s, tensor_s, expert_s = _overlapped_s(model, layout, machine, software)
     memory_s = _memory_s(model, layout, machine)
     context_s = _context_s(model, layout, machine)

@@ -115,7 +115,8 @@ class TrainingRun(Workload):
         if context.hardware is not None and context.hardware.multiprocessors is None:
             self.warnings.append(
                 f"{self.label(self.model.name)}: gpu.multiprocessors is not known, so no time "
-                "is lost to tiles and waves of matrix products that do not fill the GPU"
+                "is lost to tiles and waves of matrix products that do not fill the GPU, nor to "
+                "communication that runs beside them"
             )
 
     def plan(self, context: WorkloadContext) -> Plan:
