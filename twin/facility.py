@@ -1,27 +1,27 @@
 """The heartbeat: IT energy, losses, heat, plant, limits, one row of the record.
 
 Each beat reads the exact energy the servers used since the last one, passes it through
-the feed and the plant, adds up the ledger, and hands the limits for the next beat back
-to the jobs. The ledger only adds what each component says of itself.
+the feed and the plant, and hands the limits for the next beat back to the jobs. What no
+other beat depends on (the record, the ledger, the sums) is made up for many at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from math import inf, nan
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from twin.beat_books import Block
 from twin.burst import Burst, Stepping, take
 from twin.cluster.cluster import Cluster
 from twin.config import BurstConfig
 from twin.cooling.base import CoolingPlant, PlantState
 from twin.jobs import Dispatcher
-from twin.power.base import FeedState, PowerFeed
+from twin.power.base import PowerFeed
 from twin.power_limit import PowerLimit
 from twin.records import Event, Job
 from twin.results.racks import RackPower
@@ -117,8 +117,10 @@ class Facility:
     """Rings when ``feed_due_s`` is another."""
     bursts: list[Burst] = field(default_factory=list)
     """The close-ups taken so far."""
-    pending: list[tuple[float, float, float, list[float]]] = field(default_factory=list)
-    """Beats whose racks are not settled: (start [s], length [s], fan surcharge, row)."""
+    pending: list[tuple[float, ...]] = field(default_factory=list)
+    """Beats whose books are not made up, as in ``BEAT``."""
+    parts_w: Mapping[str, float] = field(default_factory=dict)
+    """Power of the parts of the plant in the last beat. [W]"""
     pending_warm_w: list[NDArray[np.float64]] = field(default_factory=list)
     """What the fans of each rack drew more for warm air in those beats, where racks differ. [W]"""
 
@@ -251,66 +253,61 @@ class Facility:
             warm = 1.0 + extra_j / server_j
             server_j += extra_j
             fan_j += extra_j
-        allocated, active, running, queued, storage_j, tokens, requests = (
+        allocated_s, active_s, running_s, queued_s, storage_j, tokens, requests = (
             self.dispatcher.tally.take(to_s)
         )
-        slo_fraction = self.dispatcher.tally.take_slo()
         server_w = server_j / dt_s
         voltage, saving = self.voltage, self.dispatcher.saving
         network_w = self.network_w * voltage.it
         storage_w = storage_j / dt_s * voltage.it
         aux_w = self.aux_w * voltage.aux
         it_w = server_w + network_w + storage_w
-        price_per_kwh = self.grid.price_per_kwh.mean(from_s, to_s)
 
-        self.feed.tell_price(price_per_kwh, from_s)
+        if self.feed.wants_price():
+            self.feed.tell_price(self.grid.price_per_kwh.mean(from_s, to_s), from_s)
         heat_w = it_w + self.feed.serve_it(it_w, dt_s)
         drybulb_c, wetbulb_c = self.weather.at(0.5 * (from_s + to_s))
         plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)
+        self.parts_w = plant.parts_w
         mechanical_w, movers_w = self.plant_w = split(plant, self.ups_parts)
         feed = self.feed.serve_all(mechanical_w, aux_w, dt_s, movers_w)
         self.it_w, self.warm, self.dispatcher.offers.inlet_c = it_w, warm, plant.inlet_c
-        self._close_ledger(plant, feed, aux_w, dt_s)
-        self.totals.requests += requests
-        self.totals.powered_s += voltage.it * dt_s
+        slowed_gpus = capped_gpus = 0.0
         capped = self.power_limit.part < 1.0
-        held = allocated / dt_s
+        if capped or self.throttled:
+            slowed_gpus, capped_gpus = self._slowed_gpus(allocated_s / dt_s, capped)
 
-        row = [
-            it_w,
-            server_w,
-            fan_j / dt_s,
-            network_w,
-            storage_w,
-            feed.loss_w,
-            plant.power_w,
-            aux_w,
-            it_w + feed.loss_w + plant.power_w + aux_w,
-            feed.utility_w,
-            held,
-            active / dt_s / self.cluster.gpus,
-            running / dt_s,
-            queued / dt_s,
-            nan,  # the fullest rack: see settle
-            plant.inlet_max_c + self.zones[-1].rise_k,
-            plant.supply_c,
-            drybulb_c,
-            wetbulb_c,
-            plant.water_kg_per_s,
-            feed.utility_w * self.grid.carbon_kg_per_kwh.mean(from_s, to_s) / JOULES_PER_KWH,
-            price_per_kwh,
-            plant.unmet_w,
-            self._slowed_gpus(held, capped),
-            nan if feed.battery_j is None else feed.battery_j,
-            tokens / dt_s,
-            held if capped else 0.0,
-            slo_fraction,
-            nan if feed.pv_w is None else feed.pv_w,
-            nan if feed.generator_w is None else feed.generator_w,
-            nan,  # the fullest row: see settle
-            nan if saving is None else saving.space.mean_bytes(from_s, to_s),
-        ]
-        self.pending.append((from_s, dt_s, warm, row))
+        self.pending.append(
+            (
+                from_s, to_s, warm,
+                it_w, server_w, fan_j, network_w, storage_w, aux_w,
+                allocated_s, active_s, running_s, queued_s, tokens, requests,
+                self.dispatcher.tally.take_slo(),
+                slowed_gpus,
+                capped_gpus,
+                nan if saving is None else saving.space.mean_bytes(from_s, to_s),
+                drybulb_c, wetbulb_c,
+                voltage.it, voltage.unserved_w,
+                plant.power_w,
+                plant.inlet_max_c + self.zones[-1].rise_k,
+                plant.supply_c,
+                plant.water_kg_per_s,
+                plant.unmet_w,
+                plant.ambient_heat_w,
+                plant.reused_heat_w,
+                plant.stored_j,
+                plant.free_fraction,
+                feed.utility_w,
+                feed.loss_w,
+                feed.ambient_heat_w,
+                feed.stored_j,
+                nan if feed.battery_j is None else feed.battery_j,
+                feed.unserved_w,
+                nan if feed.generator_w is None else feed.generator_w,
+                nan if feed.pv_w is None else feed.pv_w,
+                *plant.parts_w.values(),
+            )
+        )  # fmt: skip
         if len(self.pending) >= self.block:
             self.settle()
         for zone in self.zones:
@@ -320,11 +317,13 @@ class Facility:
         self.follow_feed()
         self._heed_limit()
 
-    def _slowed_gpus(self, allocated: float, capped: bool) -> float:
-        """Return how many of the GPUs held heat or a power limit slows."""
-        if capped or (self.throttled and all(zone.throttled for zone in self.zones)):
-            return allocated
-        return float(self.dispatcher.slowed_by_heat()) if self.throttled else 0.0
+    def _slowed_gpus(self, allocated: float, capped: bool) -> tuple[float, float]:
+        """Return how many of the GPUs held heat or a power limit slows, and the limit alone."""
+        if capped:
+            return allocated, allocated
+        if all(zone.throttled for zone in self.zones):
+            return allocated, 0.0
+        return float(self.dispatcher.slowed_by_heat()), 0.0
 
     def _warm_fans_j(self, fan_j: float, dt_s: float) -> float:
         """Return what the fans drew more for warm air [J]; note it by rack where racks differ."""
@@ -336,48 +335,33 @@ class Facility:
         self.pending_warm_w.append(warm_w)
         return float(warm_w.sum()) * dt_s
 
-    def _close_ledger(self, plant: PlantState, feed: FeedState, aux_w: float, dt_s: float) -> None:
-        """Add up what each component says of itself, and note by how much it does not close."""
-        # Auxiliaries (lighting, offices) give their heat to the outdoors.
-        out_w = plant.ambient_heat_w + plant.reused_heat_w + feed.ambient_heat_w + aux_w
-        out_w += (plant.stored_j + feed.stored_j) / dt_s
-        in_w = feed.utility_w + (feed.generator_w or 0.0) + (feed.pv_w or 0.0)
-        taken_j = in_w * dt_s
-        if feed.stored_j < 0.0:  # what batteries give comes in, too
-            taken_j -= feed.stored_j
-        # Of the energy of a beat or a part of it, and at least of 1 kW over a whole one: a part
-        # may be so short that the rounding of large stores exceeds what it moved.
-        least_j = 1000.0 * self.beat_s
-        residual = abs(in_w - out_w) * dt_s / (taken_j if taken_j > least_j else least_j)
-        totals = self.totals
-        totals.unserved_j += (self.voltage.unserved_w + feed.unserved_w) * dt_s
-        totals.residual_max = max(totals.residual_max, residual)
-        totals.reused_j += plant.reused_heat_w * dt_s
-        totals.free_s += plant.free_fraction * dt_s
-        parts_j = totals.cooling_parts_j
-        for part, part_w in plant.parts_w.items():
-            parts_j[part] += part_w * dt_s
-
     def settle(self) -> None:
-        """Make up the books of racks and totals for all pending beats, and record those beats."""
+        """Make up the books of all pending beats, and record those beats."""
         if not self.pending:
             return
+        beats = Block(self.pending, tuple(self.parts_w))
+        starts_s, ends_s, warm = (beats.of[name] for name in ("from_s", "to_s", "warm"))
         rack_w = self.cluster.take_racks()
-        starts, lengths, warm, values = zip(*self.pending, strict=True)
         if self.pending_warm_w:
             rack_w += np.array(self.pending_warm_w)
             self.pending_warm_w.clear()
-        elif any(factor != 1.0 for factor in warm):
-            rack_w *= np.array(warm)[:, None]
-        lengths_s = np.array(lengths)
-        rows = np.fromiter(chain.from_iterable(values), float, len(values) * len(ROW))
-        rows = rows.reshape(-1, len(ROW))
-        rows[:, ROW_POWER_MAX] = self.racks.block(rack_w, lengths_s)
+        elif np.any(warm != 1.0):
+            rack_w *= warm[:, None]
+        price, carbon = self.grid.price_per_kwh, self.grid.carbon_kg_per_kwh
+        rows = beats.rows(
+            self.cluster.gpus, price.means(starts_s, ends_s), carbon.means(starts_s, ends_s)
+        )
+        rows[:, ROW_POWER_MAX] = self.racks.block(rack_w, beats.lengths_s)
         rows[:, RACK_POWER_MAX] = rack_w.max(axis=1)
+        starts, lengths = starts_s.tolist(), beats.lengths_s.tolist()
         self.recorder.beats(starts, lengths, rows)
         if self.demand is not None:
             self.demand.add(starts, lengths, rows[:, UTILITY_POWER].tolist())
-        self._add(lengths_s, rows)
+        # At least of 1 kW over a whole beat.
+        residual = beats.residual(1000.0 * self.beat_s)
+        self.totals.residual_max = max(self.totals.residual_max, residual)
+        beats.add_to(self.totals)
+        self._add(beats.lengths_s, rows)
         self.pending.clear()
 
     def _add(self, lengths_s: NDArray[np.float64], rows: NDArray[np.float64]) -> None:

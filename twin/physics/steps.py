@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twin.errors import require
 
 
@@ -63,3 +66,18 @@ class StepSeries:
             total += self.values[min(i, self._last)] * (end_s - begin_s)
             i, begin_s, edge_s = i + 1, edge_s, edge_s + step_s
         return total / (to_s - from_s)
+
+    def means(self, from_s: NDArray[np.float64], to_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return :meth:`mean` of many intervals at once.
+
+        Parameters
+        ----------
+        from_s, to_s : ndarray, shape (n,)
+            Bounds of the intervals. [s]
+        """
+        place = ((from_s - self.first_at_s) / self.step_s).astype(np.intp)
+        edge_s = self.first_at_s + (place + 1) * self.step_s
+        means = np.array([self.values[i] for i in np.minimum(place, self._last).tolist()])
+        for k in np.flatnonzero(to_s > edge_s).tolist():
+            means[k] = self.mean(float(from_s[k]), float(to_s[k]))
+        return means

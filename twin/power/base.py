@@ -123,6 +123,10 @@ class PowerFeed(Component):
     def know_sun(self, sun: Sunshine) -> None:
         """Take the sun of the run."""
 
+    def wants_price(self) -> bool:
+        """Return whether it must be told of price and time each beat."""
+        return False
+
     def tell_price(self, price_per_kwh: float, at_s: float = 0.0) -> None:
         """Take the price of the beat to come, and when it begins."""
 

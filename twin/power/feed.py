@@ -233,6 +233,10 @@ class Feed(PowerFeed):
         if self.pv is not None:
             self.pv.know_sun(sun)
 
+    def wants_price(self) -> bool:
+        """Return whether there is storage or PV at the meter."""
+        return self.bess is not None or self.pv is not None
+
     def tell_price(self, price_per_kwh: float, at_s: float = 0.0) -> None:
         """Take the price of the beat to come, for storage that trades."""
         self._price_per_kwh, self._at_s = price_per_kwh, at_s
