@@ -389,6 +389,36 @@ def test_without_preemption_priority_is_kept_among_jobs_of_one_size(rows):
                 assert one.priority >= other.priority
 
 
+@given(rows=job_lists)
+@settings(max_examples=60)
+def test_whoever_matters_most_waits_for_nobody_who_matters_less(rows):
+    """Who is stopped matters less, is needed, and what is left to stop would not make room."""
+    jobs = make(rows)
+    dispatcher = desk(PreemptivePriority(priorities={}), 20, 1)
+    name_victims, start_who_may = dispatcher.policy.victims, dispatcher._dispatch
+
+    def first():
+        return min(dispatcher.queue.jobs, key=lambda each: (-each.priority, each.arrived_at_s))
+
+    def watched(view):
+        named, wanted = name_victims(view), first().gpus
+        room = view.free_gpus + sum(each.gpus for each in named)
+        for each in named:
+            assert each.priority < first().priority
+            assert room - each.gpus < wanted <= room
+        return named
+
+    def passed():
+        start_who_may()
+        if dispatcher.queue.jobs and not dispatcher._put_off:
+            lower = [j for j in dispatcher.running if j.priority < first().priority]
+            assert dispatcher.free_gpus + sum(each.gpus for each in lower) < first().gpus
+
+    dispatcher.policy.victims, dispatcher._dispatch = watched, passed
+    play(dispatcher, jobs)
+    assert all(each.status == COMPLETED for each in jobs)
+
+
 def calls_of_one_pass(make_policy, waiting):
     """Return how many functions are called when one job's end lets the queue move."""
     policy = make_policy()
