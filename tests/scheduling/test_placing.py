@@ -137,6 +137,17 @@ def test_power_headroom_takes_the_branch_of_the_feed_that_draws_least():
     assert warm("power_headroom", [900.0, 500.0, 2200.0], 8, (0, 1, 1)).whole == [0]
 
 
+@pytest.mark.parametrize("name", ["power_headroom", "thermal"])
+def test_the_row_that_draws_least_comes_before_the_rack_that_does(name):
+    """Rows of 800 and 700 W on the mean: the second, though its racks are not the coolest."""
+    cluster = racks_of_three()
+    choose = rule(name, cluster, LEAF_OF)
+    cluster.row_of[:] = (0, 0, 1)
+    cluster.watched_w[:] = [200.0, 1400.0, 700.0]
+    assert choose(FreeServers([8] * 9, 8), 8).whole == [6]
+    assert choose(FreeServers([8] * 9, 8), 16).whole == [0, 6], "by then it draws 1500 W"
+
+
 def test_thermal_minds_the_neighbours():
     """Means with neighbours: 600, 733 and 950 W, so the warmer first rack takes it."""
     assert warm("thermal", [300.0, 900.0, 1000.0], 8).whole == [0]

@@ -6,7 +6,7 @@ at most one server in part), and seats it whenever it fits; rules differ in *whi
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush
@@ -76,8 +76,8 @@ def coolest(cluster: Cluster, rack_w: Sequence[float], rack: int) -> tuple[float
 def by_power(cluster: Cluster, warmth: Warmth, free: FreeServers, gpus: int) -> Placement | None:
     """Seat one server after another in the rack that ranks lowest at that moment.
 
-    Branches of the feed come first: the one whose racks draw least on the mean. Each seated
-    server counts with its full power. The part goes to the tightest server of such a rack.
+    Branches of the feed come first, then rows: those whose racks draw least on the mean. Each
+    seated server counts with its full power. The part goes to the tightest server of such a rack.
     """
     if not free.fits(gpus):
         return None
@@ -98,26 +98,31 @@ def by_power(cluster: Cluster, warmth: Warmth, free: FreeServers, gpus: int) -> 
 
 
 class _PowerSeats:
-    """Rack powers as they will be once a gang is seated, and who ranks lowest."""
+    """Rack powers as they will be once a gang is seated, and who ranks lowest.
+
+    References
+    ----------
+    .. [1] US patent application 2026/0186818, "Thermal and power aware virtual machine placement":
+       rows with power left and aisles with air left first, then servers in these.
+    """
 
     def __init__(self, cluster: Cluster, warmth: Warmth) -> None:
         watched_w = cluster.watched_w
         assert watched_w is not None, "rack power is watched where it is looked at"
         self._cluster, self._warmth = cluster, warmth
         self._rack_w = list(watched_w)
-        self._branch_w: dict[int, float] = defaultdict(float)
-        self._racks: dict[int, int] = defaultdict(int)
-        for rack, branch in enumerate(cluster.branch_of):
-            self._branch_w[branch] += watched_w[rack]
-            self._racks[branch] += 1
+        self._branches = _Means(cluster.branch_of, watched_w)
+        self._rows = _Means(cluster.row_of, watched_w)
+        # Where rows are not looked at each rack is one, and ranks as a rack ranks.
+        self._by_row = cluster.row_of[-1] + 1 < len(cluster.row_of)
         server = cluster.server
         self._step_w = server.power_w(1.0)[0] - server.power_w(0.0)[0]
 
     def key(self, rack: int) -> tuple[float, ...]:
-        """Return the rank of *rack*: its branch, then itself."""
-        branch = self._cluster.branch_of[rack]
-        mean_w = self._branch_w[branch] / self._racks[branch]
-        return (mean_w, *self._warmth(self._cluster, self._rack_w, rack), rack)
+        """Return the rank of *rack*: its branch, its row where rows are known, then itself."""
+        own = self._warmth(self._cluster, self._rack_w, rack)
+        rows = (self._rows.of(rack),) if self._by_row else ()
+        return (self._branches.of(rack), *rows, *own, rack)
 
     def take(self, whole: Groups, number: int) -> list[int]:
         """Take *number* servers out of *whole*, rack by rack."""
@@ -134,9 +139,30 @@ class _PowerSeats:
                 continue
             taken.append(whole[rack].pop(0))
             self._rack_w[rack] += self._step_w
-            self._branch_w[self._cluster.branch_of[rack]] += self._step_w
+            self._branches.add(rack, self._step_w)
+            self._rows.add(rack, self._step_w)
             heappush(heap, (self.key(rack), rack))
         return taken
+
+
+class _Means:
+    """What the racks of each group draw on the mean."""
+
+    def __init__(self, group_of: Sequence[int], rack_w: Sequence[float]) -> None:
+        self._group_of = group_of
+        self._sum_w: dict[int, float] = defaultdict(float)
+        self._racks = Counter(group_of)
+        for group, each_w in zip(group_of, rack_w, strict=True):
+            self._sum_w[group] += each_w
+
+    def of(self, rack: int) -> float:
+        """Return the mean of the group of *rack* [W]."""
+        group = self._group_of[rack]
+        return self._sum_w[group] / self._racks[group]
+
+    def add(self, rack: int, more_w: float) -> None:
+        """Count *more_w* in *rack* [W]."""
+        self._sum_w[self._group_of[rack]] += more_w
 
 
 def spread(rack_of: Sequence[int], free: FreeServers, gpus: int) -> Placement | None:

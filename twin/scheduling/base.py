@@ -197,7 +197,7 @@ class Policy(Component):
     placement: Literal["pack", "spread", "topology", "power_headroom", "thermal"] = "pack"
     """pack: lowest numbers, tightest servers; spread: emptiest racks first; topology: fewest
     leaves; power_headroom: racks that draw least of their rating, on the branch of the feed
-    that does; thermal: racks that are coolest together with their neighbours."""
+    and in the row that do; thermal: racks there that are coolest together with their neighbours."""
 
     @property
     def grace_s(self) -> float:
