@@ -49,6 +49,19 @@ def test_rows_peak_lower_where_instances_are_spread_over_them_and_alike_under_on
     assert peak_cut(config, placed, "thermal") == 0.0
 
 
+@pytest.mark.slow
+def test_endpoints_in_random_order_leave_less_to_even_out_than_those_asked_for_together(tmp_path):
+    """Peaks of rows with all of TAPAS' mechanisms, against packed instances."""
+    cuts = []
+    for name, row_kw in (("llm_instances", 197), ("llm_instances_mixed", 160)):
+        key = "workload.streams.endpoints.reconfigure.row_kw"
+        more = [f"workload={name}", f"{key}={row_kw}", "output=data_only"]
+        config = compose.load(["scenario=tapas_rows", *more])
+        run.execute(config, tmp_path / name)
+        cuts.append(peak_cut(config, Run.open(tmp_path / name), "pack"))
+    assert cuts == pytest.approx([0.237, 0.127], abs=0.01)
+
+
 def test_as_many_servers_more_fit_as_the_cut_of_the_peak_leaves_room_for(tmp_path):
     config = rows(0.02, routing="headroom")
     run.execute(config, tmp_path)

@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 import pytest
-import yaml
 
-from tests.workload.conftest import CONF, resolve
+from tests.workload.conftest import resolve
+from twin.compose import load
 from twin.config import parse
 from twin.errors import ConfigError, ParameterError
 from twin.records import LoadReport, Used
@@ -17,7 +17,7 @@ def driving():
     """Return the driving centre's mix with some of its streams, or some replaced."""
 
     def build(names=None, **more):
-        streams = yaml.safe_load((CONF / "autonomous_driving.yaml").read_text())["streams"]
+        streams = load(["workload=autonomous_driving"])["workload"]["streams"]
         streams = {name: streams[name] for name in names or streams} | more
         return parse(Mix, {"streams": streams}, "workload", resolve)
 

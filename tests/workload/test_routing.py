@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workload.test_service import decode, fleet
-from tests.workload.test_serving import on_h100  # noqa: F401
+from tests.workload.conftest import fleet
 from tests.workload.test_serving_slowed import FLAT, small
 from twin.errors import ConfigError, ParameterError
 from twin.records import Standing
@@ -52,9 +51,9 @@ def test_a_replica_that_draws_less_where_it_does_more_is_refused():
 # ---- a service measured by its tokens ----
 
 
-def test_replicas_in_rows_alike_do_what_an_even_share_does(context):
-    (even,) = fleet().services(context())
-    (routed,) = fleet(routing="headroom").services(context())
+def test_replicas_in_rows_alike_do_what_an_even_share_does(on_h100):
+    (even,) = fleet().services(on_h100())
+    (routed,) = fleet(routing="headroom").services(on_h100())
     assert (routed.gpus, set(routed.replicas)) == (4, {10})
     shares = routed.router.share(7, 0.0, 1.0, standing([0, 1] * 5, [3e3, 3e3]))
     assert len(shares) == 10
@@ -65,9 +64,9 @@ def test_replicas_in_rows_alike_do_what_an_even_share_does(context):
         assert (judged, within) == (0.0, 0.0)
 
 
-def test_less_goes_to_the_fuller_row_and_all_is_served(context):
-    (even,) = fleet().services(context())
-    (routed,) = fleet(routing="headroom").services(context())
+def test_less_goes_to_the_fuller_row_and_all_is_served(on_h100):
+    (even,) = fleet().services(on_h100())
+    (routed,) = fleet(routing="headroom").services(on_h100())
     shares = routed.router.share(7, 0.0, 1.0, standing([0] * 5 + [1] * 5, [4e3, 3e3]))
     activity = [activity for activity, _ in shares]
     assert activity[0] < activity[9]
@@ -75,23 +74,23 @@ def test_less_goes_to_the_fuller_row_and_all_is_served(context):
     assert requests == pytest.approx(even.profile.requests_per_s[7], rel=1e-12)
 
 
-def test_the_replicas_that_are_left_serve_what_they_can(context):
-    (routed,) = fleet(routing="headroom").services(context())
-    most = decode(batch_max=256).capacity_tokens_per_s()
+def test_the_replicas_that_are_left_serve_what_they_can(on_h100, decode):
+    (routed,) = fleet(routing="headroom").services(on_h100())
+    most = decode.capacity_tokens_per_s()
     few = routed.router.share(180, 0.0, 1.0, standing([0, 1], [0.0, 9e3]))
     assert [served[0] for _, served in few] == pytest.approx([most, most])
 
 
-def test_routed_replicas_come_by_and_by(context):
+def test_routed_replicas_come_by_and_by(on_h100):
     build_out = [(0.0, 4), (0.5, 10)]
-    (routed,) = fleet(routing="headroom", build_out=build_out).services(context(days=1))
+    (routed,) = fleet(routing="headroom", build_out=build_out).services(on_h100(days=1))
     assert routed.replicas.tolist() == [4] * 144 + [10] * 144
 
 
 # ---- a fleet whose latency is known ----
 
 
-def test_requests_in_rows_alike_wait_as_long_as_evenly_shared(configured, on_h100):  # noqa: F811
+def test_requests_in_rows_alike_wait_as_long_as_evenly_shared(configured, on_h100):
     settings = {"requests_per_s": 34.0, "rhythm": FLAT}
     latencies = []
     for routing in ("even", "headroom"):
@@ -108,7 +107,7 @@ def test_requests_in_rows_alike_wait_as_long_as_evenly_shared(configured, on_h10
         assert routed.ttft_s(share) == pytest.approx(even.ttft_s(share), rel=1e-3)
 
 
-def test_who_gets_more_answers_later_but_keeps_the_objective(configured, on_h100):  # noqa: F811
+def test_who_gets_more_answers_later_but_keeps_the_objective(configured, on_h100):
     serving = small(configured, routing="headroom", requests_per_s=12.0, rhythm=FLAT)
     (offer,) = serving.services(on_h100(days=1 / 24))
     even_s = serving.latency().itl_s(0.9)
@@ -127,7 +126,7 @@ def test_who_gets_more_answers_later_but_keeps_the_objective(configured, on_h100
     assert routed.itl_s(0.9) > even_s
 
 
-def test_what_is_sent_for_half_a_step_counts_for_half_a_step(configured, on_h100):  # noqa: F811
+def test_what_is_sent_for_half_a_step_counts_for_half_a_step(configured, on_h100):
     serving = small(configured, routing="headroom", requests_per_s=12.0, rhythm=FLAT)
     (offer,) = serving.services(on_h100(days=600 / 86400))
     where = standing([0, 0, 1, 1], [0.0, 0.0])
@@ -138,7 +137,7 @@ def test_what_is_sent_for_half_a_step_counts_for_half_a_step(configured, on_h100
     assert serving.latency().requests == pytest.approx(450 * 12.0, rel=0.01)
 
 
-def test_a_slowed_fleet_is_sent_what_it_can_serve(configured, on_h100):  # noqa: F811
+def test_a_slowed_fleet_is_sent_what_it_can_serve(configured, on_h100):
     serving = small(configured, routing="headroom", requests_per_s=45.0, rhythm=FLAT)
     (offer,) = serving.services(on_h100(days=0.05))
     where = standing([0, 0, 1, 1], [0.0, 5e3])

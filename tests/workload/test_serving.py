@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.workload.conftest import resolve
+from tests.workload.conftest import H100, gpu, hardware, resolve
 from twin.config import parse
 from twin.errors import ConfigError, ParameterError
-from twin.gpu.air_server import AirServer
 from twin.physics.inference import saturated
-from twin.records import Hardware
 from twin.workload.latency import Latency, histogram, quantile_s
 from twin.workload.mix import Mix
 from twin.workload.replica import activity_of
@@ -22,38 +20,7 @@ from twin.workload.scaling import Autoscaling
 from twin.workload.serving import arrivals_s
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
-SERVING = sorted((CONF / "workload").glob("serving_*.yaml"))
-
-
-def gpu(name):
-    data = yaml.safe_load((CONF / "gpu" / f"{name}.yaml").read_text(encoding="utf-8"))
-    return parse(AirServer, data, "gpu")
-
-
-def hardware(server):
-    return Hardware(
-        memory_bytes=server.memory_bytes,
-        memory_bytes_per_s=server.memory_bytes_per_s,
-        domain_gpus=8,
-        domain_bytes_per_s=450e9,
-        fabric_bytes_per_s=50e9,
-        storage_bytes_per_s=1e12,
-        gpu_power_w=server.gpu_power_w,
-    )
-
-
-H100 = gpu("h100")
-
-
-@pytest.fixture
-def on_h100(context):
-    """Return a context on H100s."""
-
-    def build(**more):
-        more = {"gpus": 256, "hardware": hardware(H100), **more}
-        return context(gpu_peak_flops=H100.peak_flops, **more)
-
-    return build
+SERVING = [*sorted((CONF / "workload").glob("serving_*.yaml")), CONF / "workload/llm_serving.yaml"]
 
 
 def chat(configured, **more):
@@ -94,7 +61,7 @@ def test_70b_on_four_h100_draws_what_was_measured(configured, batch, measured_w)
 def test_one_engine_serves_everywhere():
     """The figures fitted to one series stand in several files and must not drift apart."""
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in SERVING]
-    assert len(files) >= 7
+    assert len(files) >= 8
     for key in ("engine", "power"):
         assert all(file[key] == files[0][key] for file in files)
     by_size = {}
@@ -386,3 +353,41 @@ def test_the_latencies_of_a_mix_are_those_of_all_its_services(configured, on_h10
     mixed = parse(Mix, {"streams": {"a": data, "b": coarse}}, "workload", resolve)
     mixed.services(context)
     assert mixed.latency() is None
+
+
+# ---- shape ----
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sum_b"),
+    [
+        ({"feed_forward_size": 2867}, "19.82"),
+        ({"gated": False}, "51.76"),
+        ({"layers": 160}, "139"),
+        ({"parameters_b": 700, "active_parameters_b": 700}, "70.55"),
+    ],
+)
+def test_a_shape_that_does_not_make_up_the_parameters_is_refused_with_the_sum(
+    configured, wrong, sum_b
+):
+    model = yaml.safe_load((CONF / "workload/serving_70b.yaml").read_text())["model"] | wrong
+    with pytest.raises(ConfigError, match=r"workload.model.active_parameters_b=7") as refused:
+        chat(configured, model=model)
+    assert f"within 20 % of what the shape makes, {sum_b}: layers=" in str(refused.value)
+
+
+def test_the_shapes_of_published_models_make_up_their_parameters(configured):
+    """Llama-3.1: 70.6, 405 and 8.03 billion; GPT-3: 175."""
+    models = [configured(name).model for name in ("serving_70b", "serving_405b_fp8", "serving_8b")]
+    models.append(configured("llm_serving", model=gpt3()).model)
+    for model in models:
+        tables = 1 if model.tied else 2
+        shaped = model.layers * model.layer_parameters() + tables * model.words()
+        assert shaped == pytest.approx(model.active_parameters_b * 1e9, rel=0.005)
+
+
+def gpt3():
+    """Return the model of conf/workload/chat_2023.yaml, with what it takes over."""
+    data = [yaml.safe_load((CONF / f"workload/{name}.yaml").read_text())["model"]
+            for name in ("llm_serving", "chat_2023")]  # fmt: skip
+    return data[0] | data[1]

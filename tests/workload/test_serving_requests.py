@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.workload.test_serving import on_h100
 from twin.errors import ConfigError, InputFileError
 from twin.workload.lengths import measured_lengths, read_length_windows
 from twin.workload.requests import (
@@ -18,8 +17,6 @@ from twin.workload.requests import (
     read_rates,
     read_requests,
 )
-
-__all__ = ["on_h100"]  # a fixture
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "requests"
 AZURE = RequestLayout(RequestColumns("TIMESTAMP", "ContextTokens", "GeneratedTokens"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.workload.test_serving import chat, on_h100  # noqa: F401
+from tests.workload.test_serving import chat
 from twin.workload.request_mode import WorkClock
 from twin.workload.serving import parts_of_steps
 
@@ -19,7 +19,7 @@ def small(configured, **more):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_at_its_own_pace_nothing_changes(configured, on_h100, mode):  # noqa: F811
+def test_at_its_own_pace_nothing_changes(configured, on_h100, mode):
     serving = small(configured, mode=mode)
     serving.serve(on_h100(days=0.05))
     assert serving.latency([]) is serving.latency([(100.0, 1.0)]) is serving.served.latency
@@ -28,7 +28,7 @@ def test_at_its_own_pace_nothing_changes(configured, on_h100, mode):  # noqa: F8
 @pytest.mark.parametrize("mode", MODES)
 def test_at_half_pace_from_the_start_every_token_takes_twice_as_long(
     configured,
-    on_h100,  # noqa: F811
+    on_h100,
     mode,
 ):
     """So few requests that they never meet: what is left is the time of prompt and tokens."""
@@ -40,7 +40,7 @@ def test_at_half_pace_from_the_start_every_token_takes_twice_as_long(
     assert slow.ttft_s(0.5) == pytest.approx(2 * usual.ttft_s(0.5), rel=0.05)
 
 
-def test_both_modes_agree_on_what_a_cap_costs(configured, on_h100):  # noqa: F811
+def test_both_modes_agree_on_what_a_cap_costs(configured, on_h100):
     paces = [(1200.0, 0.7), (2400.0, 1.0)]
     found = []
     for mode in MODES:
@@ -56,7 +56,7 @@ def test_both_modes_agree_on_what_a_cap_costs(configured, on_h100):  # noqa: F81
 @pytest.mark.parametrize("mode", MODES)
 def test_the_profile_of_a_slower_fleet_serves_no_more_and_works_harder(
     configured,
-    on_h100,  # noqa: F811
+    on_h100,
     mode,
 ):
     serving = small(configured, mode=mode, requests_per_s=45.0, rhythm=FLAT)
@@ -67,7 +67,7 @@ def test_the_profile_of_a_slower_fleet_serves_no_more_and_works_harder(
     assert np.all(slow.activity >= offer.profile.activity - 1e-6)
 
 
-def test_what_a_slower_fleet_cannot_serve_is_said(configured, on_h100):  # noqa: F811
+def test_what_a_slower_fleet_cannot_serve_is_said(configured, on_h100):
     serving = small(configured, requests_per_s=45.0, rhythm=FLAT)
     serving.serve(on_h100(days=0.05))
     assert serving.warnings == []
@@ -76,7 +76,7 @@ def test_what_a_slower_fleet_cannot_serve_is_said(configured, on_h100):  # noqa:
     assert "more were not served because heat or a power limit slowed the GPUs" in said
 
 
-def test_requests_within_their_objective_add_up_to_the_summary(configured, on_h100):  # noqa: F811
+def test_requests_within_their_objective_add_up_to_the_summary(configured, on_h100):
     for mode in MODES:
         serving = small(configured, mode=mode, requests_per_s=45.0, rhythm=FLAT)
         served = serving.serve(on_h100(days=0.05))

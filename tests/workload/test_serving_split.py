@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.workload.test_serving import chat, on_h100  # noqa: F401
+from tests.workload.test_serving import chat
 from tests.workload.test_serving_modes import COSTS, poisson
 from tests.workload.test_serving_modes import replica as make_replica
 from twin.errors import ConfigError
@@ -122,7 +122,7 @@ def test_the_slower_kind_decides_what_a_fleet_can_serve():
     assert served.unserved_per_s[20:].mean() == pytest.approx(1 / prompt_s, rel=0.05)
 
 
-def test_a_service_is_split_by_its_configuration(configured, on_h100):  # noqa: F811
+def test_a_service_is_split_by_its_configuration(configured, on_h100):
     serving = chat(
         configured, autoscaling=None, replicas=8, requests_per_s=30.0,
         split={"prefill_replicas": 2},

@@ -192,7 +192,9 @@ FP8_BYTES = 3.0
 """Moved to quantise a value to 8 bits: 2 read, 1 written."""
 
 
-def passes_bytes(hidden: float, keys: float, feed_forward: float, gpus: int) -> float:
+def passes_bytes(
+    hidden: float, keys: float, feed_forward: float, gpus: int, gated: bool = True
+) -> float:
     r"""Return what a GPU reads and writes for a token between the products of a layer.
 
     .. math:: 2 \left( 8 h + \frac{4 h + 6 k + 3 f}{p} \right)
@@ -200,8 +202,8 @@ def passes_bytes(hidden: float, keys: float, feed_forward: float, gpus: int) -> 
     Twice a layer, a fused kernel adds to the residual and normalises: two values read, two
     written, on every GPU alike. The rest is split over them: rotation of queries and keys in
     place, the new keys and values written to the cache, queries read and results written by
-    attention, the activation (2 f read, f written). Operands of products are read and written
-    while these compute, and the cache is read apart.
+    attention, the activation (2 f read, f written; without a gate f read). Operands of products
+    are read and written while these compute, and the cache is read apart.
 
     Parameters
     ----------
@@ -209,6 +211,8 @@ def passes_bytes(hidden: float, keys: float, feed_forward: float, gpus: int) -> 
         Width of a token's state, of its keys, and of the feed-forward part, > 0. [-]
     gpus : int
         GPUs that share each layer, >= 1. [-]
+    gated : bool
+        Whether the feed-forward part has a gate.
 
     Returns
     -------
@@ -242,7 +246,7 @@ def passes_bytes(hidden: float, keys: float, feed_forward: float, gpus: int) -> 
     least = min(hidden, keys, feed_forward)
     require(least > 0, "hidden, keys, feed_forward", least, "> 0")
     require(gpus >= 1, "gpus", gpus, ">= 1")
-    split = 4.0 * hidden + 6.0 * keys + 3.0 * feed_forward
+    split = 4.0 * hidden + 6.0 * keys + (3.0 if gated else 2.0) * feed_forward
     return ACTIVATION_BYTES * (8.0 * hidden + split / gpus)
 
 

@@ -23,6 +23,10 @@ Floats = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 
 
+SAMPLES = 20_000
+"""Requests drawn to stand for all lengths."""
+
+
 @dataclass(frozen=True, slots=True)
 class LengthConfig:
     """Log-normal lengths of prompt and answer, independent of each other."""

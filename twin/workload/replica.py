@@ -32,6 +32,11 @@ from twin.records import Hardware
 Floats = NDArray[np.float64]
 
 
+SHAPE_TOLERANCE = 0.2
+"""Parameters that a shape may miss or have too many: attention is counted as wide as a token's
+state, and is a tenth of the parameters wider where keys are compressed, as in DeepSeek-V3."""
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
     """What is served, and in which precision."""
@@ -50,6 +55,9 @@ class LanguageModel:
     """Width of the feed-forward part that a token passes; of all its experts together."""
     vocabulary: Count
     """Words of input and output."""
+    gated: bool = True
+    """Whether the feed-forward part has a gate beside what it lets through: three products
+    of that width, not two."""
     tied: bool = False
     """Whether input and output words are one table, once among the parameters."""
     fp8_layers: Annotated[int, Range(0)] = 0
@@ -67,8 +75,39 @@ class LanguageModel:
         require(fits, "active_parameters_b", active, f"at most parameters_b={self.parameters_b}")
         allowed = "few enough that their tables are a part of active_parameters_b"
         require(self.parameters_met(answer=False) > 0, "vocabulary", self.vocabulary, allowed)
+        self._check_shape()
         few = self.fp8_layers <= self.layers
         require(few, "fp8_layers", self.fp8_layers, f"at most layers={self.layers}")
+
+    def _check_shape(self) -> None:
+        """Refuse layers and words that do not make up the parameters that a token meets."""
+        shaped_b = (self.layers * self.layer_parameters() + self._tables() * self.words()) / 1e9
+        active = self.active_parameters_b
+        products = 3 if self.gated else 2
+        require(
+            abs(shaped_b - active) <= SHAPE_TOLERANCE * active,
+            "active_parameters_b",
+            active,
+            f"within {SHAPE_TOLERANCE * 100:g} % of what the shape makes, {shaped_b:.4g}: "
+            f"layers={self.layers} x (2 x hidden_size={self.hidden_size} ^2 "
+            f"+ 2 x hidden_size x kv_heads={self.kv_heads} x head_dim={self.head_dim} "
+            f"+ {products} x hidden_size x feed_forward_size={self.feed_forward_size}) "
+            f"+ {self._tables()} x vocabulary={self.vocabulary} x hidden_size",
+        )
+
+    def _tables(self) -> int:
+        """Return how many tables of words it has."""
+        return 1 if self.tied else 2
+
+    def layer_parameters(self) -> float:
+        """Return the parameters of a layer that a token meets.
+
+        Queries and output of attention as wide as a token's state, keys and values, and the
+        products of the feed-forward part.
+        """
+        keys = self.kv_heads * self.head_dim
+        wide = (3 if self.gated else 2) * self.feed_forward_size
+        return float(self.hidden_size * (2 * self.hidden_size + 2 * keys + wide))
 
     def words(self) -> float:
         """Return the parameters of one table of words."""
@@ -259,7 +298,7 @@ def _tokens(
         engine.link_latency_us * 1e-6,
     )
     hidden, wide, keys = model.hidden_size, model.feed_forward_size, model.kv_heads * model.head_dim
-    passes = model.layers * passes_bytes(hidden, keys, wide, gpus)
+    passes = model.layers * passes_bytes(hidden, keys, wide, gpus, model.gated)
     passes += model.fp8_layers * quantising_bytes(hidden, wide, gpus)
     between_s = read_s(passes, bytes_per_s) + sums_s
     prompt_s = arithmetic_s(1.0, model.parameters_met(answer=False), flops_per_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
@@ -14,23 +14,23 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.config import Count, Fraction, NonNegative, Positive
+from twin.config import Fraction, NonNegative, Positive
 from twin.errors import ConfigError, require
-from twin.records import Hardware, Job, Service, WorkloadContext
+from twin.records import Service, WorkloadContext
 from twin.workload import request_mode
 from twin.workload import split as disaggregated
-from twin.workload.base import Pace, ServiceProfile, Workload
+from twin.workload.base import Pace, ServiceProfile
 from twin.workload.fluid import Alone, Fleet, Served, capacity_per_s, serve_fluid
 from twin.workload.latency import Latency, Objective
-from twin.workload.lengths import LengthConfig, Lengths, MeasuredLengths, measured_lengths
-from twin.workload.replica import (
-    Engine,
-    LanguageModel,
-    Replica,
-    ServingPower,
-    activity_of,
-    make_replica,
+from twin.workload.lengths import (
+    SAMPLES,
+    LengthConfig,
+    Lengths,
+    MeasuredLengths,
+    measured_lengths,
 )
+from twin.workload.replica import Replica, activity_of
+from twin.workload.replica_fleet import GRID_S, SHOWN_FRACTION, ReplicaFleet, gpus_of
 from twin.workload.request_mode import Requests, WorkClock, booked, latency_of
 from twin.workload.requests import RateLayout, RequestLayout, read_rates, read_requests
 from twin.workload.rhythm import Rhythm, hourly_noise, seconds_since_monday
@@ -40,17 +40,10 @@ from twin.workload.split import Split
 
 Floats = NDArray[np.float64]
 
-GRID_S = 60.0
-"""Everything is worked out once a minute, whatever the step of the profile and the
-heartbeat, so that the energy of a service depends on neither."""
 MOST_REQUESTS = 1e8
 """Requests of a run that are followed one by one; more take hours, and gigabytes."""
-SAMPLES = 20_000
-"""Requests drawn to stand for all lengths."""
 BURSTY = 1.5
 """Recorded arrivals that vary by this factor more than the fluid is told get a note."""
-SHOWN_FRACTION = 1e-9
-"""Turned-away demand below this share is rounding, not a warning."""
 KEPT_FRACTION = 0.99
 """A router sends a replica no more than so many of its requests are within their objective
 of, unless all get as much."""
@@ -99,7 +92,7 @@ class Plan:
 
 
 @dataclass(kw_only=True)
-class Serving(Workload):
+class Serving(ReplicaFleet):
     """A fleet of identical replicas; subclasses bring its demand.
 
     In the mode ``fluid`` each minute is in steady state; in the mode ``requests`` every
@@ -109,15 +102,9 @@ class Serving(Workload):
     Where heat or a power cap slows the GPUs down, fewer requests fit and all wait longer.
     """
 
-    replicas: Count
-    """All there are; how many are up is up to ``autoscaling``."""
-    gpus_per_replica: Count
-    model: LanguageModel
-    engine: Engine
-    power: ServingPower
     objective: Objective
     autoscaling: Autoscaling | None = None
-    """None: all replicas are always up."""
+    """How many replicas are up; None: always all."""
     split: Split | None = None
     """Replicas that only prefill, the others only decode; None: all do both."""
     routing: Routing = "even"
@@ -128,8 +115,6 @@ class Serving(Workload):
     mode: Literal["fluid", "requests"] = "fluid"
     arrival_cv: Positive = 1.0
     """Coefficient of variation of the times between arrivals; 1: at random."""
-    step_s: Positive = 300.0
-    """Step of the profile; a whole number of minutes."""
     served: Served | None = field(init=False, default=None, repr=False)
     """What the fleet did, minute by minute; None before the run."""
     _served_for: WorkloadContext | None = field(init=False, default=None, repr=False)
@@ -139,8 +124,7 @@ class Serving(Workload):
     _router: Router | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
-        whole = self.step_s % GRID_S == 0
-        require(whole, "step_s", self.step_s, f"a multiple of {GRID_S:g} s")
+        super().__post_init__()
         if self.split is not None:
             some = self.split.prefill_replicas
             require(some < self.replicas, "split.prefill_replicas", some,
@@ -164,42 +148,11 @@ class Serving(Workload):
     def requests(self, context: WorkloadContext, demand: Floats) -> Requests:
         """Return the single requests that make up *demand*."""
 
-    def jobs(self, context: WorkloadContext) -> Iterator[Job]:
-        """Yield nothing: a service is no job that ends."""
-        return iter(())
-
     def held_gpus(self) -> int:
         """Return the GPUs held for good: of all replicas, or of those never lent."""
         scaling = self.autoscaling
         always = scaling.replicas_min if scaling and scaling.lend else self.replicas
         return always * self.gpus_per_replica
-
-    def check(self, context: WorkloadContext) -> None:
-        """Refuse a fleet larger than the facility, or a model too large for its GPUs.
-
-        Raises
-        ------
-        ConfigError
-            If the replicas hold more GPUs than there are, or cannot hold the weights.
-        """
-        gpus = self.replicas * self.gpus_per_replica
-        if gpus > context.gpus:
-            raise ConfigError(
-                f"{self.key}.replicas={self.replicas}: of {self.gpus_per_replica} GPUs each, "
-                f"{gpus} GPUs: must be at most {context.gpus} GPUs, all of what the facility has"
-            )
-        self.replica(*_gpus(context))
-
-    def replica(self, peak_flops: float, hardware: Hardware) -> Replica:
-        """Return one replica on GPUs of *peak_flops* in *hardware*."""
-        return make_replica(
-            self.model,
-            self.engine,
-            self.power,
-            self.gpus_per_replica,
-            (peak_flops, hardware),
-            self.key,
-        )
 
     def services(self, context: WorkloadContext) -> list[Service]:
         """Return the one service, with its profile over the whole run."""
@@ -232,12 +185,12 @@ class Serving(Workload):
         alone = self._alone(rate)
         within, requests = alone.within(), alone.requests_per_s()
         kept = int(np.argmax(within < KEPT_FRACTION)) or len(within)
-        activity = activity_of(alone.table.power_fraction, _gpus(context)[1])
+        activity = activity_of(alone.table.power_fraction, gpus_of(context)[1])
         return Curve(requests, activity, within, float(requests[max(kept - 1, 1)]))
 
     def _profile(self, served: Served, held: Any, context: WorkloadContext) -> ServiceProfile:
         """Return *served* in steps of the profile, its power as activity of the GPUs held."""
-        peak_flops, hardware = _gpus(context)
+        peak_flops, hardware = gpus_of(context)
         steps = math.ceil(context.duration_s / self.step_s)
 
         def means(values: Floats) -> Floats:
@@ -299,7 +252,7 @@ class Serving(Workload):
         if self.served is not None and self._served_for is context:
             return self.served
         steps = math.ceil(context.duration_s / self.step_s) * round(self.step_s / GRID_S)
-        replica, lengths = self.replica(*_gpus(context)), self.lengths(context)
+        replica, lengths = self.replica(*gpus_of(context)), self.lengths(context)
         demand = self.demand(context, steps)
         active = np.full(steps, self.replicas)
         if self.autoscaling is not None:
@@ -343,7 +296,7 @@ class Serving(Workload):
         """Return how many replicas only prefill, and what moving a prompt token takes [s]."""
         if self.split is None:
             return 0, 0.0
-        _, hardware = _gpus(context)
+        _, hardware = gpus_of(context)
         kv_bytes = self.model.kv_bytes_per_token()
         if self.split.kv_gb_per_s is not None:
             return self.split.prefill_replicas, kv_bytes / (self.split.kv_gb_per_s * 1e9)
@@ -397,13 +350,6 @@ def _fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64]) -> Served:
     """Return what a fleet does as a fluid, minute by minute."""
     serve = disaggregated.serve_fluid if fleet.prefill else serve_fluid
     return serve(fleet, demand, active, GRID_S)
-
-
-def _gpus(context: WorkloadContext) -> tuple[float, Hardware]:
-    """Return the peak of a GPU of the facility [FLOP/s] and the rest of its hardware."""
-    require(context.hardware is not None, "hardware", context.hardware, "known to a serving fleet")
-    assert context.hardware is not None
-    return context.gpu_peak_flops, context.hardware
 
 
 def arrivals_s(demand: Floats, cv: float, rng: np.random.Generator) -> Floats:
