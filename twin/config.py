@@ -199,7 +199,8 @@ class _Reader:
                 continue
             if key not in allowed:
                 shown = f"twin --cfg job --package {path.partition('.')[0]}"
-                near = suggest(str(key), allowed, shown)
+                inner = {name: each for name, each in data.items() if name in allowed}
+                near = suggest(str(key), allowed, shown, _nested(inner, path))
                 self.problems.append(f"{where}={raw!r}: unknown key; {near}")
             else:
                 values[key] = self.value(allowed[key], raw, where)
@@ -336,6 +337,18 @@ class _Reader:
         dict: _mapping,
         Mapping: _mapping,
     }
+
+
+def _nested(data: Mapping[str, Any], path: str) -> dict[str, str]:
+    """Return where the keys of nested *data* stand, by their own names; the outermost counts."""
+    found: dict[str, str] = {}
+    parts = [(f"{path}.{name}", each) for name, each in data.items() if isinstance(each, Mapping)]
+    for part, each in parts:
+        for name, where in _nested(each, part).items():
+            found.setdefault(name, where)
+    for part, each in parts:
+        found |= {str(name): f"{part}.{name}" for name in each}
+    return found
 
 
 def _key_of(problem: str) -> str:

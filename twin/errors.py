@@ -8,7 +8,8 @@ key or ``file:line``, the value, and what is allowed.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 LISTED, NEAREST = 16, 8
 """Names that a message lists in full, and how many it lists of more than those."""
@@ -60,11 +61,17 @@ def told_apart(value: float, low: float, high: float) -> str:
     return repr(value)
 
 
-def suggest(name: str, known: Iterable[str], more: str = "") -> str:
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def suggest(
+    name: str, known: Iterable[str], more: str = "", elsewhere: Mapping[str, str] = _NONE
+) -> str:
     """Return ``"did you mean 'x'? Allowed: ..."`` for a *name* that is not *known*.
 
     Of many names only the nearest are listed, and how many others there are; *more* says
-    where they can be read.
+    where they can be read. *elsewhere* are names that stand in another place, and where: that
+    is meant by the very name, or by one like it where none is like it here.
 
     Examples
     --------
@@ -72,10 +79,14 @@ def suggest(name: str, known: Iterable[str], more: str = "") -> str:
     "did you mean 'easy'? Allowed: easy, fcfs"
     >>> suggest("k9", [f"key_{i}" for i in range(40)], "the glossary")
     'Allowed: key_9, key_19, key_29, key_39, key_0, key_1, key_2, key_3 and 32 others: the glossary'
+    >>> suggest("reset", ["reuse", "trim"], elsewhere={"reset": "air.reset"})
+    "did you mean 'air.reset'? Allowed: reuse, trim"
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    far = difflib.get_close_matches(name, elsewhere, n=1, cutoff=1.0 if near else 0.6)
+    meant = elsewhere[far[0]] if far else "".join(near)
+    hint = f"did you mean '{meant}'? " if meant else ""
     if len(names) <= LISTED:
         return f"{hint}Allowed: {', '.join(names)}"
     nearest = sorted(names, key=lambda each: -difflib.SequenceMatcher(None, each, name).ratio())

@@ -238,6 +238,7 @@ class Facility:
         if self.demand is not None:
             self.demand_bill = self.demand.bill(self.env.now)
             self.totals.demand_cost = sum(month.cost for month in self.demand_bill)
+        self.totals.set_point_moves = self.plant.set_point_moves()
         self.totals.gpu_out_s = self.cluster.gpus_out.take(self.env.now)
         self.totals.it_loss_j = self.feed.it_loss_j()
         self.totals.jobs_shed = self.power_limit.jobs_shed

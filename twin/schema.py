@@ -907,6 +907,16 @@ SUMMARY = _keys(
         "lower",
         "storage_used_max_tb",
     ),
+    Key(
+        "set_point_moves",
+        "Set points moved",
+        "times",
+        "how often the reset of the cooling plant moved its air or water; null where set points "
+        "stand still",
+        "cooling plant",
+        TRUST,
+        after="free_cooling_fraction",
+    ),
 )
 """Keys of ``summary.json``, in order."""
 

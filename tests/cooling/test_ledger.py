@@ -107,9 +107,10 @@ def test_any_flow_that_is_a_thousandth_wrong_shows(name, state):
 
 @pytest.mark.parametrize(("name", "where", "by"), RESETS)
 def test_nor_does_one_hide_while_set_points_move(name, where, by):
-    """The first step looks at load and weather, and moves."""
+    """The step after the first half-hour looks at load and weather, and moves."""
     made, mover = resetting(name, where, by)
     heat_w, weather_c = 0.35 * HEAT_W, (29.0, 22.0)
+    made.step(heat_w, *weather_c, mover.reset.every_s)
     before = copy.deepcopy(made)
     made.step(heat_w, *weather_c, 1.0)
     assert mover.reset.moves == 1

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.plants import RESETS, design, plant, resetting, residual, steady
+from tests.support.plants import NAMES, RESETS, design, plant, resetting, residual, resolve, steady
+from tests.support.plants import settings as settings_of
+from twin.config import parse
 from twin.cooling.reset import Steps, kept_above_c, kept_below_c, water_below_supply_k
 from twin.errors import ConfigError
 
@@ -167,6 +169,58 @@ def test_a_pump_that_is_lost_takes_the_warmth_back():
     assert state.supply_c == pytest.approx(24.0)
 
 
+@pytest.mark.parametrize("mean_c", [7.0, 16.0, 22.0])
+@pytest.mark.parametrize(("name", "where", "by"), [*[(name, "", None) for name in NAMES], *RESETS])
+def test_neither_energy_nor_moves_depend_on_the_beat(name, where, by, mean_c):
+    seen = []
+    for dt_s in (60.0, 300.0):
+        made = plant(name) if by is None else resetting(name, where, by)[0]
+        states = list(day(made, dt_s=dt_s, days=1.5, mean_c=mean_c))
+        energy_j = sum(state.power_w * dt_s for state in states)
+        water_kg = sum(state.water_kg_per_s * dt_s for state in states)
+        seen.append((energy_j, water_kg, made.set_point_moves()))
+    (short_j, short_kg, short_moves), (long_j, long_kg, long_moves) = seen
+    assert long_j == pytest.approx(short_j, rel=2e-3)
+    assert long_kg == pytest.approx(short_kg, rel=5e-3, abs=50.0)
+    assert long_moves == short_moves
+
+
+def test_set_points_follow_means_and_move_at_set_times_only():
+    made, mover = resetting("airside_economizer", "reset", "outdoor")
+    mover.reset.every_s = 1000.0
+    moved_s, at_s = [], 0.0
+    for beat_s in (70.0, 300.0, 7.0, 900.0, 300.0, 300.0, 300.0, 2000.0):
+        before = made.set_point_moves()
+        wetbulb_c = 24.0 if at_s < 1000.0 else 15.0
+        made.step(0.8 * HEAT_W, wetbulb_c + 8.0, wetbulb_c, beat_s)
+        at_s += beat_s
+        if made.set_point_moves() != before:
+            moved_s.append(at_s)
+    assert moved_s == [1277.0, 2177.0]  # the first beats to end after 1000 s and 2000 s
+
+
+def test_load_that_falls_while_a_valve_is_open_moves_nothing():
+    made, mover = resetting("waterside_economizer", "reset", "load")
+    steady(made, 0.4 * HEAT_W, 20.0, 14.0)
+    made.set_available("chiller", 0.0)
+    made.set_available("tower", 0.0)
+    while made.step(HEAT_W, 20.0, 14.0, 5.0).supply_c < made.supply_c + 0.5:
+        pass
+    moves, water_c = mover.reset.moves, made._water_set_c
+    made.step(0.1 * HEAT_W, 20.0, 14.0, 5.0)
+    assert (mover.reset.moves, made._water_set_c) == (moves, water_c)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, where, _ in RESETS if where == "reset"}))
+def test_a_plant_whose_keys_do_not_speak_of_a_reset_stands_still(name):
+    keys = settings_of(name)
+    del keys["reset"]
+    made = parse(resolve("cooling", keys["kind"], "cooling.kind"), keys, "cooling", resolve)
+    made.size(design())
+    assert steady(made, 0.5 * HEAT_W, 20.0, 14.0) == steady(plant(name), 0.5 * HEAT_W, 20.0, 14.0)
+    assert made.set_point_moves() is None
+
+
 # ---- trips ----
 
 
@@ -240,13 +294,19 @@ def test_set_points_stand_still_while_a_feed_is_sized(name, where, by):
             {"by": "outdoor", "supply_max_c": 20.0},
             r"cooling\.reset\.supply_max_c=20\.0: must be >= supply_c=24",
         ),
+        (
+            "direct_liquid_dry",
+            None,
+            r"cooling\.reset=.*did you mean 'cooling\.air\.reset'\? Allowed: air, ",
+        ),
         ("rear_door", {"step_k": 0.0}, r"cooling\.reset\.step_k=0\.0: must be >= 0\.1"),
         ("rear_door", {"every_minutes": 0}, r"cooling\.reset\.every_minutes=0: must be >= 1"),
     ],
 )
 def test_an_impossible_reset_is_refused_by_its_key(name, changes, message):
+    reset = {f"reset__{key}": value for key, value in (changes or {}).items()}
     with pytest.raises(ConfigError, match=message):
-        plant(name, **{f"reset__{key}": value for key, value in changes.items()})
+        plant(name, **(reset or {"reset": {"by": "load"}}))
 
 
 def test_limits_that_are_not_used_are_not_looked_at():

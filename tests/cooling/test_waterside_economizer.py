@@ -44,16 +44,16 @@ def test_partly_free_cooling_unloads_the_chillers():
 
 def test_neither_economizer_nor_chillers_change_within_their_least_time():
     made = economizer()
-    made.decide(22.0, 5.0, 16.0)
+    made.decide(22.0, 5.0, 5.0, 16.0)
     made.pass_time(60.0)
     assert made.mode == "FC"
     for _ in range(18):
-        made.decide(22.0, 25.0, 16.0)
+        made.decide(22.0, 25.0, 25.0, 16.0)
         made.pass_time(60.0)
         assert made.on
-    made.decide(22.0, 25.0, 16.0)
+    made.decide(22.0, 25.0, 25.0, 16.0)
     made.pass_time(60.0)
-    made.decide(22.0, 25.0, 16.0)
+    made.decide(22.0, 25.0, 25.0, 16.0)
     made.pass_time(60.0)
     assert made.mode == "FMC"
 
@@ -63,7 +63,7 @@ def test_whatever_the_weather_no_change_comes_before_its_time(tower_c):
     made = economizer()
     last_change, before = -math.inf, made.on
     for minute, water_c in enumerate(tower_c):
-        made.decide(22.0, water_c, 16.0)
+        made.decide(22.0, water_c, water_c, 16.0)
         made.pass_time(60.0)
         assert made.on or made.chillers_on
         if made.on != before:
@@ -73,14 +73,14 @@ def test_whatever_the_weather_no_change_comes_before_its_time(tower_c):
 
 def test_the_mode_is_looked_at_every_minute_only_near_a_change():
     made = economizer()
-    made.decide(22.0, 25.0, 16.0)
+    made.decide(22.0, 25.0, 25.0, 16.0)
     assert made.mode == "FMC"
-    assert made.quiet_s(22.0, 25.0, 16.0) == math.inf
-    assert made.quiet_s(22.0, 19.0, 16.0) == 60.0
+    assert made.quiet_s(22.0, 25.0, 25.0, 16.0) == math.inf
+    assert made.quiet_s(22.0, 19.0, 19.0, 16.0) == 60.0
 
     made.on_for_s = 0.0  # it has just gone off: the cold must wait out the least time
     made.pass_time(240.0)
-    assert made.quiet_s(22.0, 5.0, 16.0) == 20 * 60.0 - 240.0
+    assert made.quiet_s(22.0, 5.0, 5.0, 16.0) == 20 * 60.0 - 240.0
 
 
 def test_while_chillers_must_wait_the_water_follows_the_tower():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twin.config import AtLeastOne, Celsius, PositiveFraction
 from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
@@ -61,7 +61,8 @@ class _Worked:
 class AirStreamPlant(HallPlant):
     """Supply fans, outdoor air, and a trim chiller for the days it does not suffice."""
 
-    reset: SupplyReset
+    reset: SupplyReset | None = None
+    _moving: SupplyReset | None = field(init=False, default=None)
     fans: SupplyFans
     chillers: Chillers
     """The trim: air-cooled machines on a coil in the supply air."""
@@ -89,14 +90,13 @@ class AirStreamPlant(HallPlant):
             f"above trim_water_c={self.trim_water_c:g} degC, the water that cools it",
         )
         self.chillers.check_condenser("air", "chillers")
-        if self.reset.by is not None:
+        if self.reset is not None and self.reset.by is not None:
             check_supply_max(self.reset.supply_max_c, self.supply_c)
         self.chillers.warnings = self.warnings
 
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set point."""
         wanted = self._size_hall(design, "outdoor-air cooling")
-        self.reset.begin(design.holds_set_points)
         self.fans.size(design.heat_w, wanted, design.altitude_m)
         self._size_outdoors(design, wanted)
         _, fan_w = self.fans.move(wanted)
@@ -141,9 +141,12 @@ class AirStreamPlant(HallPlant):
         self, heat_w: float, weather_c: tuple[float, float], left_s: float
     ) -> tuple[PlantState, float]:
         """Advance by what is left of a beat or less; return what was done and for how long."""
-        reset = self.reset
-        if reset.waited_s >= reset.every_s:
-            self._move_set_point(heat_w, weather_c)
+        reset = self._moving
+        if reset is not None:
+            follow = reset.look()
+            if follow is not None:
+                self._move_set_point(reset, *follow)
+            left_s = reset.until_look_s(left_s)
         held = self._supply_set_c, 0.0
         step_s = self.chillers.until_restart_s(left_s)
         state = self._advance(heat_w, weather_c, step_s, held)
@@ -155,18 +158,21 @@ class AirStreamPlant(HallPlant):
             state = self._advance(heat_w, weather_c, step_s, line)
             assert state is not None  # only a set point can be refused
         self.chillers.pass_time(step_s)
-        reset.waited_s += step_s
+        if reset is not None:
+            reset.lived(heat_w, weather_c, step_s)
         return state, step_s
 
-    def _move_set_point(self, heat_w: float, weather_c: tuple[float, float]) -> None:
-        """Let the supply follow what the outdoors carries alone now."""
-        reset, now_c = self.reset, self._supply_set_c
+    def _move_set_point(
+        self, reset: SupplyReset, heat_w: float, weather_c: tuple[float, float]
+    ) -> None:
+        """Let the supply follow what the outdoors carries alone."""
+        now_c = self._supply_set_c
         steps = reset.steps(self.supply_c, reset.supply_max_c)
         air, fan_w = self.fans.move(self._wanted_air(heat_w))
         if air > 0.0:
             free_c = self._trim_free_c(heat_w / air, fan_w / air, air, weather_c, steps)
             self._supply_set_c = kept_above_c(now_c, free_c, steps)
-        reset.looked(self._supply_set_c != now_c)
+        reset.moves += self._supply_set_c != now_c
 
     def _trim_free_c(
         self, rise_k: float, fan_k: float, air: float, weather_c: tuple[float, float], steps: Steps

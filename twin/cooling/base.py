@@ -128,6 +128,10 @@ class CoolingPlant(Component):
         """Return the share of the racks' heat that leaves them in liquid, by design."""
         return 0.0
 
+    def set_point_moves(self) -> int | None:
+        """Return how often set points were moved since sizing; None where they stand still."""
+        return None
+
     def movers(self) -> list[Mover]:
         """Return what may hang on a UPS apart from the rest, so that heat keeps moving."""
         return []

@@ -26,6 +26,8 @@ _SHORTEST_STEP_S = 1.0
 _LONGEST_STEP_S = 60.0
 _LARGEST_CHANGE_K = 0.1
 """Short steps aim at this change of the fastest temperature."""
+_TOO_LARGE_K = 0.5
+"""A change that no step was meant to make: load or limits are others than in the last."""
 _AT_SET_POINT_K = 1e-9
 _OPEN, _HOLDING, _CLOSED = "open", "holding", "closed"
 
@@ -53,13 +55,14 @@ class ChilledAir(HallPlant):
 
     chilled_water_c: Celsius
     """Water the chillers supply; where it is reset, the coldest. [degC]"""
-    reset: WaterReset
+    reset: WaterReset | None = None
     air_handlers: AirHandlers
     chilled_water: ChilledWater
     chillers: Chillers
     condenser_water: CondenserWater
     tower: CoolingTower
 
+    _moving: WaterReset | None = field(init=False, default=None)
     _rejection: HeatRejection = field(init=False)
     _water_set_c: float = field(init=False, default=0.0)
     """Water they supply now. [degC]"""
@@ -75,20 +78,20 @@ class ChilledAir(HallPlant):
             f"above chilled_water_c={self.chilled_water_c:g} degC, the water that cools it",
         )
         self.chillers.check_condenser("water", "chillers")
-        if self.reset.by is not None:
-            self._check_reset()
+        if self.reset is not None and self.reset.by is not None:
+            self._check_reset(self.reset)
         self._rejection = self._heat_rejection()
         self.chillers.warnings = self.tower.warnings = self.warnings
 
-    def _check_reset(self) -> None:
+    def _check_reset(self, reset: WaterReset) -> None:
         """Refuse a reset that this plant cannot follow."""
         allowed = "load or null: only an economizer makes water without chillers"
-        require(self.reset.by == "load", "reset.by", self.reset.by, allowed)
-        self._check_warmest_water()
+        require(reset.by == "load", "reset.by", reset.by, allowed)
+        self._check_warmest_water(reset)
 
-    def _check_warmest_water(self) -> None:
+    def _check_warmest_water(self, reset: WaterReset) -> None:
         """Refuse water colder than designed, warmer than chillers are known for, or not reached."""
-        water_max_c, curves = self.reset.chilled_water_max_c, self.chillers.curves
+        water_max_c, curves = reset.chilled_water_max_c, self.chillers.curves
         known_c = curves.chilled_range_c[1]
         require(
             self.chilled_water_c <= water_max_c <= known_c,
@@ -99,9 +102,9 @@ class ChilledAir(HallPlant):
         )
         span_k = water_max_c - self.chilled_water_c
         require(
-            self.reset.step_k <= span_k * (1.0 + 1e-9) or span_k == 0.0,
+            reset.step_k <= span_k * (1.0 + 1e-9) or span_k == 0.0,
             "reset.step_k",
-            self.reset.step_k,
+            reset.step_k,
             f"<= {span_k:g} K, from chilled_water_c to reset.chilled_water_max_c: "
             "water moves in whole steps",
         )
@@ -119,7 +122,6 @@ class ChilledAir(HallPlant):
         air, fan_w = self.air_handlers.move(wanted)
         return_c = self.supply_c + design.heat_w / air
         self.chilled_water.water_c = self._water_set_c = self.chilled_water_c
-        self.reset.begin(design.holds_set_points)
         coil_w = design.heat_w + fan_w
         self._size_coil(coil_w, return_c, air, fan_w)
         self.chilled_water.size(coil_w, design.racks)
@@ -177,9 +179,12 @@ class ChilledAir(HallPlant):
         self, heat_w: float, weather_c: tuple[float, float], left_s: float
     ) -> tuple[PlantState, float]:
         """Advance by what is left of a beat or less; return what was done and for how long."""
-        reset = self.reset
-        if reset.waited_s >= reset.every_s:
-            self._move_set_points(heat_w, weather_c)
+        reset = self._moving
+        if reset is not None:
+            follow = reset.look()
+            if follow is not None:
+                self._move_set_points(reset, *follow)
+            left_s = reset.until_look_s(left_s)
         floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
         longest_s = self._rejection.longest_step_s
         step_s = self.chillers.until_restart_s(left_s if left_s < longest_s else longest_s)
@@ -189,13 +194,24 @@ class ChilledAir(HallPlant):
         if state is None:
             step_s = min(step_s, self._short_step_s)
             target_c = max(self._water_set_c, floor_c)
-            state = self._move(heat_w, weather_c, target_c, step_s)
+            while (state := self._move(heat_w, weather_c, target_c, step_s)) is None:
+                step_s *= 0.5
         self._rejection.pass_time(step_s)
-        reset.waited_s += step_s
+        if reset is not None:
+            reset.lived(heat_w, weather_c, step_s)
         return state, step_s
 
-    def _move_set_points(self, heat_w: float, weather_c: tuple[float, float]) -> None:
-        """Let the set points follow what coils and outdoors can do now, if the plant runs."""
+    def _move_set_points(
+        self,
+        reset: WaterReset,
+        heat_w: float,
+        weather_c: tuple[float, float],
+        apart: bool = False,
+    ) -> None:
+        """Let the set points follow what coils and outdoors can do, if the plant runs.
+
+        Where they are to go *apart*, as a coil asks with its valve open, nothing else moves them.
+        """
         air, fan_w = self.air_handlers.move(self._wanted_air(heat_w))
         now = SetPoints(self._supply_set_c, self._water_set_c)
         moved = now
@@ -204,10 +220,13 @@ class ChilledAir(HallPlant):
             below_k = water_below_supply_k(heat_w / air, fan_w / air, reach)
             below_k += self._rejection.floats_k
             designed = SetPoints(self.supply_c, self.chilled_water_c)
-            moved = self.reset.moved(now, designed, below_k, self._rejection.free_c(weather_c))
+            free_c = self._rejection.free_c(heat_w + fan_w, weather_c)
+            moved = reset.moved(now, designed, below_k, free_c)
+            if apart and moved.apart_k <= now.apart_k:
+                return
         self._supply_set_c, self._water_set_c = moved
         self._rejection.set_point_c = moved.water_c
-        self.reset.looked(moved != now)
+        reset.moves += moved != now
 
     def _open_valve_c(self, return_c: float, air_w_per_k: float, fan_w: float) -> float:
         """Supply air with the coil's valve fully open. [degC]."""
@@ -256,8 +275,11 @@ class ChilledAir(HallPlant):
 
     def _move(
         self, heat_w: float, weather_c: tuple[float, float], target_c: float, dt_s: float
-    ) -> PlantState:
-        """One short step away from the set points: coil first, then loop, then chillers."""
+    ) -> PlantState | None:
+        """One short step away from the set points, or None where it is not short enough.
+
+        Coil first, then loop, then chillers.
+        """
         water, room = self.chilled_water, self.room
         air, fan_w = self.air_handlers.move(self._wanted_air(heat_w))
         valve, supply = self._valve(heat_w, air, fan_w)
@@ -270,12 +292,15 @@ class ChilledAir(HallPlant):
         most_w = self._rejection.most_w(before_c) if water.flow > 0.0 else 0.0
         load_w = min(wanted_w, most_w)
         warmed_k = (coil_w + pump_w - load_w) * dt_s / water.heat_j_per_k
+        if abs(warmed_k) > _TOO_LARGE_K and dt_s > _SHORTEST_STEP_S:
+            return None
         water.water_c = before_c + warmed_k
         loop_j = water.heat_j_per_k * warmed_k
         done = self._rejection.step(load_w, before_c, weather_c, dt_s)
         assert done is not None  # the load is not above what was just asked
-        if valve == _OPEN:
-            self.reset.hurry()
+        if valve == _OPEN and self._moving is not None:
+            known_c = self._moving.weather_c or weather_c
+            self._move_set_points(self._moving, heat_w, known_c, apart=True)
         short = valve == _OPEN or air <= 0.0
         hall = _AirSide(air, fan_w, pump_w, return_c, supply_c, stored_j, loop_j, short)
         inlet_c = room.inlet_c

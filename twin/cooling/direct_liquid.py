@@ -207,6 +207,10 @@ class DirectLiquid(CoolingPlant):
         """Return the share of the racks' heat that leaves them in liquid, by design."""
         return self.capture_fraction
 
+    def set_point_moves(self) -> int | None:
+        """Return how often the air plant, if any, moved its set points; the liquid's stand."""
+        return None if self.air is None else self.air.set_point_moves()
+
     def machines(self) -> dict[str, Machines]:
         """Return distribution units, pumps, what cools the water, and those of the air plant."""
         units, water = self.distribution, self.facility_water

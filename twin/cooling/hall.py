@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from twin.config import Celsius
 from twin.cooling.base import CoolingPlant, PlantDesign
 from twin.cooling.limits import check_rack
+from twin.cooling.reset import Reset
 from twin.cooling.room import Containment, Room, chosen_containment
 
 
@@ -20,7 +21,11 @@ class HallPlant(CoolingPlant):
     """One of ``containments``."""
     containments: dict[str, Containment]
     room: Room
+    reset: Reset | None = None
+    """Set points that move; none: they stand still."""
 
+    _moving: Reset | None = field(init=False, default=None)
+    """The reset where set points move now, none where they stand still."""
     _contained: Containment = field(init=False)
     _supply_set_c: float = field(init=False, default=0.0)
     """Air they supply now. [degC]"""
@@ -33,10 +38,18 @@ class HallPlant(CoolingPlant):
         """Return what a rack may draw in this containment. [W]."""
         return self._contained.rack_limit_kw * 1e3
 
+    def set_point_moves(self) -> int | None:
+        """Return how often set points were moved; None where they stand still."""
+        return None if self._moving is None else self._moving.moves
+
     def _size_hall(self, design: PlantDesign, technology: str) -> float:
         """Fix the room and return the air its coolers move at design, as in `_wanted_air`."""
-        contained = self._contained
+        contained, reset = self._contained, self.reset
         self._supply_set_c = self.supply_c
+        still = reset is None or reset.by is None or design.holds_set_points
+        self._moving = None if still else reset
+        if reset is not None:
+            reset.begin()
         check_rack(design.rack_w, self.rack_limit_w(), f"{self.containment} {technology}")
         self.room.recirculation = contained.recirculation
         self.room.size(design.heat_w, design.racks, design.servers, design.altitude_m)

@@ -268,8 +268,8 @@ class HeatRejection(WetRejection):
         """Coldest chilled water that can be made in the coming step: chillers know no floor."""
         return -math.inf
 
-    def free_c(self, weather_c: tuple[float, float]) -> float:
-        """Coldest chilled water that can be made without compressors: none here. [degC]."""
+    def free_c(self, load_w: float, weather_c: tuple[float, float]) -> float:
+        """Coldest chilled water made of a load without compressors: none here. [degC]."""
         return math.inf
 
     def pass_time(self, dt_s: float) -> None:

@@ -3,8 +3,9 @@
 By load, chilled water is as warm as the coils can use. By the outdoors, air and water are
 as warm as it takes to hold them without compressors. What a plant can do is worked out from
 its own coils, fans and towers; here is only how far and how often a set point then moves:
-in whole steps from where the plant was designed, with something to spare, and not before
-the last look is some time ago.
+in whole steps from where the plant was designed, with something to spare, and only at set
+times, by the means of load and weather over some minutes before. Means over the same time
+are the same at any heartbeat, and so are the set points.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from twin.errors import require
 
 _SAME = 1e-9
 """Part of a step by which a temperature may miss it and still be that step."""
+_SEEN_S = 300.0
+"""How long a look takes. [s]"""
+_DUE_S = 1e-6
+"""By how much a look may come too soon: sums of steps round. [s]"""
 
 
 def water_below_supply_k(air_rise_k: float, fan_rise_k: float, effectiveness: float) -> float:
@@ -150,28 +155,59 @@ class Reset:
 
     moves: int = field(init=False, default=0)
     """Looks after which something moved."""
-    waited_s: float = field(init=False, default=math.inf)
-    """Time since the last look; below 0 where set points are held. [s]"""
     every_s: float = field(init=False)
+    weather_c: tuple[float, float] | None = field(init=False, default=None)
+    """Mean (dry bulb, wet bulb) of the last look; None: there was none. [degC]"""
+    _waited_s: float = field(init=False, default=0.0)
+    """Time since the last look. [s]"""
+    _seen_s: float = field(init=False, default=0.0)
+    """How long the next one has taken so far. [s]"""
+    _heat_j: float = field(init=False, default=0.0)
+    """Heat released in that time. [J]"""
+    _drybulb_k_s: float = field(init=False, default=0.0)
+    _wetbulb_k_s: float = field(init=False, default=0.0)
+    """Weather times time, since then. [degC s]"""
 
     def __post_init__(self) -> None:
         """Take the time between looks in seconds."""
         self.every_s = 60.0 * self.every_minutes
 
-    def begin(self, held: bool) -> None:
-        """Start over with the first look due, or none ever where set points are to stand still."""
-        stand_still = held or self.by is None
-        self.moves, self.waited_s = 0, -math.inf if stand_still else math.inf
+    def begin(self) -> None:
+        """Start over; the first look comes once there is something to look at."""
+        self.moves, self.weather_c = 0, None
+        self._forget()
 
-    def looked(self, moved: bool) -> None:
-        """Note a look."""
-        self.waited_s = 0.0
-        self.moves += moved
+    def until_look_s(self, dt_s: float) -> float:
+        """Return *dt_s*, or the time to begin or end of a look if that comes first. [s]."""
+        left_s = self.every_s - self._waited_s
+        if left_s > _SEEN_S + _DUE_S:
+            left_s -= _SEEN_S
+        return dt_s if dt_s < left_s else left_s
 
-    def hurry(self) -> None:
-        """Look again at once: the plant misses its set point."""
-        if self.waited_s >= 0.0:
-            self.waited_s = math.inf
+    def lived(self, heat_w: float, weather_c: tuple[float, float], dt_s: float) -> None:
+        """Note *dt_s* of load and (dry bulb, wet bulb)."""
+        looking = self._waited_s >= self.every_s - _SEEN_S - _DUE_S
+        self._waited_s += dt_s
+        if not looking:
+            return
+        self._seen_s += dt_s
+        self._heat_j += heat_w * dt_s
+        self._drybulb_k_s += weather_c[0] * dt_s
+        self._wetbulb_k_s += weather_c[1] * dt_s
+
+    def look(self) -> tuple[float, tuple[float, float]] | None:
+        """Return mean heat [W] and weather of the last minutes, or None until it is time."""
+        if self._waited_s < self.every_s - _DUE_S:
+            return None
+        seen_s = self._seen_s
+        self.weather_c = self._drybulb_k_s / seen_s, self._wetbulb_k_s / seen_s
+        heat_w = self._heat_j / seen_s
+        self._forget()
+        return heat_w, self.weather_c
+
+    def _forget(self) -> None:
+        self._waited_s = self._seen_s = 0.0
+        self._heat_j = self._drybulb_k_s = self._wetbulb_k_s = 0.0
 
     def steps(self, least_c: float, most_c: float) -> Steps:
         """Return where a set point between two bounds may stand."""
@@ -192,6 +228,11 @@ class SetPoints(NamedTuple):
 
     supply_c: float
     water_c: float
+
+    @property
+    def apart_k(self) -> float:
+        """What the coil has to work with. [K]."""
+        return self.supply_c - self.water_c
 
 
 @dataclass(slots=True, kw_only=True)

@@ -154,6 +154,37 @@ def liquid_to_gas_for(quadratic: tuple[float, float, float], wanted_k: float) ->
     return liquid_to_gas if liquid_to_gas < MOST_LIQUID_TO_GAS else MOST_LIQUID_TO_GAS
 
 
+def unaided_range_k(quadratic: tuple[float, float, float], above_k: float, flows: float) -> float:
+    """Range of a tower that alone cools another water through an exchanger. [K].
+
+    Parameters
+    ----------
+    quadratic : (p0, p1, p2)
+        Approach of the tower, as a quadratic in its range. [K]
+    above_k : float
+        Other water entering, above the wet bulb and the approach of the exchanger. [K]
+    flows : float
+        Tower water over the other water, as heat capacity rates, > 0. [-]
+
+    Notes
+    -----
+    The warmer the tower's water leaves, the less it takes from the other, and the less its
+    range: ``flows r = above - (p0 + p1 r + p2 r^2)``, solved in the form that stays finite when
+    p2 vanishes. Negative where the tower cannot cool that water.
+
+    Examples
+    --------
+    An approach of 4 K whatever the range, and as much of either water:
+
+    >>> unaided_range_k((4.0, 0.0, 0.0), 10.0, 1.0)
+    6.0
+    """
+    p0, p1, p2 = quadratic
+    slope, left_k = p1 + flows, above_k - p0
+    discriminant = slope * slope + 4.0 * p2 * left_k
+    return 2.0 * left_k / (slope + math.sqrt(discriminant if discriminant > 0.0 else 0.0))
+
+
 def evaporation_kg_per_s(heat_w: float, latent_fraction: float) -> float:
     """Water a wet tower evaporates to reject heat. [kg/s].
 
@@ -266,6 +297,19 @@ class CoolingTower:
         if wanted_k <= best_k:
             return wetbulb_c + best_k, 1.0
         return wanted_c, water_fraction / liquid_to_gas_for(quadratic, wanted_k)
+
+    def unaided_c(
+        self, wetbulb_c: float, terms: WetbulbTerms, above_k: float, flows: float
+    ) -> float:
+        """Leaving water at full fan speed where nothing else cools; see `unaided_range_k`. [degC].
+
+        With the design flow in each cell.
+        """
+        a, b, c, d, e, f, g, h, i = terms
+        range_k = unaided_range_k((a + d + g, b + e + h, c + f + i), above_k, flows)
+        held_k = min(max(range_k, _LEAST_RANGE_K), _MOST_RANGE_K)
+        best_k = sum(approach_quadratic(terms, held_k))
+        return wetbulb_c + (best_k if best_k > _LEAST_APPROACH_K else _LEAST_APPROACH_K)
 
     def terms(self, wetbulb_c: float) -> WetbulbTerms:
         """Return the wet-bulb terms; a wet bulb off the correlation is held at its bound."""

@@ -25,7 +25,7 @@ from twin.cooling.chilled_air import ChilledAir
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import running_units
 from twin.cooling.rejection import IDLE, Exchange, HeatRejection, Rejected, Running
-from twin.cooling.reset import EconomizerReset, check_supply_max
+from twin.cooling.reset import EconomizerReset, WaterReset, check_supply_max
 from twin.errors import require
 
 _NEAR_STEP_S = 60.0
@@ -79,28 +79,31 @@ class Economizer:
             f"> chiller_off_margin_k={self.chiller_off_margin_k}",
         )
 
-    def decide(self, return_c: float, tower_c: float, set_point_c: float) -> None:
-        """Choose the mode from the water the tower could give now."""
+    def decide(self, return_c: float, tower_c: float, alone_c: float, set_point_c: float) -> None:
+        """Choose the mode from the water the tower could give now, and would without chillers."""
         least_s = 60.0 * self.least_minutes
         if self.on_for_s >= least_s:
             on = self._on_excess_k(return_c, tower_c) > 0.0
             if on != self.on:
                 self.on, self.on_for_s = on, 0.0
-        wanted = not self.on or self._chillers_excess_k(tower_c, set_point_c) > 0.0
+        wanted = not self.on or self._chillers_excess_k(alone_c, set_point_c) > 0.0
         # Without the economizer there is no choice; with it, the least times hold.
         if wanted != self.chillers_on and (not self.on or self.chillers_for_s >= least_s):
             self.chillers_on, self.chillers_for_s = wanted, 0.0
 
-    def quiet_s(self, return_c: float, tower_c: float, set_point_c: float) -> float:
+    def quiet_s(self, return_c: float, tower_c: float, alone_c: float, set_point_c: float) -> float:
         """Return for how long the mode need not be looked at while the water stays as it is. [s].
 
-        A change may be near, or may be due and only wait for a least time.
+        A change may be near, or may be due and only wait for a least time; and after a change
+        it takes a step to know what the tower gives in the new mode.
         """
+        if self.on_for_s < _NEAR_STEP_S or self.chillers_for_s < _NEAR_STEP_S:
+            return _NEAR_STEP_S
         least_s = 60.0 * self.least_minutes
         excess_k = self._on_excess_k(return_c, tower_c)
         quiet_s = _quiet_s(excess_k, self.on, least_s - self.on_for_s)
         if self.on:
-            excess_k = self._chillers_excess_k(tower_c, set_point_c)
+            excess_k = self._chillers_excess_k(alone_c, set_point_c)
             left_s = least_s - self.chillers_for_s
             quiet_s = min(quiet_s, _quiet_s(excess_k, self.chillers_on, left_s))
         return quiet_s
@@ -155,28 +158,52 @@ class EconomizedRejection(HeatRejection):
             economizer.on = False
             self.longest_step_s = _NEAR_STEP_S
             return -math.inf
-        self._tower_c = self._coldest_tower_c(weather_c[1])
-        economizer.decide(water.return_c, self._tower_c, self.set_point_c)
-        self.longest_step_s = economizer.quiet_s(water.return_c, self._tower_c, self.set_point_c)
-        self._return_c = water.return_c
+        wetbulb_c, self._return_c = weather_c[1], water.return_c
+        alone_c = self._unaided_c(water, wetbulb_c)
+        if self._free():
+            self._tower_c = alone_c
+        else:
+            self._tower_c = self._coldest_tower_c(wetbulb_c, self._range_k)
+        looked = (water.return_c, self._tower_c, alone_c, self.set_point_c)
+        economizer.decide(*looked)
+        self.longest_step_s = economizer.quiet_s(*looked)
         if not self._free():
             return -math.inf
+        self._tower_c = alone_c
         made_c = self._tower_c + economizer.approach_k
         self._free_most_w = max(0.0, water.flow_w_per_k * (water.return_c - made_c))
         return made_c
 
-    def free_c(self, weather_c: tuple[float, float]) -> float:
-        """Coldest chilled water that towers and exchanger make now. [degC]."""
+    def free_c(self, load_w: float, weather_c: tuple[float, float]) -> float:
+        """Coldest chilled water that towers and exchanger alone make of a load. [degC]."""
         if self.tower.in_service == 0:
             return math.inf
-        return self._coldest_tower_c(weather_c[1]) + self.economizer.approach_k
+        condenser, flows = self.condenser, self._flows(load_w, self.set_point_c)
+        range_k = (load_w / flows + condenser.unit_pump_w) / condenser.unit_flow_w_per_k
+        return self._coldest_tower_c(weather_c[1], range_k) + self.economizer.approach_k
 
-    def _coldest_tower_c(self, wetbulb_c: float) -> float:
+    def _coldest_tower_c(self, wetbulb_c: float, range_k: float) -> float:
         """Water the tower could give at full fan speed. [degC]."""
         tower = self.tower
         terms = tower.terms(wetbulb_c)
-        tower_c, _ = tower.supply_c(wetbulb_c, terms, self._range_k, 1.0, -math.inf)
+        tower_c, _ = tower.supply_c(wetbulb_c, terms, range_k, 1.0, -math.inf)
         return tower_c
+
+    def _unaided_c(self, water: ChilledWater, wetbulb_c: float) -> float:
+        """Water the tower gives at full fan speed where nothing else cools. [degC].
+
+        It takes all there is to take. The range of the last step would not do: it swings with
+        the heat, the water made with the range, and the heat with that water.
+        """
+        return_c, flow = water.return_c, water.flow_w_per_k
+        if flow <= 0.0:
+            return self._coldest_tower_c(wetbulb_c, self._range_k)
+        tower, condenser, set_point_c = self.tower, self.condenser, self.set_point_c
+        flows = self._flows(flow * max(0.0, return_c - set_point_c), set_point_c)
+        above_k = return_c + flows * condenser.unit_pump_w / flow
+        above_k -= wetbulb_c + self.economizer.approach_k
+        tower_flow = flows * condenser.unit_flow_w_per_k
+        return tower.unaided_c(wetbulb_c, tower.terms(wetbulb_c), above_k, tower_flow / flow)
 
     def pass_time(self, dt_s: float) -> None:
         """Let *dt_s* of restart and least times pass."""
@@ -212,20 +239,24 @@ class EconomizedRejection(HeatRejection):
         economizer = self.economizer
         return economizer.on and (not economizer.chillers_on or self.chillers.can_run == 0)
 
+    def _flows(self, load_w: float, chilled_c: float) -> int:
+        """Pumps, and cells, that run for a load with the exchanger in use."""
+        chillers = self.chillers
+        unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
+        flows = running_units(load_w, unit_w, chillers.stage_up_plr, chillers.installed)
+        return max(1, min(chillers.fixed_units or flows, self.tower.units_served()))
+
     def _exchange(
         self, load_w: float, chilled_c: float, weather_c: tuple[float, float], dt_s: float
     ) -> Rejected:
         """Run PMC or FC: exchanger first, chillers for what is left."""
         chillers, tower, economizer = self.chillers, self.tower, self.economizer
-        unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
-        flows = chillers.fixed_units or running_units(
-            load_w, unit_w, chillers.stage_up_plr, chillers.installed
-        )
-        flows = max(1, min(flows, tower.units_served()))
+        flows = self._flows(load_w, chilled_c)
         units = 0
         if not self._free():
             left = self._tower_c + economizer.approach_k - chilled_c
             share = min(max(left / max(self._return_c - chilled_c, 1e-9), 0.0), 1.0)
+            unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
             units = max(1, min(chillers.staged(load_w * share, unit_w), chillers.can_run))
             flows = max(flows, min(units, tower.units_served()))
         exchange = Exchange(
@@ -240,11 +271,11 @@ class WatersideEconomizer(ChilledAir):
     """Chilled air whose towers take over from the chillers when it is cold enough."""
 
     economizer: Economizer
-    reset: EconomizerReset
+    reset: EconomizerReset | None = None
 
-    def _check_reset(self) -> None:
-        self._check_warmest_water()
-        if self.reset.by == "outdoor":
+    def _check_reset(self, reset: WaterReset) -> None:
+        self._check_warmest_water(reset)
+        if self.reset is not None and reset.by == "outdoor":
             check_supply_max(self.reset.supply_max_c, self.supply_c)
 
     def _heat_rejection(self) -> HeatRejection:

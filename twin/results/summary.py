@@ -74,6 +74,8 @@ class Totals:
     """What the tariff charges for demand, in the same; None where it does not."""
     free_s: float = 0.0
     """Time in which no compressor ran. [s]"""
+    set_point_moves: int | None = None
+    """How often set points of the plant were moved; None where they stand still."""
     it_peak_w: float = 0.0
     facility_peak_w: float = 0.0
     residual_max: float = 0.0
@@ -217,6 +219,7 @@ def _ratios(t: Totals) -> Summary:
         "mlc": metrics.mlc(t.cooling_j, t.it_j),
         "elc": metrics.elc(t.it_loss_j, t.it_j),
         "free_cooling_fraction": metrics.free_cooling_fraction(t.free_s, t.seconds),
+        "set_point_moves": t.set_point_moves,
     }
 
 
