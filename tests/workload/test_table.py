@@ -39,7 +39,7 @@ def test_another_delimiter(saved):
         ("t,x\n1,2\n", r"no column 'watts'\ncolumns seen: t, x\nmapping wanted: watts: watts"),
         ("watts,x\nmany,2\n", "csv:2: watts='many': must be a number"),
         ("x,watts\n1,2\n3\n", "csv:3: 1 fields: must be >= 2"),
-        ("", "no column 'watts'"),
+        ("", "csv: is empty"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_refused_by_line(saved, text, why):

@@ -74,6 +74,25 @@ def test_a_gzipped_file_reads_the_same(trace, context):
     ]
 
 
+def test_what_is_packed_is_told_by_its_content_and_not_by_its_name(trace, context):
+    packed = trace(row(), name="jobs.csv.gz")
+    misnamed = Path(packed.path).rename(Path(packed.path).with_name("packed.csv"))
+    packed.path = str(misnamed)
+    assert len(jobs_of(packed, context())) == 1
+    plain = trace(row())
+    plain.path = str(Path(plain.path).rename(Path(plain.path).with_name("plain.csv.gz")))
+    assert len(jobs_of(plain, context())) == 1
+
+
+def test_zones_that_are_dropped_are_told(trace, context):
+    replay = trace(row("2023-07-03T00:00:10Z"), row("2023-07-03 00:00:10+08:00"))
+    assert [job.arrived_at_s for job in jobs_of(replay, context())] == [10, 10]
+    assert any("with a zone (UTC, UTC+08:00)" in note for note in replay.report.notes)
+    silent = trace(row())
+    silent.check(context())
+    assert not any("zone" in note for note in silent.report.notes)
+
+
 def test_unsorted_rows_are_sorted_and_ties_keep_their_order(trace, context):
     late, early = "2023-07-03 01:00:00", "2023-07-03 00:00:00"
     replay = trace(row(late, gpus="1"), row(early, gpus="2"), row(late, gpus="3"), row(late))
@@ -254,6 +273,11 @@ def test_only_the_first_twenty_bad_rows_are_named(trace, context):
 def test_a_file_without_a_row_in_the_run_is_refused(trace, context):
     with pytest.raises(InputFileError, match=r"none of its 1 rows falls .* \(1 lie outside\)"):
         trace(row("2017-10-01 00:00:00")).check(context())
+
+
+def test_a_file_without_rows_says_so(trace, context):
+    with pytest.raises(InputFileError, match=r"jobs\.csv: holds no rows below its header"):
+        trace().check(context())
 
 
 def test_a_file_of_refused_rows_alone_is_refused_by_the_first(trace, context):

@@ -140,6 +140,8 @@ class FoundRows:
     """Rows left out because nothing ran, by why."""
     rounded: int = 0
     """Jobs whose GPUs were rounded up."""
+    zones: set[str] = field(default_factory=set)
+    """Zones that were written behind instants, and dropped."""
 
 
 class RowTaker:
@@ -154,7 +156,9 @@ class RowTaker:
         context: WorkloadContext,
     ) -> None:
         self.config, self.found, self.at, self.width = config, found, at, width
-        self.instant_s = instant_reader(config.time_format, context.start, config.origin_s)
+        self.instant_s = instant_reader(
+            config.time_format, context.start, config.origin_s, found.zones
+        )
         self.end_s, self.gpus = context.duration_s, context.gpus
         self.gpus_per_server = context.gpus_per_server
         self.names = config.wanted()

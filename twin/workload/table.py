@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,13 @@ from numpy.typing import NDArray
 from twin.errors import InputFileError
 from twin.units import SECONDS_PER_DAY
 
+GZIP = b"\x1f\x8b"
+"""How a gzipped file begins."""
+
 
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
-    """Open *path* as text, unpacking ``.gz``; errors while reading are mended too.
+    """Open *path* as text, unpacked where it is gzipped; errors while reading are mended too.
 
     Raises
     ------
@@ -30,17 +34,18 @@ def open_text(path: Path) -> Iterator[TextIO]:
     if path.is_char_device() or path.is_block_device():  # it might never end
         raise InputFileError(f"{path}: is a device, not a file")
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
-                yield file
-        else:
-            with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open("rb") as raw:
+            packed = raw.peek(len(GZIP)).startswith(GZIP)  # whatever its name says
+            unpacked = gzip.GzipFile(fileobj=raw) if packed else raw
+            with io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="") as file:
                 yield file
     except FileNotFoundError:
         raise InputFileError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise InputFileError(f"{path}: is a folder, not a file") from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InputFileError(f"{path}: must be text in UTF-8, plain or gzipped") from None
+    except (OSError, EOFError, zlib.error) as error:
         raise InputFileError(f"{path}: cannot be read: {error}") from None
 
 
@@ -77,6 +82,8 @@ def positions(header: Sequence[str], wanted: Mapping[str, str], path: Path) -> d
     InputFileError
         Listing the columns there are and the mapping that was wanted.
     """
+    if not header:
+        raise InputFileError(f"{path}: is empty")
     names = [name.strip() for name in header]
     missing = [column for column in wanted.values() if column not in names]
     if missing:
@@ -163,12 +170,14 @@ def duration_s(text: str, unit_s: float = 1.0) -> float:
     return int(days or 0) * SECONDS_PER_DAY + seconds
 
 
-def instant_reader(time_format: str, start: datetime, origin_s: float) -> Callable[[str], float]:
+def instant_reader(
+    time_format: str, start: datetime, origin_s: float, zones: set[str] | None = None
+) -> Callable[[str], float]:
     """Return a function from the text of an instant to seconds of the run.
 
     *time_format* is ``iso``, ``seconds`` (second *origin_s* of the file is second 0
     of the run) or a ``strptime`` pattern. Dates are read as local time of the site:
-    a zone written behind them is dropped.
+    a zone written behind them is dropped, and noted in *zones*.
 
     Examples
     --------
@@ -181,11 +190,13 @@ def instant_reader(time_format: str, start: datetime, origin_s: float) -> Callab
     if time_format == "seconds":
         return lambda text: float(text) - origin_s
     if time_format == "iso":
-        return lambda text: _since_s(datetime.fromisoformat(text), start)
-    return lambda text: _since_s(datetime.strptime(text, time_format), start)
+        return lambda text: _since_s(datetime.fromisoformat(text), start, zones)
+    return lambda text: _since_s(datetime.strptime(text, time_format), start, zones)
 
 
-def _since_s(at: datetime, start: datetime) -> float:
+def _since_s(at: datetime, start: datetime, zones: set[str] | None) -> float:
     if at.tzinfo is not None:
+        if zones is not None:
+            zones.add(str(at.tzinfo))
         at = at.replace(tzinfo=None)
     return (at - start).total_seconds()

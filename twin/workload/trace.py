@@ -161,6 +161,8 @@ class TraceReplay(Layout, BatchJobs):
             raise InputFileError(
                 f"{report.refused[0]}\n{report.path}: none of its {report.read} rows can be used"
             )
+        if not report.read:
+            raise InputFileError(f"{report.path}: holds no rows below its header")
         if not report.used:
             raise InputFileError(
                 f"{report.path}: none of its {report.read} rows falls into the run, "
@@ -175,6 +177,11 @@ class TraceReplay(Layout, BatchJobs):
             notes += [
                 "GPU activity is not in the trace: it is drawn from the configuration (assumed)"
             ]
+        if found.zones:
+            notes.append(
+                f"times with a zone ({', '.join(sorted(found.zones))}) are read as the site's own: "
+                "what is said of a zone is dropped"
+            )
         if found.outside:
             notes.append(f"rows left out, outside the run, {_span(context)}: {found.outside}")
         notes += [f"rows left out, {why}: {n}" for why, n in sorted(found.skipped.items())]
