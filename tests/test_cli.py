@@ -17,6 +17,7 @@ from tests.support.synthetic_run import make_run
 from twin import cli, commands
 from twin.__main__ import guarded, main
 from twin.errors import ConfigError
+from twin.files import alone_in
 
 ROOT = Path(__file__).resolve().parent.parent
 FAKE = Path(__file__).with_name("with_fake_run.py")
@@ -398,6 +399,16 @@ def test_a_run_goes_where_it_is_told_and_forgets_the_one_before(own_folder):
     assert "the ledger does not close" in done.stderr
     assert not (own_folder / "here/there/summary.json").exists()
     assert "the ledger does not close" in (own_folder / "here/there/error.txt").read_text()
+
+
+def test_a_folder_that_another_run_writes_into_is_left_as_it_is(own_folder):
+    (own_folder / "here").mkdir()
+    (own_folder / "here/summary.json").write_text("{}")
+    with alone_in(own_folder / "here"):
+        done = fake(own_folder, "hydra.run.dir=here")
+    assert done.returncode == 2
+    assert done.stderr == "here: another run is writing into it\n"
+    assert [path.name for path in (own_folder / "here").iterdir()] == ["summary.json"]
 
 
 def test_ctrl_c_says_what_is_kept(own_folder):

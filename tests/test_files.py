@@ -2,7 +2,8 @@
 
 import pytest
 
-from twin.files import PART, whole, write_text
+from twin.errors import ConfigError
+from twin.files import PART, alone_in, whole, write_text
 
 
 def test_text_is_there_under_its_own_name_alone(tmp_path):
@@ -18,3 +19,11 @@ def test_what_fails_half_way_leaves_the_file_before_it(tmp_path):
         raise OSError("full")
     assert path.read_text() == "old"
     assert (tmp_path / f"a.csv{PART}").read_text() == "ne"
+
+
+def test_two_runs_do_not_write_into_one_folder_at_once(tmp_path):
+    busy = pytest.raises(ConfigError, match="another run is writing into it")
+    with alone_in(tmp_path), busy, alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path):
+        pass

@@ -45,6 +45,7 @@ from twin.catalogue import (
     scenario_folders,
 )
 from twin.errors import ConfigError, suggest
+from twin.files import alone_in
 from twin.refusals import REFUSALS, check_words, explain, load_bounded
 
 _TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
@@ -230,14 +231,14 @@ class Composed:
 
     def run(self, task: Callable[[DictConfig], Any]) -> Any:
         """Call *task* in a folder of its own, ``hydra.run.dir``; return what it returns."""
-        claim("hydra.run.dir", self.config)
-        done = run_job(
-            hydra_context=self.context(),
-            task_function=task,
-            config=self.config,
-            job_dir_key="hydra.run.dir",
-            job_subdir_key=None,
-        )
+        with alone_in(claim("hydra.run.dir", self.config)):
+            done = run_job(
+                hydra_context=self.context(),
+                task_function=task,
+                config=self.config,
+                job_dir_key="hydra.run.dir",
+                job_subdir_key=None,
+            )
         return done.return_value
 
     def sweep(self, task: Callable[..., Any]) -> Any:

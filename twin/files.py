@@ -1,10 +1,16 @@
-"""Files that appear whole: written under another name, which they lose when they are done."""
+"""Files that appear whole: written under another name, which they lose when they are done.
+
+And folders into which one run writes at a time.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from twin.errors import ConfigError
 
 PART = ".part"
 """Suffix of a file that is not finished."""
@@ -23,3 +29,29 @@ def write_text(path: Path, text: str) -> Path:
     with whole(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of *folder* for the block; where a system knows no locks, trust them.
+
+    Raises
+    ------
+    ConfigError
+        If another run is in it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(f"{folder}: another run is writing into it") from None
+        yield
+    finally:
+        os.close(handle)
