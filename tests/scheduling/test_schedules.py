@@ -419,6 +419,36 @@ def test_whoever_matters_most_waits_for_nobody_who_matters_less(rows):
     assert all(each.status == COMPLETED for each in jobs)
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@given(rows=job_lists, failures=st.lists(st.tuples(st.integers(1, 200), st.integers(0, 2))))
+@settings(max_examples=10)
+def test_servers_that_fail_lose_no_job_and_hold_none(policy, rows, failures):
+    """One of three servers at a time is away for a minute; jobs of 20 GPUs wait for all of them."""
+    jobs = make(rows)
+    dispatcher = desk(POLICIES[policy](), 3)
+    dispatcher.signals["price"] = lambda at_s: 1.0
+    env = dispatcher.env
+
+    def failing():
+        for after_s, server in failures:
+            yield env.timeout(after_s)
+            dispatcher.shut_down([server])
+            dispatcher.dispatch()
+            assert dispatcher.free_by_server[server] == 0
+            yield env.timeout(30)
+            assert all(server not in each.placement.servers() for each in dispatcher.running)
+            dispatcher.start_up([server], restart_s=30.0)
+            yield env.timeout(31)
+
+    env.process(failing())
+    env.process(asking(env, dispatcher, 60.0))
+    play(dispatcher, jobs, until_s=200_000.0)
+    assert all(each.status == COMPLETED for each in jobs)
+    assert dispatcher.cluster.free.free == [8, 8, 8]
+    held = sum(each.gpus * each.service_s for each in jobs)
+    assert held == pytest.approx(dispatcher.useful_gpu_s + dispatcher.lost_gpu_s)
+
+
 def calls_of_one_pass(make_policy, waiting):
     """Return how many functions are called when one job's end lets the queue move."""
     policy = make_policy()
