@@ -23,9 +23,10 @@ class Tally:
 
     since_s: float = 0.0
     """Up to when everything is integrated. [s]"""
-    running: int = 0
-    queued: int = 0
-    allocated_gpus: int = 0
+    running: float = 0.0
+    """Whole numbers, as floats: times seconds they are integrated at every start and end."""
+    queued: float = 0.0
+    allocated_gpus: float = 0.0
     active_gpus: float = 0.0
     """GPUs weighted by their activity."""
     busy_servers: int = 0

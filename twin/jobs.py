@@ -72,7 +72,6 @@ class Dispatcher:
         "_cut_off",
         "_ends",
         "_heat",
-        "_leaf_of",
         "_number",
         "_put_off",
         "_rule",
@@ -156,15 +155,13 @@ class Dispatcher:
         """GPU time held, by percent of GPU activity."""
         self._ends: list[Expected] = []
         self._number = count()
-        leaf_of = fabric.leaf_of()
-        self._leaf_of = leaf_of
         self.gangs = Gangs(fabric)
         """Running jobs that communicate over the fabric."""
         self._share_every_s = share_every_s
         self._shared_at_s = 0.0
         self._cut_off: set[int] = set()
         self._watch = policy.held if policy.watches else None
-        self._rule = rule(policy.placement, cluster, leaf_of)
+        self._rule = rule(policy.placement, cluster, fabric.leaf_of())
         self.signals: dict[str, Callable[[float], float]] = {}
         """What electricity costs and emits over time, for policies that wait for it."""
         self.spans = Spans()
@@ -254,7 +251,7 @@ class Dispatcher:
         self.queue.append(job)
         tally = self.tally
         tally.advance(self.env.now)
-        tally.queued += 1
+        tally.queued += 1.0
         self.dispatch()
 
     def dispatch(self) -> None:
@@ -307,7 +304,7 @@ class Dispatcher:
         end_s = now_s + job.limit_s - (job.work_s - job.remaining_s) if finite else inf
         expected = self.running[job] = (end_s, next(self._number), job)
         insort(self._ends, expected)
-        self._count(job, 1)
+        self._count(job, 1.0, now_s)
         job.rate_since_s = now_s
         job.worked_s = 0.0
         if job.read_bytes_per_s or job.write_bytes_per_s:
@@ -322,20 +319,22 @@ class Dispatcher:
 
     def _connect(self, job: Job, placement: Placement) -> float:
         """Count what *placement* spans; join the fabric, and return what it leaves of the rate."""
-        spans, servers = self.spans, placement.servers()
+        spans = self.spans
         spans.starts += 1
-        leaves = 1
-        if len(servers) > 1:
-            leaves = self._leaves(servers)
-            spans.gangs += 1
-            spans.gang_leaves += leaves
-        return self._join(job, placement, leaves)
+        if len(placement.whole) + (placement.part_gpus > 0) == 1:
+            return self._join(job, placement, 1)
+        leaves, servers = self.gangs.span(placement)
+        spans.gangs += 1
+        spans.gang_leaves += leaves
+        return self._join(job, placement, leaves, servers)
 
-    def _leaves(self, servers: list[int]) -> int:
-        leaf_of = self._leaf_of
-        return len({leaf_of[server] for server in servers})
-
-    def _join(self, job: Job, placement: Placement, leaves: int) -> float:
+    def _join(
+        self,
+        job: Job,
+        placement: Placement,
+        leaves: int,
+        servers: Mapping[int, float] | None = None,
+    ) -> float:
         """Let *job* use the fabric for its work, and return what that leaves of its rate.
 
         Until the links are shared anew the job is taken to be alone on them.
@@ -347,20 +346,20 @@ class Dispatcher:
         comm_fraction = job.comm_fraction if gang else 0.0
         if not stored and (not comm_fraction or (leaves == 1 and self.fabric.servers_joined() > 1)):
             return 1.0
-        factor = self.gangs.join(job, comm_fraction, leaves, placement)
+        factor = self.gangs.join(job, comm_fraction, leaves, placement, servers)
         self._share_soon()
         return factor
 
-    def _count(self, job: Job, change: int) -> None:
+    def _count(self, job: Job, change: float, now_s: float) -> None:
         """Let *job* count among those that hold GPUs (+1), or no longer (-1)."""
-        tally, now_s = self.tally, self.env.now
+        tally = self.tally
         if now_s != tally.since_s:
             tally.advance(now_s)
         tally.running += change
         tally.queued -= change
         gpus = change * job.gpus
         if self._watch is not None:
-            self._watch(job, gpus, now_s)
+            self._watch(job, int(gpus), now_s)
         tally.allocated_gpus += gpus
         activity = job.activity
         if job.duty < 1.0 or job.stands:
@@ -443,7 +442,7 @@ class Dispatcher:
         self._vacate(job)
         if self.saving is not None:
             self.saving.clear(job)
-        self.tally.queued -= 1
+        self.tally.queued -= 1.0
         self.on_end(job)
         if self.follow is not None:
             self.release(self.follow(job))
@@ -468,7 +467,7 @@ class Dispatcher:
         job.status = COMPLETED
         job.finished_at_s = self.env.now
         self.completed += 1
-        self.tally.queued -= 1
+        self.tally.queued -= 1.0
         self.on_end(job)
         self.dispatch()
 
@@ -476,13 +475,14 @@ class Dispatcher:
         """Take *job* off its GPUs; it counts as waiting until somebody says otherwise."""
         if job.load_bytes_per_s:
             self._end_load(job)
+        now_s = self.env.now
         del self._ends[bisect_left(self._ends, self.running.pop(job))]
-        self.cluster.remove(job, self.env.now)
+        self.cluster.remove(job, now_s)
         job.rate = 0.0
         if job.comm_fraction or self.fabric.carries_storage:
             self.gangs.leave(job)
             self._share_soon()
-        self._count(job, -1)
+        self._count(job, -1.0, now_s)
         if job.work_s == inf:
             self.offers.leave(job)
         self._heat.jobs.discard(job)
@@ -649,8 +649,7 @@ class Dispatcher:
             self.gangs.leave(job)
         job.load_bytes_per_s = job.unread_bytes = job.loading_bytes_per_s = job.worked_s = 0.0
         if carried:
-            leaves = self._leaves(job.placement.servers())
-            job.network_factor = self._join(job, job.placement, leaves)
+            job.network_factor = self._join(job, job.placement, *self.gangs.span(job.placement))
         self.traffic.end_load(job, before)
 
     def hold(self, job: Job, stands: bool) -> None:
@@ -861,8 +860,9 @@ def _saving(
 def arrivals(env: simpy.Environment, jobs: Iterator[Job], submit: Callable[[Job], None]) -> Life:
     """Submit each job at its time of arrival, made only when its turn comes."""
     for job in jobs:
-        if job.arrived_at_s > env.now:
-            yield env.timeout(job.arrived_at_s - env.now)
+        wait_s = job.arrived_at_s - env.now
+        if wait_s > 0.0:
+            yield env.timeout(wait_s)
         submit(job)
 
 

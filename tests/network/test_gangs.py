@@ -24,7 +24,7 @@ def load(name, servers, **changes):
 def seat(fabric, servers):
     """Return (leaves, placement) of a job on these servers."""
     leaf_of = fabric.leaf_of()
-    return len({leaf_of[server] for server in servers}), Placement(list(servers), 8)
+    return len({leaf_of[server] for server in servers}), Placement(sorted(servers), 8)
 
 
 def by_group(fabric, servers):

@@ -30,7 +30,7 @@ class FreeCounts:
         self._moved: dict[int, int] = {}
         self.gpus = servers.gpus
         self.whole = len(servers.whole)
-        self.parts = [0, *(len(same) for same in servers.parts[1:])]
+        self.parts = list(map(len, servers.parts))
 
     def fits(self, gpus: int) -> bool:
         """Return whether a gang of *gpus* fits."""
@@ -107,27 +107,28 @@ class FreeServers:
 
     def pack(self, gpus: int) -> Placement | None:
         """Return where a gang of *gpus* would be packed, without taking it."""
-        if not self.fits(gpus):
+        whole, size = self.whole, self.size
+        full, rest = divmod(gpus, size)
+        if len(whole) < full:
             return None
-        full, rest = divmod(gpus, self.size)
         if not rest:
-            return Placement(self.whole[:full], self.size)
-        tight = (servers for servers in self.parts[rest:] if servers)
-        part_server = next(tight, self.whole[full:])[0]
-        return Placement(self.whole[:full], self.size, part_server, rest)
+            return Placement(whole[:full], size)
+        tight = next((servers for servers in self.parts[rest:] if servers), whole[full:])
+        return Placement(whole[:full], size, tight[0], rest) if tight else None
 
     def take(self, placement: Placement) -> None:
         """Take exactly this placement, which must be free."""
         taken = placement.whole
         if taken:
-            if self.whole[: len(taken)] == taken:
-                del self.whole[: len(taken)]
+            free, whole, number = self.free, self.whole, len(taken)
+            if whole[:number] == taken:
+                del whole[:number]
             else:
                 gone = set(taken)
-                self.whole = [server for server in self.whole if server not in gone]
+                self.whole = [server for server in whole if server not in gone]
             for server in taken:
-                self.free[server] = 0
-            self.gpus -= len(taken) * self.size
+                free[server] = 0
+            self.gpus -= number * self.size
         if placement.part_gpus:
             self._move(placement.part_server, -placement.part_gpus)
 
@@ -138,11 +139,12 @@ class FreeServers:
             size, free, whole = self.size, self.free, self.whole
             for server in given:
                 free[server] = size
-            if len(given) <= FEW:
+            number = len(given)
+            if number <= FEW:
                 start = 0
-                while start < len(given):  # neighbours at once, as packing mostly gave them
+                while start < number:  # neighbours at once, as packing mostly gave them
                     place = bisect_left(whole, given[start])
-                    end = len(given)
+                    end = number
                     if place < len(whole):
                         end = bisect_left(given, whole[place], start)
                     whole[place:place] = given[start:end]
@@ -150,7 +152,7 @@ class FreeServers:
             else:
                 whole += given
                 whole.sort()  # two sorted runs: linear
-            self.gpus += len(given) * self.size
+            self.gpus += number * size
         if placement.part_gpus:
             self._move(placement.part_server, placement.part_gpus)
 

@@ -60,7 +60,7 @@ class Fabric(Component):
 
     @abstractmethod
     def leaf_of(self) -> list[int]:
-        """Return the leaf (or leaf group) of each server, by server number."""
+        """Return the leaf (or leaf group) of each server, by server number; it never falls."""
 
     @abstractmethod
     def server_bytes_per_s(self) -> float:

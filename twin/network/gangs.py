@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twin.network.base import Fabric, Link
+from twin.network.runs import Runs
 from twin.network.shared_links import SharedLinks
 from twin.physics.sharing import spanning_rate
 from twin.records import Job, Placement
@@ -47,7 +48,10 @@ class Gang:
 
     comm_fraction: float
     leaves: int
-    placement: Placement
+    servers: Mapping[int, float]
+    """Its servers by group of the fabric; one held in part counts as much."""
+    unheld: bool
+    """Whether it is so small that no whole link holds it back when it is alone."""
     route: Mapping[Link, float] | None = None
     """What it puts on each link while it communicates at line rate; None: nobody asked. [B/s]"""
     out: Mapping[Link, float] | None = None
@@ -86,7 +90,10 @@ class Gangs:
         """Whole servers up to which a gang gets line share on whole links, and part of one more."""
         self._alone: dict[tuple[float, int], float] = {}
         """Rate factors of such gangs, by communication and leaves."""
-        self._group_of = fabric.group_of()
+        groups, leaves = fabric.group_of(), fabric.leaf_of()
+        self._groups = Runs(groups)
+        self._leaves = None if leaves == groups else Runs(leaves)
+        """None where they are the same."""
 
     def __contains__(self, job: Job) -> bool:
         return job in self._gangs
@@ -96,19 +103,35 @@ class Gangs:
         """Whether rates may be others since a gang came or went."""
         return self._links.stale
 
-    def join(self, job: Job, comm_fraction: float, leaves: int, placement: Placement) -> float:
+    def span(self, placement: Placement) -> tuple[int, dict[int, float]]:
+        """Return how many leaves a gang spans, and its servers by group of the fabric."""
+        servers = self._groups.of(placement)
+        leaves = servers if self._leaves is None else self._leaves.of(placement)
+        return len(leaves), servers
+
+    def join(
+        self,
+        job: Job,
+        comm_fraction: float,
+        leaves: int,
+        placement: Placement,
+        servers: Mapping[int, float] | None = None,
+    ) -> float:
         """Let a gang communicate; return its rate factor 0-1, until the next :meth:`share`.
 
-        It is at first taken to be alone.
+        It is at first taken to be alone. Who has counted its *servers* need not do so again.
         """
-        gang = self._gangs[job] = Gang(comm_fraction, leaves, placement)
+        unheld = len(placement.whole) <= self._unheld
+        if servers is None:
+            servers = self._groups.of(placement)
+        gang = self._gangs[job] = Gang(comm_fraction, leaves, servers, unheld)
         if self._watched:
             self._enter(job, gang)
         elif comm_fraction > self._ample:
             self._watched = True
             for each, other in self._gangs.items():
                 self._enter(each, other)
-        elif len(placement.whole) <= self._unheld:  # the usual case
+        elif unheld:  # the usual case
             factor = self._alone.get((comm_fraction, leaves))
             if factor is None:
                 factor = self._factor(gang, self._line_share)
@@ -174,8 +197,7 @@ class Gangs:
 
     def _enter(self, job: Job, gang: Gang) -> None:
         """Work out what a gang has alone, and put it on its links."""
-        servers = self._servers(gang.placement)
-        ports = 1.0
+        servers, ports = gang.servers, 1.0
         if not self._whole:
             ports = min(map(self.fabric.port_share, servers))
         joined = self.fabric.servers_joined() > 1
@@ -187,7 +209,7 @@ class Gangs:
             return
         route = gang.route = self.fabric.route(servers)
         alone = min(alone, self.fabric.path_share(servers))
-        if not self._whole or len(gang.placement.whole) > self._unheld:
+        if not self._whole or not gang.unheld:
             capacity = self._links.capacity
             alone = min([alone, *(capacity[link] / load for link, load in route.items())])
         gang.factor = self._factor(gang, alone)
@@ -239,20 +261,7 @@ class Gangs:
         """Return what a gang puts on each link while it communicates at line rate [B/s]."""
         if gang.route is not None:
             return gang.route
-        return self.fabric.route(self._servers(gang.placement))
-
-    def _servers(self, placement: Placement) -> dict[int, float]:
-        """Return the servers of a gang by group of the fabric; one held in part counts as much."""
-        group_of = self._group_of
-        servers: dict[int, float] = {}
-        for server in placement.whole:
-            group = group_of[server]
-            servers[group] = servers.get(group, 0.0) + 1.0
-        if placement.part_gpus:
-            group = group_of[placement.part_server]
-            part = placement.part_gpus / placement.per_server_gpus
-            servers[group] = servers.get(group, 0.0) + part
-        return servers
+        return self.fabric.route(gang.servers)
 
     def _factor(self, gang: Gang, line_share: float) -> float:
         """Return the rate of a gang whose traffic between leaves gets *line_share* of line rate."""

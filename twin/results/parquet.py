@@ -112,8 +112,8 @@ def _arrow_array(values: ArrayLike, column: Column) -> Any:
 def _text_array(values: Any) -> Any:
     import pyarrow as pa
 
-    encoded = [str(value).encode() for value in values]
+    encoded = list(map(str.encode, map(str, values)))
     offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
-    np.cumsum([len(word) for word in encoded], out=offsets[1:])
+    np.cumsum(np.fromiter(map(len, encoded), np.int32, len(encoded)), out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)

@@ -36,10 +36,10 @@ def reserve(view: View, head: Job) -> Reservation:
     Running jobs past their limit are taken to end now. Exact for gangs on servers: the
     releases are played on a copy of the free servers until the gang fits.
     """
-    then = view.capacity()
+    then, gpus = view.capacity(), head.gpus
     for end_s, placement in view.releases():
         then.release(placement)
-        if then.fits(head.gpus):
+        if then.gpus >= gpus and then.fits(gpus):
             return Reservation(head, max(end_s, view.now_s), then)
     return Reservation(head, inf, then)
 
@@ -59,11 +59,12 @@ class Backfill:
 
         Only jobs whose key is at most *bound* may; without a bound the keys do not matter.
         """
-        head = view.queue.jobs[head_place]
+        jobs = view.queue.jobs
+        head = jobs[head_place]
         if view.fits(head.gpus):
             self.reservation = None
             return head_place
-        if view.free_gpus == 0 or len(view.queue) == 1:
+        if view.free_gpus == 0 or len(jobs) == 1:
             return None
         reservation = self.reservation
         if reservation is None or reservation.head is not head or self.changes != view.changes:
