@@ -88,7 +88,7 @@ def test_nor_does_it_while_set_points_move(name, where, by, seed, mean_c):
         energies(resetting(name, where, by)[0], dt_s, seed, mean_c) for dt_s in (60.0, 300.0)
     )
     assert long["power"] == pytest.approx(short["power"], rel=2e-3)
-    assert long["water"] == pytest.approx(short["water"], rel=5e-3, abs=50.0)
+    assert long["water"] == pytest.approx(short["water"], rel=2e-2)  # spraying begins at a beat
 
 
 def settled(made, heat_w, weather):
