@@ -22,6 +22,7 @@ import hydra
 from hydra import __version__ as hydra_version
 from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
@@ -133,22 +134,40 @@ class ScenarioSource(ConfigSource):
         return folder if folder.suffix == ".yaml" else folder.with_name(f"{folder.name}.yaml")
 
 
+class ChoiceSource(FileConfigSource):
+    """A folder ``conf``, whose files are parsed once and not again for each configuration."""
+
+    @staticmethod
+    def scheme() -> str:
+        """Return the scheme of search path entries, ``choices://<folder>``."""
+        return "choices"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read one choice, and what its first lines ask of Hydra."""
+        path = Path(self.path, self._normalize_file_name(config_path))
+        with path.open(encoding="utf-8") as file:
+            header = self._get_header_dict(file.read(512))
+        return ConfigResult(self.provider, self.full_path(), load_bounded(path), header)
+
+
 class ScenarioPath(SearchPathPlugin):
     """Puts the scenario folders on Hydra's search path, nearest first, and the user's conf."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Append each folder of :func:`scenario_folders`, and :func:`own_conf`."""
+        search_path.prepend("twin", f"choices://{data_dir('conf')}")
         for folder in scenario_folders():
             search_path.append("twin", f"scenarios://{folder}")
         own = own_conf()
         if own is not None:
-            search_path.append("twin", f"file://{own}")
+            search_path.append("twin", f"choices://{own}")
 
 
 def register() -> None:
     """Make scenarios known to Hydra and close what could read the environment."""
     plugins = Plugins.instance()
     plugins.register(ScenarioSource)
+    plugins.register(ChoiceSource)
     plugins.register(ScenarioPath)
     OmegaConf.register_new_resolver("oc.env", _refuse_environment, replace=True)
     OmegaConf.clear_resolver("ray_pkg_version")  # an installed launcher brings it along

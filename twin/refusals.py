@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from functools import lru_cache
+from io import StringIO
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
@@ -114,9 +117,21 @@ def load_bounded(path: Path) -> Any:
     ConfigError
         If its aliases unfold to more than any configuration holds, or to no end.
     """
-    with path.open(encoding="utf-8") as file:
-        _require_bounded(file)
-        return OmegaConf.load(file)
+    return deepcopy(_parsed(str(path), path.read_text(encoding="utf-8")))
+
+
+def load_plain(path: Path) -> Any:
+    """Return what a YAML file holds as plain data; it is bounded as in :func:`load_bounded`."""
+    return OmegaConf.to_container(_parsed(str(path), path.read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=512)
+def _parsed(name: str, text: str) -> Any:
+    """Return what *text* holds: a sweep or a validation reads the same files many times."""
+    file = StringIO(text)
+    file.name = name  # errors tell it
+    _require_bounded(file)
+    return OmegaConf.load(file)
 
 
 def _require_bounded(file: TextIO) -> None:

@@ -117,12 +117,10 @@ def find_cases(names: Sequence[str] = (), *, slow: bool = False) -> list[Case]:
 
 def _about(scenario: str, path: Path) -> ScenarioConfig:
     """Return what the file itself says; published outcomes are never inherited."""
-    from omegaconf import OmegaConf
-
     from twin import refusals
 
     try:
-        content = OmegaConf.to_container(refusals.load_bounded(path))
+        content = refusals.load_plain(path)
     except refusals.REFUSALS as error:
         raise ConfigError(refusals.explain(error)) from error
     about = content.get("scenario") if isinstance(content, dict) else None
