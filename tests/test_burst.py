@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from twin import compose, run
+from tests.support.composed import composed
+from twin import run
 from twin.burst import ASSUMED, FLAT, STEPPED, Stepping, take
 from twin.config import BurstConfig
 from twin.errors import ConfigError
@@ -22,8 +23,7 @@ SMALL = [
 
 
 def load(*overrides):
-    compose.register()
-    return compose.load([*SMALL, *overrides])
+    return composed(*SMALL, *overrides)
 
 
 def finished(folder, *overrides):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from twin import build, catalogue, compose, run
+from tests.support.composed import composed
+from twin import build, catalogue, run
 from twin.errors import ConfigError
 from twin.physics.moist_air import ratio_from_wetbulb, saturated_ratio
 from twin.physics.thermal import WATER_LATENT_HEAT, air_density
@@ -28,14 +29,14 @@ every_plant = pytest.mark.parametrize("cooling", PLANTS)
 
 @functools.cache
 def small():
-    return compose.load(["scenario=climate_map", "facility.gpus=256", "output.interval_s=300"])
+    return composed("scenario=climate_map", "facility.gpus=256", "output.interval_s=300")
 
 
 @functools.cache
 def choice(group, name):
     content = OmegaConf.load(CONF / group / f"{name}.yaml")
     if "defaults" in content:
-        return compose.load([f"{group}={name}"])[group]
+        return composed(f"{group}={name}")[group]
     return OmegaConf.to_container(content, resolve=True)
 
 
@@ -167,7 +168,7 @@ def test_the_page_says_how_long_racks_of_every_density_last():
 @pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "choices"), LASTS)
 def test_racks_last_as_long_as_the_page_says(seconds, choices, tmp_path):
-    done = finished(tmp_path / "run", compose.load(["scenario=cooling_loss_5kw", *choices.split()]))
+    done = finished(tmp_path / "run", composed("scenario=cooling_loss_5kw", *choices.split()))
     events = done.events()
     first = {
         kind: at_s
@@ -251,7 +252,7 @@ def test_make_up_air_brings_too_little_water_to_matter(site):
 @pytest.mark.parametrize("scenario", ["rack_50kw", "rack_100kw"])
 @pytest.mark.parametrize("cooling", ["chilled_air", "airside_economizer", "indirect_evaporative"])
 def test_air_refuses_a_dense_rack_and_says_what_carries_it(scenario, cooling):
-    config = compose.load([f"scenario={scenario}", f"cooling={cooling}"])
+    config = composed(f"scenario={scenario}", f"cooling={cooling}")
     with pytest.raises(ConfigError, match=r"at most 25 kW per rack; .*direct_liquid.* 150 kW"):
         run.check(config)
 
@@ -259,13 +260,13 @@ def test_air_refuses_a_dense_rack_and_says_what_carries_it(scenario, cooling):
 @pytest.mark.parametrize("scenario", ["rack_50kw", "rack_100kw"])
 @pytest.mark.parametrize("cooling", LIQUID)
 def test_liquid_carries_a_dense_rack(scenario, cooling):
-    run.check(compose.load([f"scenario={scenario}", f"cooling={cooling}"]))
+    run.check(composed(f"scenario={scenario}", f"cooling={cooling}"))
 
 
 def test_rear_doors_end_between_50_and_100_kw():
-    run.check(compose.load(["scenario=rack_50kw", "cooling=rear_door"]))
+    run.check(composed("scenario=rack_50kw", "cooling=rear_door"))
     with pytest.raises(ConfigError, match="at most 78 kW"):
-        run.check(compose.load(["scenario=rack_100kw", "cooling=rear_door"]))
+        run.check(composed("scenario=rack_100kw", "cooling=rear_door"))
 
 
 def test_or_loads_it_only_as_far_as_it_can_be_cooled(tmp_path):
@@ -305,9 +306,7 @@ def test_every_plant_runs_an_hour(cooling, tmp_path):
 @every_plant
 @pytest.mark.parametrize("scenario", list(catalogue.scenario_files()))
 def test_every_plant_runs_an_hour_in_every_scenario(cooling, scenario, tmp_path):
-    config = compose.load(
-        [f"scenario={scenario}", f"cooling={cooling}", f"clock.duration_days={HOUR}"]
-    )
+    config = composed(f"scenario={scenario}", f"cooling={cooling}", f"clock.duration_days={HOUR}")
     if config["clock"].get("burst"):
         config["clock"]["burst"]["at_hours"] = [0.5]  # its own windows may lie beyond the hour
     try:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from twin import compose, run
+from tests.support.composed import composed
+from twin import run
 from twin.results.run_folder import Run
 
 SMALL = ["facility.gpus=512", "clock.duration_days=2", "clock.heartbeat_s=300"]
@@ -10,7 +11,7 @@ SMALL = ["facility.gpus=512", "clock.duration_days=2", "clock.heartbeat_s=300"]
 
 def finished(folder, scheduling):
     words = ["scenario=deferral", f"scheduling={scheduling}", *SMALL]
-    run.execute(compose.load(words), folder)
+    run.execute(composed(*words), folder)
     return Run.open(folder)
 
 

@@ -5,7 +5,8 @@ import gzip
 
 import pytest
 
-from twin import build, compose, run
+from tests.support.composed import composed
+from twin import build, run
 from twin.results.recorder import Recorder
 
 HOURS = 2
@@ -28,15 +29,13 @@ def day(shared_data, tmp_path):
 def test_power_at_every_step_equals_that_of_raps(day, tmp_path):
     folder, path = day
     design = build.read(
-        compose.load(
-            [
-                "scenario=frontier",
-                "workload=raps_jobs",
-                f"workload.path={path}",
-                "workload.columns.submit=start_s",
-                "scheduling=fcfs",
-                f"clock.duration_days={HOURS / 24}",
-            ]
+        composed(
+            "scenario=frontier",
+            "workload=raps_jobs",
+            f"workload.path={path}",
+            "workload.columns.submit=start_s",
+            "scheduling=fcfs",
+            f"clock.duration_days={HOURS / 24}",
         )
     )
     build.size(design)
@@ -61,7 +60,7 @@ def test_power_at_every_step_equals_that_of_raps(day, tmp_path):
 
 def test_the_feed_loses_in_rectifiers_what_raps_says():
     """(P + 17 W) / 0.96 for each of 2,368; the steps before them are ours."""
-    design = build.read(compose.load(["scenario=frontier"]))
+    design = build.read(composed("scenario=frontier"))
     element = design.power.elements["rectifiers"]
     units, unit_w = element.build(1.0)
     a0, a1, a2 = element.loss

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from twin import compose, run
+from tests.support.composed import composed
+from twin import run
 from twin.errors import ConfigError
 from twin.results.run_folder import Run
 
@@ -33,8 +34,7 @@ def square(folder, *, header, low, high, days=4):
 
 
 def finished(folder, *overrides):
-    compose.register()
-    run.execute(compose.load([*BASE, *overrides]), folder)
+    run.execute(composed(*BASE, *overrides), folder)
     return Run.open(folder)
 
 
@@ -99,7 +99,7 @@ def test_storage_that_holds_the_draw_below_the_peak_lowers_the_charge_for_demand
 def test_a_charge_for_demand_below_nothing_is_refused_by_key():
     key = "site.tariff.demand_charge_per_kw_month"
     with pytest.raises(ConfigError, match=re.escape(f"{key}=-1")):
-        run.check(compose.load([*BASE, f"{key}=-1"]))
+        run.check(composed(*BASE, f"{key}=-1"))
 
 
 def paid_per_kwh(done: Run) -> float:
@@ -129,9 +129,8 @@ def test_deferral_moves_work_to_the_hours_it_waits_for(tmp_path, waits_for):
 
 
 def test_a_bad_file_is_refused_before_anything_is_written(tmp_path):
-    compose.register()
     with pytest.raises(ConfigError, match=r"site: nowhere\.csv: no such file"):
-        run.check(compose.load([*BASE, "site.tariff.price_path=nowhere.csv"]))
+        run.check(composed(*BASE, "site.tariff.price_path=nowhere.csv"))
     assert not list(tmp_path.iterdir())
 
 

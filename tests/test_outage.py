@@ -1,15 +1,14 @@
 """What happens when power or cooling goes: felt by jobs, closed to the watt, put right again."""
 
-import copy
-import functools
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.composed import composed
 from tests.support.power_files import read_power
-from twin import build, compose, run
+from twin import build, run
 from twin.catalogue import choices
 from twin.errors import ConfigError
 from twin.results.recorder import Recorder
@@ -25,16 +24,10 @@ SMALL = [
 ]
 
 
-@functools.cache
-def composed(*overrides: str):
-    compose.register()
-    return compose.load([*SMALL, *overrides])
-
-
 def load(*changes: str | dict):
     """Return a configuration from overrides and scheduled faults."""
     words = [change for change in changes if isinstance(change, str)]
-    config = copy.deepcopy(composed(*words))
+    config = composed(*SMALL, *words)
     for change in changes:
         if isinstance(change, dict):
             config["faults"]["scheduled"] |= change

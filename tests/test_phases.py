@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from twin import compose
+from tests.support.composed import composed
 from twin.config import Phase
 from twin.errors import ConfigError
 from twin.phases import build_out
@@ -48,17 +48,15 @@ def test_a_wrong_phase_is_refused_by_its_number(steps, message):
 def test_power_and_jobs_come_with_the_racks(tmp_path):
     """Half the racks for half a day: half the idle power, and a job of three quarters waits."""
     two, four = "{date: '2023-01-01', racks: 2}", "{date: '2023-01-01 12:00', racks: 4}"
-    config = compose.load(
-        [
-            "facility.gpus=64",
-            "workload=steady",
-            "workload.gpu_mix=[[48, 1]]",
-            f"facility.phases=[{two}, {four}]",
-            "clock.start='2023-01-01 00:00'",
-            "clock.duration_days=1",
-            "storage.node_idle_w=0",
-            "output=data_only",
-        ]
+    config = composed(
+        "facility.gpus=64",
+        "workload=steady",
+        "workload.gpu_mix=[[48, 1]]",
+        f"facility.phases=[{two}, {four}]",
+        "clock.start='2023-01-01 00:00'",
+        "clock.duration_days=1",
+        "storage.node_idle_w=0",
+        "output=data_only",
     )
     summary = execute(config, tmp_path)
     run = Run.open(tmp_path)

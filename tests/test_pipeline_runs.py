@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from twin import compose, run
+from tests.support.composed import composed
+from twin import run
 from twin.results.run_folder import Run
 
 PIPELINE = "workload.streams.pipeline"
@@ -25,7 +26,7 @@ TWICE = "workload.streams.pipeline.fleet.vehicles=200000"
 
 
 def centre(folder, *words):
-    run.execute(compose.load(["output=data_only", *words]), folder)
+    run.execute(composed("output=data_only", *words), folder)
     return Run.open(folder)
 
 

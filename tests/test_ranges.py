@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from tests.support.composed import composed
 from twin import __main__ as command
-from twin import build, compose, run
+from twin import build, run
 from twin.errors import ConfigError
 
 
@@ -80,7 +81,7 @@ from twin.errors import ConfigError
     ],
 )
 def test_an_absurd_value_is_refused_by_its_key(key, value, choices):
-    config = compose.load(choices)
+    config = composed(*choices)
     place = config
     *way, last = key.split(".")
     for step in way:
@@ -91,22 +92,22 @@ def test_an_absurd_value_is_refused_by_its_key(key, value, choices):
 
 
 def test_so_many_requests_are_not_followed_one_by_one():
-    config = compose.load(
-        ["workload=serving_8b", "workload.mode=requests", "workload.requests_per_s=1e6"]
+    config = composed(
+        "workload=serving_8b", "workload.mode=requests", "workload.requests_per_s=1e6"
     )
     with pytest.raises(ConfigError, match=r"^workload\.requests_per_s=.*must be <= 165\.344 over "):
         run.check(config)
 
 
 def test_what_a_model_refuses_while_it_is_sized_carries_its_group():
-    config = compose.load(["cooling.supply_c=18.0", "cooling.chilled_water_c=17.5"])
+    config = composed("cooling.supply_c=18.0", "cooling.chilled_water_c=17.5")
     design = build.read(config)
     with pytest.raises(ConfigError, match=r"^cooling\.supply_c=18\.0: must be >= "):
         build.size(design)
 
 
 def test_an_unknown_kind_names_the_models_there_are():
-    config = compose.load(["cooling.kind=os.system"])
+    config = composed("cooling.kind=os.system")
     with pytest.raises(ConfigError, match=r"Allowed: airside_economizer\.AirsideEconomizer, ") as e:
         build.read(config)
     assert "os.system" in str(e.value)
@@ -128,4 +129,4 @@ def test_a_check_that_fails_for_an_unforeseen_reason_is_one_line(monkeypatch, ca
 @pytest.mark.parametrize("start", ["9990-01-01 00:00", "0001-01-01 00:00"])
 def test_a_run_begins_in_a_year_of_the_calendar_in_use(start):
     with pytest.raises(ConfigError, match=r"clock\.start=.*must lie in the years 1900 to 2200"):
-        run.check(compose.load([f"clock.start='{start}'"]))
+        run.check(composed(f"clock.start='{start}'"))

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twin import build, compose, run
+from tests.support.composed import composed
+from twin import build, run
 from twin.errors import ConfigError, InputFileError
 from twin.results.recorder import Recorder
 from twin.results.run_folder import Run
@@ -21,8 +22,7 @@ FILES = ["series.parquet", "jobs.parquet", "racks.parquet", "events.parquet", "s
 
 
 def load(*overrides: str):
-    compose.register()
-    return compose.load([*SMALL, "workload=training_mix", *overrides])
+    return composed(*SMALL, "workload=training_mix", *overrides)
 
 
 def finished(tmp_path: Path, *overrides: str, name: str = "run") -> Run:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.composed import composed
 from tests.support.desk import Disk, desk, job, play
-from twin import compose, run
+from twin import run
 from twin.jobs import filling
 from twin.records import COMPLETED, Inlet
 from twin.results.run_folder import Run
@@ -349,7 +350,7 @@ def full_run(folder, heartbeat_s):
         *("storage.used_fraction=0.9995", "workload.checkpoint.keep=null"),
         "workload.checkpoint.blocking_s=null",
     ]
-    summary = run.execute(compose.load(words), folder)
+    summary = run.execute(composed(*words), folder)
     return summary, Run.open(folder)
 
 
@@ -380,7 +381,7 @@ def test_a_full_disk_shows_in_power_events_and_summary_whatever_the_heartbeat(tm
 
 def test_without_a_known_capacity_nothing_is_told_of_room(tmp_path):
     words = ["scenario=mana_oasis", "output=data_only", "clock.duration_days=0.02"]
-    summary = run.execute(compose.load(words), tmp_path)
+    summary = run.execute(composed(*words), tmp_path)
     assert summary["storage_used_max_tb"] is summary["storage_stalled_gpu_hours"] is None
     series = Run.open(tmp_path).series(["storage_used_bytes"])
     assert np.isnan(series["storage_used_bytes"]).all()

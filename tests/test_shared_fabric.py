@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.composed import composed
 from tests.support.desk import Disk, desk, job, play
-from twin import compose, run
+from twin import run
 from twin.errors import ParameterError
 from twin.faults import Wiring
 from twin.jobs import asking
@@ -418,7 +419,7 @@ def test_a_run_writes_down_what_broke_in_its_fabric_and_its_ledger_closes(tmp_pa
     words += ["workload=large_training", "facility.gpus=512", "clock.duration_days=0.5"]
     words += ["faults=cluster_failures", "faults.random.leaves.mttf_hours=30"]
     words += ["faults.random.cables.mttf_hours=100", "output=data_only"]
-    run.execute(compose.load(words), tmp_path / "run")
+    run.execute(composed(*words), tmp_path / "run")
     done = Run.open(tmp_path / "run")
     events = done.events()
     told = set(zip(events["kind"].tolist(), events["where"].tolist(), strict=True))

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from twin import compose, run
+from tests.support.composed import composed
+from twin import run
 from twin.results.run_folder import Run
 
 
 def pool(folder, *words):
-    run.execute(compose.load(["scenario=shared_pool", "output=data_only", *words]), folder)
+    run.execute(composed("scenario=shared_pool", "output=data_only", *words), folder)
     return Run.open(folder)
 
 

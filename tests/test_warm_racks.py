@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from twin import compose, run
+from tests.support.composed import composed
+from twin import run
 from twin.results.run_folder import Run
 
 SMALL = [
@@ -18,7 +19,7 @@ ENDS = "rack.inlet_rise_k=[8,0,0,8]"
 
 
 def finished(tmp_path, *overrides: str, name: str = "run") -> Run:
-    config = compose.load([*SMALL, *overrides])
+    config = composed(*SMALL, *overrides)
     run.execute(yaml.safe_load(yaml.safe_dump(config)), tmp_path / name)
     return Run.open(tmp_path / name)
 

@@ -5,7 +5,8 @@ import doctest
 import pytest
 import yaml
 
-from twin import build, compose
+from tests.support.composed import composed
+from twin import build
 from twin.cluster import cluster as cluster_module
 from twin.cluster import inlets
 from twin.cluster.cluster import Cluster
@@ -13,7 +14,7 @@ from twin.records import Job
 
 
 def hall() -> Cluster:
-    server = build.read(compose.load(["gpu=a100"])).gpu
+    server = build.read(composed("gpu=a100")).gpu
     found = Cluster(server, 40, servers_per_rack=2)
     found.draw_warm([0.0, 3.0, 0.0])
     return found
@@ -63,7 +64,7 @@ def test_a_job_turns_the_fans_of_its_own_rack_only():
 
 
 def test_a_hall_without_warm_racks_keeps_no_fans_by_rack():
-    config = compose.load(["rack.inlet_rise_k=[0,0]"])
+    config = composed("rack.inlet_rise_k=[0,0]")
     design = build.read(yaml.safe_load(yaml.safe_dump(config)))
     build.size(design)
     assert design.cluster.rack_fans is None

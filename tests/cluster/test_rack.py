@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin import build, compose
+from tests.support.composed import composed
+from twin import build
 from twin.cluster import rack as rack_module
 from twin.cluster.rack import RackConfig
 from twin.config import parse
@@ -124,8 +125,8 @@ def test_what_is_not_known_is_not_checked_and_is_said():
 def test_servers_too_high_for_the_rack_are_refused_before_anything_runs():
     words = ["gpu=b200", "rack=100kw", "cooling=direct_liquid_dry", "network=fat_tree"]
     with pytest.raises(ConfigError, match=r"^rack\.height_units=52: must be >= 60.*5 would fit"):
-        build.size(build.read(compose.load(words)))
-    design = build.read(compose.load(["gpu=b200_4u", *words[1:]]))
+        build.size(build.read(composed(*words)))
+    design = build.read(composed("gpu=b200_4u", *words[1:]))
     build.size(design)
     assert (design.filling.used_units, design.filling.servers_kg) == (24, None)
     assert len(design.filling.unchecked()) == 1
@@ -133,7 +134,7 @@ def test_servers_too_high_for_the_rack_are_refused_before_anything_runs():
 
 def test_a_floor_too_weak_is_refused():
     with pytest.raises(ConfigError, match=r"^facility\.floor_load_kg_per_m2=150: must be >= 179"):
-        build.size(build.read(compose.load(["facility.floor_load_kg_per_m2=150"])))
+        build.size(build.read(composed("facility.floor_load_kg_per_m2=150")))
 
 
 @pytest.mark.parametrize("key", ["height_units", "holds_kg", "empty_kg"])

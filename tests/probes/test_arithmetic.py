@@ -2,7 +2,7 @@
 
 import pytest
 
-from twin import compose
+from tests.support.composed import composed
 from twin.errors import ConfigError, ParameterError
 from twin.probes import (
     dataset,
@@ -17,7 +17,7 @@ from twin.probes import (
 
 
 def test_gpu_weeks_on_all_gpus():
-    config = compose.load(["facility.gpus=1680"])  # 210 servers of 6.5 kW
+    config = composed("facility.gpus=1680")  # 210 servers of 6.5 kW
     assert gpu_time.hours(config, 100) == 10.0
     assert gpu_time.nameplate_mwh(config, 100) == pytest.approx(13.65)
 
@@ -36,18 +36,18 @@ def test_work_of_a_shape_takes_its_time():
 
 def test_gpu_hours_are_those_of_the_gpu_of_the_facility():
     """6e21 FLOPs at half of 312 TFLOP/s."""
-    config = compose.load(["gpu=a100"])
+    config = composed("gpu=a100")
     got = training.million_gpu_hours(config, 1e9, 1e12, 0.5)
     assert got == pytest.approx(6e21 / 156e12 / 3600 / 1e6)
 
 
 def test_a_job_on_one_server_fails_as_often_as_the_server():
-    config = compose.load(["gpu=a100"])
+    config = composed("gpu=a100")
     assert training.hours_to_failure(config, 8, 0.5) == pytest.approx(48.0)
 
 
 def test_two_tiers_of_rails_take_three_switches_per_64_gpus():
-    config = compose.load(["network=fat_tree", "facility.gpus=2048"])
+    config = composed("network=fat_tree", "facility.gpus=2048")
     assert fabric.switches(config) == 3 * 2048 / 64
 
 
@@ -71,7 +71,7 @@ def test_a_chiller_is_not_asked_outside_its_curves():
 
 
 def test_failures_and_what_restarts_leave():
-    config = compose.load(["gpu=a100"])
+    config = composed("gpu=a100")
     assert training.failures(config, 80, 0.1, 30) == pytest.approx(30.0)
     assert training.productive_share(24.0, 14400, 100) == pytest.approx(0.8)
 
@@ -82,7 +82,7 @@ def test_operations_of_the_first_pass_are_three_in_four_of_all():
 
 
 def test_gpu_energy_money_and_days_of_published_gpu_hours():
-    config = compose.load(["gpu=a100"])  # 400 W
+    config = composed("gpu=a100")  # 400 W
     assert training.gpu_gwh(config, 2.5) == pytest.approx(1.0)
     assert training.carbon_kg_per_kwh(config, 2.5, 500.0) == pytest.approx(0.5)
     assert training.days_per_trillion_tokens(0.24, 1000, 10e12) == pytest.approx(1.0)
@@ -91,30 +91,30 @@ def test_gpu_energy_money_and_days_of_published_gpu_hours():
 
 
 def test_a_run_may_need_more_than_there_is():
-    config = compose.load(["gpu=a100", "facility.gpus=8"])
+    config = composed("gpu=a100", "facility.gpus=8")
     one = training.needed_mfu(config, 1e12, 312e12 * 86400 / 6e12, 1, 1)
     assert one == pytest.approx(1.0)
     assert nameplate.servers_gwh(config, 1000 / 24) == pytest.approx(0.0065)
 
 
 def test_small_files_are_read_as_fast_as_they_are_opened():
-    packed, small = compose.load([]), compose.load(["storage.file_mb=0.2"])
+    packed, small = composed(), composed("storage.file_mb=0.2")
     assert dataset.minutes_per_pass(packed, 6) == pytest.approx(50)
     assert dataset.minutes_per_pass(small, 6) == pytest.approx(6e15 / (1e6 * 2e5) / 60)
     assert dataset.opens_per_s(packed, 50) == pytest.approx(4e7)
 
 
 def test_gpu_time_of_clips_is_that_of_the_pipeline_of_the_workload():
-    config = compose.load([])
+    config = composed()
     assert dataset.gpu_weeks(config, "dense", 2e6) == pytest.approx(200)
     with pytest.raises(ConfigError, match="no training task 'sparse'"):
         dataset.gpu_weeks(config, "sparse", 1)
     with pytest.raises(ConfigError, match="must hold a driving pipeline"):
-        dataset.gpu_weeks(compose.load(["workload=training_mix"]), "dense", 1)
+        dataset.gpu_weeks(composed("workload=training_mix"), "dense", 1)
 
 
 def test_the_state_of_a_model_is_sixteen_bytes_a_parameter():
-    config = compose.load(["gpu=a100"])
+    config = composed("gpu=a100")
     assert training_memory.state_gb_per_gpu(2e9, 4) == 8
     assert training_memory.servers_needed(config, 4e10, 1.0) == 1  # exactly all of 640 GB
     assert training_memory.servers_needed(config, 4.01e10, 1.0) == 2

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from twin import compose
+from tests.support.composed import composed
 from twin.errors import ConfigError
 from twin.probes import fleet
 
@@ -42,7 +42,7 @@ def activity(**gpu_seconds):
 
 @pytest.fixture(scope="module")
 def config():
-    return compose.load(["scenario=acme_seren"])
+    return composed("scenario=acme_seren")
 
 
 RUN = finished(histogram(bin50=60.0, bin150=40.0), activity(at0=10.0, at100=30.0), 100.0)

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.support.composed import composed
 from tests.support.tapas import rows
-from twin import compose, run
+from twin import run
 from twin.errors import ConfigError, ParameterError
 from twin.probes.row_power import capacity_won, peak_cut, room, row_power_w, servers_added
 from twin.results.run_folder import Run
@@ -23,7 +24,7 @@ def test_rare_peaks_leave_more_room_than_the_peak():
 
 
 def test_the_row_of_the_scenario_draws_between_idle_and_nameplate():
-    config = compose.load(["scenario=polca_row", "clock.duration_days=1"])
+    config = composed("scenario=polca_row", "clock.duration_days=1")
     power_w = row_power_w(config)
     assert len(power_w) == 1440
     assert 40 * 2_000 < power_w.min() < power_w.max() < 40 * 10_200

@@ -2,7 +2,8 @@
 
 import pytest
 
-from twin import compose, run
+from tests.support.composed import composed
+from twin import run
 from twin.errors import ConfigError, RunError
 from twin.probes import training_run
 from twin.results.run_folder import Run
@@ -24,7 +25,7 @@ def simulated(tmp_path_factory):
 
     def make(tokens_billion):
         folder = tmp_path_factory.mktemp("run")
-        run.execute(compose.load([*SHORT, f"workload.tokens_billion={tokens_billion}"]), folder)
+        run.execute(composed(*SHORT, f"workload.tokens_billion={tokens_billion}"), folder)
         return Run.open(folder)
 
     return make(2.0), make(2000.0)
@@ -56,7 +57,7 @@ def test_a_job_that_did_not_finish_has_no_time(simulated):
 
 
 def test_expected_goodput_lengthens_the_run():
-    config = compose.load(["workload=training_run"])
+    config = composed("workload=training_run")
     plan = training_run.plan(config)
     share = training_run.goodput_fraction(config)
     assert 0.9 < share < 1
@@ -66,16 +67,14 @@ def test_expected_goodput_lengthens_the_run():
 
 def test_figures_of_another_workload_are_refused():
     with pytest.raises(ConfigError, match=r"workload.kind: must be training_run.TrainingRun"):
-        training_run.plan(compose.load([]))
+        training_run.plan(composed())
     with pytest.raises(ConfigError, match=r"failures_per_server_day: is required"):
-        training_run.goodput_fraction(
-            compose.load(["workload=training_run", "workload.checkpoint=null"])
-        )
+        training_run.goodput_fraction(composed("workload=training_run", "workload.checkpoint=null"))
 
 
 def test_a_run_without_failures_is_productive_but_for_checkpoints_and_the_fabric(tmp_path):
     words = [word for word in SHORT if word != "workload.checkpoint=null"]
-    config = compose.load(words)
+    config = composed(*words)
     run.execute(config, tmp_path)
     done, planned = Run.open(tmp_path), training_run.plan(config)
     got = training_run.productive_fraction(config, done)

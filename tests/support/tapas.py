@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin import compose
+from tests.support.composed import composed
 
 LEAN = ("output=data_only", "site.heat_wave=null")
 EVEN = {"routing": "even", "reconfigure": "null", "heat_margin_k": "null"}
@@ -16,4 +16,4 @@ def rows(days: float, *overrides: str, **endpoints: str) -> dict[str, Any]:
     keys |= {"clock.duration_days": f"{days:g}"}
     keys |= dict(override.split("=", 1) for override in overrides)
     given = (f"{key}={value}" for key, value in keys.items())
-    return compose.load(["scenario=tapas_rows", *LEAN, *given])
+    return composed("scenario=tapas_rows", *LEAN, *given)

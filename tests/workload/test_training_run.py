@@ -5,7 +5,8 @@ from math import inf
 
 import pytest
 
-from twin import build, compose
+from tests.support.composed import composed
+from twin import build
 from twin.errors import ConfigError
 from twin.physics.training import goodput_fraction, mean_time_to_failure_s
 from twin.records import Hardware
@@ -322,7 +323,7 @@ def test_the_plan_is_told_in_words(run, cluster):
 
 
 def test_a_run_takes_gpus_fabric_and_storage_of_its_cluster():
-    config = compose.load(["gpu=a100", "network=fat_tree_800g", "workload=training_run"])
+    config = composed("gpu=a100", "network=fat_tree_800g", "workload=training_run")
     design = build.read(config)
     build.size(design)
     assert isinstance(design.workload, TrainingRun)
