@@ -419,12 +419,12 @@ def test_ctrl_c_says_what_is_kept(own_folder):
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not (own_folder / "run/hanging").exists():
             assert time.monotonic() < end
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        message = process.communicate(timeout=30)[1]
+        message = process.communicate(timeout=120)[1]
 
     assert process.returncode == 130
     assert "Kept in run: config.yaml, hanging; without summary.json it is not a finished" in message
