@@ -34,7 +34,7 @@ from hydra.errors import InstantiationException
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
 from yaml.reader import ReaderError  # type: ignore[import-untyped]
 
@@ -346,6 +346,8 @@ def load(overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Compose *overrides* and return the plain, checked configuration of one run."""
     config = compose(overrides).config
     check_machinery(config)
+    with open_dict(config):
+        del config["hydra"]  # nobody asks for it any more, and a copy without it takes long
     return plain(config)
 
 
@@ -358,10 +360,9 @@ def plain(config: DictConfig) -> dict[str, Any]:
         If it holds an unknown part, lacks one, names code, or cannot be resolved.
     """
     keys = [str(key) for key in config if key != "hydra"]
+    bare = OmegaConf.masked_copy(config, keys) if "hydra" in config else config
     try:
-        data = OmegaConf.to_container(
-            OmegaConf.masked_copy(config, keys), resolve=True, throw_on_missing=True
-        )
+        data = OmegaConf.to_container(bare, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(explain(error)) from error
     assert isinstance(data, dict)
