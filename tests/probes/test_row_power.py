@@ -57,7 +57,7 @@ def test_endpoints_in_random_order_leave_less_to_even_out_than_those_asked_for_t
     for name, row_kw in (("llm_instances", 197), ("llm_instances_mixed", 160)):
         key = "workload.streams.endpoints.reconfigure.row_kw"
         more = [f"workload={name}", f"{key}={row_kw}", "output=data_only"]
-        config = compose.load(["scenario=tapas_rows", *more])
+        config = composed("scenario=tapas_rows", *more)
         run.execute(config, tmp_path / name)
         cuts.append(peak_cut(config, Run.open(tmp_path / name), "pack"))
     assert cuts == pytest.approx([0.237, 0.127], abs=0.01)
