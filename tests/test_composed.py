@@ -15,6 +15,12 @@ from twin import compose
         ["power=n_plus_1_pv", "power.bess={at: utility, hours: 2}", "power.pv.kw_peak=50"],
         ["workload=training_run", "workload.checkpoint=null", "clock.seed=1", "clock.seed=2"],
         ["scheduling=deadline", "scheduling.slack_hours={training: 24}", "clock.start='2024-1-1'"],
+        [
+            "~workload.streams.fine_tuning",
+            "+site.altitude=3",
+            "scenario=fuyao",
+            "gpu={gpu_idle_w: 9}",
+        ],
         ["faults=utility_outage", "faults.scheduled.line.at_hours=${clock.heartbeat_s}"],
     ],
 )

@@ -26,7 +26,7 @@ def chosen(*choices: str) -> DictConfig:
 
 def composed(*words: str) -> dict[str, Any]:
     """Return what :func:`twin.compose.load` makes of *words*; the files must stay as they are."""
-    choices = tuple(word for word in words if "." not in word.partition("=")[0])
+    choices = tuple(word for word in words if compose.open_keys([word]) == [word])
     config = deepcopy(chosen(*choices))
     values = [word for word in words if word not in choices]
     for value in OverridesParser.create().parse_overrides(values):
