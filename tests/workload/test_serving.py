@@ -260,6 +260,42 @@ def test_demand_no_fleet_can_serve_runs_and_says_what_was_not_served(
     assert f"% of demand) were not served: {replicas} replicas cannot take them" in warning
 
 
+@pytest.mark.parametrize("longest", [400_000, 500_000])
+def test_what_the_memory_of_a_replica_cannot_hold_is_not_served_in_any_mode(
+    configured, on_h100, longest
+):
+    """448,000 tokens fit; of prompts of 370,000 on average some or many are longer."""
+    tokens = {"prompt_tokens": 370_000, "output_tokens": 2, "prompt_sigma": 0.3}
+    tokens |= {"tokens_max": longest}
+    shares = []
+    for name, more in (
+        ("serving_70b", {"mode": "fluid", "autoscaling": None, "queue_max_s": 1e6}),
+        ("serving_70b", {"mode": "requests", "autoscaling": None, "queue_max_s": 1e6}),
+        ("llm_serving", {}),
+    ):
+        serving = configured(name, replicas=64, requests_per_s=0.4, tokens=tokens, **more)
+        (service,) = serving.services(on_h100(days=0.05))
+        lost = service.profile.unserved_requests_per_s.sum()
+        shares.append(lost / (lost + service.profile.requests_per_s.sum()))
+        (told,) = serving.warnings if lost else ("cannot hold one",)
+        assert "cannot hold one" in told
+    if longest == 400_000:
+        assert shares == [0.0, 0.0, 0.0]
+    else:
+        assert shares[0] == pytest.approx(shares[2])
+        assert shares[1] == pytest.approx(shares[0], abs=0.05)
+        assert 0.15 < shares[0] < 0.3
+
+
+def test_where_no_request_fits_all_are_told_of_and_none_is_served(configured, on_h100):
+    tokens = {"prompt_tokens": 900_000, "output_tokens": 2, "tokens_max": 1_000_000}
+    for name in ("serving_70b", "llm_serving"):
+        serving = configured(name, replicas=64, tokens=tokens)
+        (service,) = serving.services(on_h100(days=0.05))
+        assert service.profile.requests_per_s.max() == 0.0
+        assert "(100 % of demand)" in serving.warnings[0]
+
+
 # ---- refusals ----
 
 

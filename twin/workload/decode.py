@@ -64,6 +64,8 @@ class Decode:
     tokens_per_step: float
     """Of a request; a little above 1, as its prefill makes the first. [-]"""
     tokens_per_request: float
+    fits: float
+    """Share of requests that its memory holds; all else is of these. [-]"""
     power_fraction: Floats
     """Power of its GPUs over TDP with 0, 1 .. requests running, as many as there can be. [-]"""
 
@@ -129,6 +131,7 @@ def decode_of(replica: Replica, lengths: Lengths) -> Decode:
     In steady state each decoded token comes with its share of a prompt, so a step of *n*
     requests lasts as long as its decoding and *n* such shares; power is the mean over both.
     """
+    fits, lengths = lengths.fitting(replica.costs.kv_tokens)
     costs, prefill_s = replica.costs, lengths.prefill(replica.costs)[0]
     prompt_s = prefill_s / lengths.decoded_mean
     cached_s = costs.per_cached_token_s * lengths.cached_tokens
@@ -141,5 +144,6 @@ def decode_of(replica: Replica, lengths: Lengths) -> Decode:
         per_request_s,
         lengths.output_mean / lengths.decoded_mean,
         lengths.output_mean,
+        fits,
         power + prompts * (replica.power.prefill() - power),
     )

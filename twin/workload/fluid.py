@@ -279,6 +279,8 @@ class Fleet:
     """Replicas that do nothing but prefill, the others nothing but decode; 0: all do both."""
     kv_s_per_token: float = 0.0
     """Moving the keys and values of a prompt token from one to the other. [s]"""
+    fits: float = 1.0
+    """Share of requests that the memory of a replica holds; ``lengths`` are those of them."""
 
 
 def serve_fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64], step_s: float) -> Served:

@@ -75,7 +75,7 @@ class MeasuredLengths:
 class Lengths:
     """Prompts and answers of many requests, and the means that serving them turns on."""
 
-    def __init__(self, prompt: Tokens, output: Tokens) -> None:
+    def __init__(self, prompt: Tokens | Floats, output: Tokens | Floats) -> None:
         self.prompt: Floats = prompt.astype(float)
         self.output: Floats = output.astype(float)
         answer = self.output
@@ -91,6 +91,16 @@ class Lengths:
         """Tokens memory is kept for, for a running request, on average."""
         self._prompts = np.sort(self.prompt)
         self._outputs = np.sort(self.output)
+
+    def fitting(self, tokens: float) -> tuple[float, Lengths]:
+        """Return the share of requests of at most *tokens* in all, and their lengths.
+
+        Where there are none, the share is 0 and the lengths are those of all.
+        """
+        fits = self.prompt + self.output <= tokens
+        if fits.all() or not fits.any():
+            return float(fits.any()), self
+        return float(fits.mean()), Lengths(self.prompt[fits], self.output[fits])
 
     def prefill(self, costs: StepCosts) -> tuple[float, float]:
         """Return the mean time that prompts take [s], and its squared variation [-]."""

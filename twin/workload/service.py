@@ -125,7 +125,7 @@ class InferenceService(ReplicaFleet):
         days = self._middle_s(steps) / SECONDS_PER_DAY
         number = np.searchsorted([day for day, _ in tranches], days, side="right") - 1
         replicas = np.array([count for _, count in tranches], dtype=float)[number]
-        tokens = demand * usual.tokens_per_request / replicas
+        tokens = demand * usual.fits * usual.tokens_per_request / replicas
 
         @cache
         def made(rate: float) -> tuple[NDArray[np.float64], ...]:
@@ -157,7 +157,7 @@ class InferenceService(ReplicaFleet):
             whole = profile(replicas, number >= 0, True)
             router = None
             if self.routing != "even":
-                router = self._router = self._make_router(demand, usual, hardware)
+                router = self._router = self._make_router(demand * usual.fits, usual, hardware)
             asked = self._asked_at_s(context)
             paced = partial(profile, replicas, number >= 0, True)
             each = Service(name, self.gpus_per_replica, self.step_s, whole, held, router=router)
@@ -259,6 +259,7 @@ class InferenceService(ReplicaFleet):
             return []
         requests = unserved * GRID_S
         return [
-            f"{self.key}: {requests:.0f} requests ({unserved / demand:.2%} of demand) exceed "
-            f"what {self.replicas} replicas can serve and are turned away"
+            f"{self.key}: {requests:.0f} requests ({100 * unserved / demand:.3g} % of demand) "
+            f"were turned away: {self.replicas} replicas cannot take them, or their memory cannot "
+            "hold one"
         ]

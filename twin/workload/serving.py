@@ -252,12 +252,13 @@ class Serving(ReplicaFleet):
         if self.served is not None and self._served_for is context:
             return self.served
         steps = math.ceil(context.duration_s / self.step_s) * round(self.step_s / GRID_S)
-        replica, lengths = self.replica(*gpus_of(context)), self.lengths(context)
+        replica = self.replica(*gpus_of(context))
+        fits, lengths = self.lengths(context).fitting(replica.costs.kv_tokens)
         demand = self.demand(context, steps)
         active = np.full(steps, self.replicas)
         if self.autoscaling is not None:
             capacity = capacity_per_s(replica, lengths)
-            active = self.autoscaling.replicas(demand, capacity, self.replicas, GRID_S)
+            active = self.autoscaling.replicas(demand * fits, capacity, self.replicas, GRID_S)
         fleet = Fleet(
             replica,
             lengths,
@@ -266,6 +267,7 @@ class Serving(ReplicaFleet):
             self.queue_max_s,
             self.arrival_cv,
             *self._split(replica, context),
+            fits,
         )
         if self.mode == "fluid":
             self._plan = Plan(fleet, demand, active, None)
@@ -275,7 +277,8 @@ class Serving(ReplicaFleet):
             self._plan = Plan(fleet, demand, active, requests)
             records = disaggregated.records if fleet.prefill else request_mode.records
             served = booked(fleet, records(fleet, requests, active, GRID_S), active, GRID_S)
-        self.warnings = self._warnings(float(served.unserved_per_s.sum()), float(demand.sum()))
+        unserved = float(served.unserved_per_s.sum())
+        self.warnings = self._warnings(unserved, unserved + float(served.requests_per_s.sum()))
         self.served, self._served_for = served, context
         self._slowed = {1.0: served}
         self._router = self._make_router(context) if self.routing != "even" else None
@@ -335,10 +338,10 @@ class Serving(ReplicaFleet):
                 "because heat or a power limit slowed the GPUs"
             )
 
-    def _warnings(self, unserved: float, demand: float) -> list[str]:
-        if unserved <= SHOWN_FRACTION * demand:
+    def _warnings(self, unserved: float, asked: float) -> list[str]:
+        if unserved <= SHOWN_FRACTION * asked:
             return []
-        percent = 100 * unserved / demand
+        percent = 100 * unserved / asked
         return [
             f"{self.key}: {unserved * GRID_S:.0f} requests ({percent:.3g} % of demand) "
             f"were not served: {self.replicas} replicas cannot take them within "
@@ -347,9 +350,10 @@ class Serving(ReplicaFleet):
 
 
 def _fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64]) -> Served:
-    """Return what a fleet does as a fluid, minute by minute."""
+    """Return what a fleet does as a fluid, minute by minute; what no memory holds is refused."""
     serve = disaggregated.serve_fluid if fleet.prefill else serve_fluid
-    return serve(fleet, demand, active, GRID_S)
+    served = serve(fleet, demand * fleet.fits, active, GRID_S)
+    return replace(served, unserved_per_s=served.unserved_per_s + demand * (1.0 - fleet.fits))
 
 
 def arrivals_s(demand: Floats, cv: float, rng: np.random.Generator) -> Floats:
