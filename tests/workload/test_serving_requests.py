@@ -254,3 +254,12 @@ def test_more_recorded_requests_than_can_be_followed_are_refused(tmp_path, conte
     replay = configured("serving_servegen", path=rate_file(tmp_path, 2000), mode="requests")
     with pytest.raises(ConfigError, match=r"mode=requests: 1\.73e\+08 requests: must be at most"):
         replay.check(context(days=1))
+
+
+def test_json_lines_without_the_wanted_keys_are_refused_though_blank_ones_lead(tmp_path, on_h100):
+    path = tmp_path / "trace.jsonl"
+    path.write_text('\n{"time": 0, "in": 100}\n', encoding="utf-8")
+    columns = RequestColumns("timestamp", "input_length", "output_length")
+    layout = RequestLayout(columns, format="jsonl", time_format="seconds")
+    with pytest.raises(InputFileError, match=r"columns seen: time, in\nmapping wanted: arrival"):
+        read_requests(str(path), layout, on_h100(), "workload")

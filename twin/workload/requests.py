@@ -137,6 +137,7 @@ def _rows(file: TextIO, path: Path, layout: RequestLayout) -> Iterator[tuple[int
 def _json_rows(
     file: TextIO, path: Path, wanted: Mapping[str, str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
+    seen = False
     for line, text in enumerate(file, 1):
         if not text.strip():
             continue
@@ -146,8 +147,9 @@ def _json_rows(
             raise InputFileError(f"{path}:{line}: no JSON object: {error}") from None
         if not isinstance(row, dict):
             raise InputFileError(f"{path}:{line}: must be a JSON object")
-        if line == 1:
+        if not seen:
             positions(list(row), wanted, path)
+            seen = True
         yield line, {what: str(row.get(name, "")) for what, name in wanted.items()}
 
 

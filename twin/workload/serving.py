@@ -277,8 +277,9 @@ class Serving(ReplicaFleet):
             self._plan = Plan(fleet, demand, active, requests)
             records = disaggregated.records if fleet.prefill else request_mode.records
             served = booked(fleet, records(fleet, requests, active, GRID_S), active, GRID_S)
-        unserved = float(served.unserved_per_s.sum())
-        self.warnings = self._warnings(unserved, unserved + float(served.requests_per_s.sum()))
+        came = self._plan.requests
+        asked = float(demand.sum()) if came is None else len(came) / GRID_S
+        self.warnings = self._warnings(float(served.unserved_per_s.sum()), asked)
         self.served, self._served_for = served, context
         self._slowed = {1.0: served}
         self._router = self._make_router(context) if self.routing != "even" else None
