@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import re
 import types
@@ -170,10 +171,12 @@ def parse(cls: type[T], data: Mapping[str, Any], path: str, resolve: Resolve | N
     return typing.cast(T, value)
 
 
-def config_fields(cls: type) -> dict[str, Any]:
+@functools.cache
+def config_fields(cls: type) -> Mapping[str, Any]:
     """Return the configurable fields of dataclass *cls* and their resolved types."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}
+    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}
+    return types.MappingProxyType(fields)
 
 
 _A_COMPONENT = "a mapping with a 'kind'"

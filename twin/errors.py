@@ -8,7 +8,7 @@ key or ``file:line``, the value, and what is allowed.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 LISTED, NEAREST = 16, 8
@@ -43,6 +43,12 @@ def require(ok: bool, name: str, value: object, allowed: str) -> None:
     """Raise :class:`ParameterError` ``name=value: must be <allowed>`` unless *ok*."""
     if not ok:
         raise ParameterError(f"{name}={value}: must be {allowed}")
+
+
+def require_known(name: str, value: str, known: Collection[str], what: str) -> None:
+    """Raise :class:`ParameterError`, which tells the nearest *known*, unless *value* is one."""
+    if value not in known:
+        raise ParameterError(f"{name}={value}: must be {what}; {suggest(value, known)}")
 
 
 def told_apart(value: float, low: float, high: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from twin.config import NonNegative, Range
-from twin.errors import require, suggest
+from twin.errors import require, require_known
 from twin.schema import SUMMARY
 
 
@@ -48,8 +48,8 @@ class Published:
         """Refuse a row that says too little or too much."""
         given = [name for name in ("metric", "probe") if getattr(self, name) is not None]
         require(len(given) == 1, "metric, probe", given, "exactly one of the two")
-        known = self.metric is None or self.metric in SUMMARY
-        require(known, "metric", self.metric, f"a figure; {suggest(str(self.metric), SUMMARY)}")
+        if self.metric is not None:
+            require_known("metric", self.metric, SUMMARY, "a figure")
         probed = self.probe is not None or not self.inputs
         require(probed, "inputs", self.inputs, "given with probe only")
         bounds = ("relative", "absolute", "factor")
