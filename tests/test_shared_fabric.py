@@ -394,7 +394,7 @@ def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, row
             assert all(gpus <= 8 for gpus in held.values())
             free = dispatcher.cluster.free.free
             assert all(held[server] + free[server] <= 8 for server in range(6))
-            if not dispatcher.gangs.stale:
+            if not dispatcher.gangs.links.stale:
                 room = fabric.capacity()
                 for group, bytes_per_s in load.items():
                     assert bytes_per_s <= room["leaf", group] * (1 + 1e-6)

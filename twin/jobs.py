@@ -747,7 +747,7 @@ class Dispatcher:
 
     def _share_soon(self) -> None:
         """Have links and storage shared anew at the next full minute, if that changes anything."""
-        if not (self.gangs.stale or self.traffic.stale):
+        if not (self.gangs.links.stale or self.traffic.stale):
             return
         now_s, every_s = self.env.now, self._share_every_s
         if self._shared_at_s <= now_s:

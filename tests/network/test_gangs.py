@@ -222,7 +222,7 @@ def test_a_non_blocking_fabric_has_no_contention():
     gangs = Gangs(fabric)
     for i in range(48):
         gangs.join(job(str(i), 0, 16, 1), 0.9, *seat(fabric, [i, 95 - i]))
-    assert not gangs.stale
+    assert not gangs.links.stale
 
 
 # ---- what breaks ----

@@ -155,13 +155,12 @@ class Cluster:
         job.placement = placement
         job.drive = 0.0
         job.server_w, job.server_fan_w = self._idle_w, self._idle_fan_w
-        rack_of = self.rack_of
-        placement.racks = [rack_of[server] for server in placement.whole]
+        placement.racks = list(map(self.rack_of.__getitem__, placement.whole))
         if len(placement.racks) >= WIDE:
             placement.servers_in_rack = self._servers_in_rack(placement.racks)
         racks = set(placement.racks)
         if placement.part_gpus:
-            racks.add(rack_of[placement.part_server])
+            racks.add(self.rack_of[placement.part_server])
         job.rack_spread = len(racks)
         self.drive(job, drive, now_s)
 

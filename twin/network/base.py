@@ -8,7 +8,7 @@ and adaptive routing do. Who gets how much of them is worked out in ``gangs.py``
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -17,6 +17,8 @@ from twin.errors import require
 
 Link = tuple[str, int]
 """A bundle of cables that share their load: its kind and its number."""
+Sending = tuple[Mapping[int, float], float]
+"""Servers of a gang by group, and for how long they communicate at line rate [s]."""
 
 
 @dataclass
@@ -120,6 +122,12 @@ class Fabric(Component):
 
         It hangs on leaves of its own, far from all servers.
         """
+
+    def send(self, sent: dict[Link, float], gangs: Sequence[Sending]) -> None:
+        """Add to *sent* what *gangs*, one after another, put on each link in their time [B]."""
+        for servers, seconds in gangs:
+            for link, load in self.route(servers).items():
+                sent[link] += load * seconds
 
     def path_share(self, servers: Mapping[int, float]) -> float:
         """Return what paths pinned to some of the cables leave a gang that is alone.

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import inf
+from operator import methodcaller
 from typing import Annotated, Any, Literal
 
 import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
 
 from twin.config import AtLeastOne, DeviceWatts, Positive, PositiveFraction, Range, Units
 from twin.errors import ConfigError, RunError, require
-from twin.network.base import Fabric, Link
+from twin.network.base import Fabric, Link, Sending
 from twin.units import BYTES_PER_GIGABIT
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,14 @@ def clos_plane(
     whole_pods, rest = divmod(leaves, half)
     spines = whole_pods * up + -(-rest * up // half)
     return ClosPlane(endpoints, leaves, spines, -(-spines * half // radix), links, spines * half)
+
+
+def _add(sent: dict[Link, float], kind: str, which: Whole, sent_bytes: Floats) -> None:
+    """Add to links of a *kind*, one after another."""
+    numbers = range(int(which.max(initial=-1)) + 1)
+    sums = np.array([sent[kind, number] for number in numbers])
+    np.add.at(sums, which, sent_bytes)
+    sent.update(zip(((kind, number) for number in numbers), sums.tolist(), strict=True))
 
 
 def _by_plane(machines: Collection[int], per_plane: int) -> defaultdict[int, set[int]]:
@@ -332,9 +347,9 @@ class FatTree(Fabric):
         line = self.server_bytes_per_s()
         if len(servers) == 1 or not plane.spines:
             return {}
-        found: dict[Link, float] = {
-            ("leaf", leaf): number * line for leaf, number in servers.items()
-        }
+        found: dict[Link, float] = {}
+        for leaf, number in servers.items():  # a loop: a comprehension is made anew each time
+            found["leaf", leaf] = number * line
         half = self.radix // 2
         if plane.cores and min(servers) // half < max(servers) // half:  # in more than one pod
             total = sum(servers.values())
@@ -342,6 +357,33 @@ class FatTree(Fabric):
             for pod, number in self._pods(servers).items():
                 found["pod", pod] = number * line * (1.0 - number / total) / leaving
         return found
+
+    def send(self, sent: dict[Link, float], gangs: Sequence[Sending]) -> None:
+        """Add what gangs put on each link, see :meth:`route`, for all of them at once."""
+        crossing = [each for each in gangs if len(each[0]) > 1]
+        if not crossing or not self._sized().spines:
+            return
+        servers, seconds = zip(*crossing, strict=True)
+        leaves = np.fromiter(map(len, servers), np.intp)
+        gang = np.repeat(np.arange(len(leaves)), leaves)
+        leaf = np.fromiter(chain.from_iterable(servers), np.intp, len(gang))
+        each = chain.from_iterable(map(methodcaller("values"), servers))
+        number = np.fromiter(each, np.float64, len(gang))
+        time_s, line = np.array(seconds), self.server_bytes_per_s()
+        _add(sent, "leaf", leaf, number * line * time_s[gang])
+        if not self._sized().cores:
+            return
+        total = np.bincount(gang, number)  # adds up in order, as all else here
+        pod = leaf // (self.radix // 2)
+        pods = int(pod.max()) + 1
+        in_pod = np.bincount(gang * pods + pod, number, len(leaves) * pods)
+        held = np.flatnonzero(in_pod)
+        gang, pod = np.divmod(held, pods)
+        wide = np.bincount(gang)[gang] > 1  # in more than one pod
+        gang, pod, there = gang[wide], pod[wide], in_pod[held[wide]]
+        leaving = 1.0 - 1.0 / leaves[gang]
+        load = there * line * (1.0 - there / total[gang]) / leaving
+        _add(sent, "pod", pod, load * time_s[gang])
 
     def route_out(self, servers: Mapping[int, float]) -> dict[Link, float]:
         """Return what they put on each link while they talk at line rate to storage [B/s]."""

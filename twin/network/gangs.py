@@ -35,7 +35,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twin.network.base import Fabric, Link
+from twin.network.base import Fabric, Link, Sending
 from twin.network.runs import Runs
 from twin.network.shared_links import SharedLinks
 from twin.physics.sharing import spanning_rate
@@ -62,6 +62,8 @@ class Gang:
     """Its rate over that at full bandwidth. [-]"""
 
 
+TOGETHER = 4096
+"""Gangs that left whose traffic is added up at once: enough to make numpy cheap."""
 COLUMNS = ("capacity_bytes_per_s", "mean_fraction", "demand_peak_fraction", "contended")
 """What is told of each link."""
 
@@ -74,9 +76,12 @@ class Gangs:
         self._in_step = fabric.contention == "in_step"
         self._capacity = fabric.capacity()
         """Of whole links. [B/s]"""
-        self._links: SharedLinks[Job] = SharedLinks(self._capacity)
+        self.links: SharedLinks[Job] = SharedLinks(self._capacity)
+        """Those in service; ``stale`` when rates may be others since a gang came or went."""
         self._sent = dict.fromkeys(self._capacity, 0.0)
-        """What each link carried for gangs that left. [B]"""
+        """What each link carried for gangs that left, but for those in ``_left``. [B]"""
+        self._left: list[Sending] = []
+        """What gangs that left sent, in their order, to be added up together."""
         self._gangs: dict[Job, Gang] = {}
         self._line_share = fabric.line_share
         self._whole = True
@@ -97,11 +102,6 @@ class Gangs:
 
     def __contains__(self, job: Job) -> bool:
         return job in self._gangs
-
-    @property
-    def stale(self) -> bool:
-        """Whether rates may be others since a gang came or went."""
-        return self._links.stale
 
     def span(self, placement: Placement) -> tuple[int, dict[int, float]]:
         """Return how many leaves a gang spans, and its servers by group of the fabric."""
@@ -145,16 +145,16 @@ class Gangs:
         """Let a gang communicate no more, if it did."""
         gang = self._gangs.pop(job, None)
         if gang is not None and (gang.leaves > 1 or self._stored(job)):
-            self._send(self._sent, job, gang)
+            self._send(job, gang)
             if self._watched:
-                self._links.leave(job)
+                self.links.leave(job)
 
     def share(self) -> dict[Job, float]:
         """Share the links anew; return the rate factors that are others now."""
         changed: dict[Job, float] = {}
-        for job in self._links.share():
+        for job in self.links.share():
             gang = self._gangs[job]
-            level = self._links.level[job]
+            level = self.links.level[job]
             gang.factor = self._factor(gang, level) if self._in_step else level
             changed[job] = gang.factor
         return changed
@@ -163,8 +163,8 @@ class Gangs:
         """Share the links that are in service now; return all rate factors."""
         fabric = self.fabric
         self._whole = not any(map(fabric.broken, fabric.units()))
-        before, self._links = self._links, SharedLinks(fabric.capacity())
-        self._links.most, self._links.contended = before.most, before.contended
+        before, self.links = self.links, SharedLinks(fabric.capacity())
+        self.links.most, self.links.contended = before.most, before.contended
         widest = max((gang.comm_fraction for gang in self._gangs.values()), default=0.0)
         self._watched = not self._whole or widest > self._ample or self._ample == 0.0
         for job, gang in self._gangs.items():
@@ -180,9 +180,13 @@ class Gangs:
         added up as ``contention`` says they meet. Contended is a link whose users got into each
         other's way at least once. Of ample links nobody keeps account; their demand is None.
         """
-        sent, links = dict(self._sent), self._links
+        links = self.links
+        self._flush()
+        ended = dict(self._sent)
         for job, gang in self._gangs.items():
-            self._send(sent, job, gang)
+            self._send(job, gang)
+        self._flush()
+        sent, self._sent = self._sent, ended
         known = self._watched or any(links.most.values())
         found: dict[str, dict[str, list[Any]]] = {}
         for link, whole in self._capacity.items():
@@ -210,7 +214,7 @@ class Gangs:
         route = gang.route = self.fabric.route(servers)
         alone = min(alone, self.fabric.path_share(servers))
         if not self._whole or not gang.unheld:
-            capacity = self._links.capacity
+            capacity = self.links.capacity
             alone = min([alone, *(capacity[link] / load for link, load in route.items())])
         gang.factor = self._factor(gang, alone)
         if stored:
@@ -218,9 +222,9 @@ class Gangs:
         if not self._watched:
             return
         if self._in_step:
-            self._links.join(job, route, alone)
+            self.links.join(job, route, alone)
         else:
-            self._links.join(job, self._mean_load(gang), gang.factor)
+            self.links.join(job, self._mean_load(gang), gang.factor)
 
     def _stored(self, job: Job) -> float:
         """Return what *job* at full rate moves over the fabric to or from storage [B/s]."""
@@ -235,7 +239,7 @@ class Gangs:
         line = self.fabric.server_bytes_per_s() * sum(servers.values())
         out = self.fabric.route_out(servers)
         gang.out = {link: load * stored / line for link, load in out.items()}
-        capacity, loads = self._links.capacity, self._mean_load(gang)
+        capacity, loads = self.links.capacity, self._mean_load(gang)
         held = (capacity[link] / load for link, load in loads.items())
         gang.factor = min(gang.factor, self._line_share * ports * line / stored, *held)
 
@@ -248,14 +252,20 @@ class Gangs:
                 loads[link] = loads.get(link, 0.0) + load
         return loads
 
-    def _send(self, sent: dict[Link, float], job: Job, gang: Gang) -> None:
+    def _send(self, job: Job, gang: Gang) -> None:
         """Add what *gang* put on its links while it did its work."""
-        share = _crossing(gang) * job.worked_s
-        for link, load in self._route(gang).items():
-            sent[link] += load * share
+        self._left.append((gang.servers, _crossing(gang) * job.worked_s))
         if gang.out is not None:
+            self._flush()
             for link, load in gang.out.items():
-                sent[link] += load * job.worked_s
+                self._sent[link] += load * job.worked_s
+        elif len(self._left) >= TOGETHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Add up what gangs sent that left since the last time."""
+        self.fabric.send(self._sent, self._left)
+        self._left = []
 
     def _route(self, gang: Gang) -> Mapping[Link, float]:
         """Return what a gang puts on each link while it communicates at line rate [B/s]."""
