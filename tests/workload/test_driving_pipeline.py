@@ -91,6 +91,14 @@ def run(pipeline, context, days=7.0, servers=4, act=None, disk=None):
     return report
 
 
+@pytest.mark.parametrize("stage", ["training", "labelling__tasks"])
+def test_tasks_go_by_name_in_whatever_order_a_file_lists_them(stage):
+    """What is submitted at the same instant queues in the order of tasks."""
+    tasks = {name: {"gpu_s_per_clip": 57.6, **TASK} for name in ("sparse", "dense")}
+    pipeline = small(**{stage: tasks})
+    assert list(pipeline.tasks(stage.partition("_")[0])) == ["dense", "sparse"]
+
+
 def test_a_full_storage_keeps_uploads_outside_and_is_named(context):
     """Room for three and a half of seven days: the others wait, and no release is made of them."""
     day_bytes = 10_000 * small().fleet.clip_bytes

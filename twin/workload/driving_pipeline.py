@@ -93,11 +93,13 @@ class DrivingPipeline(Workload):
             require(bool(tasks), stage, tasks, "a mapping of at least one task")
 
     def tasks(self, stage: str) -> dict[str, GpuTask]:
-        """Return the GPU work of a stage."""
+        """Return the GPU work of a stage, by name: a file may list it in any order."""
+        found: dict[str, GpuTask] = {}
         if stage != "labelling":
-            found: dict[str, GpuTask] = getattr(self, stage)
-            return found
-        return self.labelling.tasks if self.labelling.by_model_fraction > 0.0 else {}
+            found = getattr(self, stage)
+        elif self.labelling.by_model_fraction > 0.0:
+            found = self.labelling.tasks
+        return dict(sorted(found.items()))
 
     def check(self, context: WorkloadContext) -> None:
         """Refuse jobs that can never start.
