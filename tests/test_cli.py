@@ -303,6 +303,18 @@ def test_a_scenario_that_leads_nowhere_is_not_offered(twin, own_folder):
     assert "scenario=gone: there is no such choice" in err and "'gone'" not in err
 
 
+def test_a_terminal_that_does_not_know_a_letter_shows_the_rest():
+    code = "import sys; from twin.__main__ import guarded; sys.exit(guarded(lambda: print('3 m³')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**HERE, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3 m?\n", "")
+
+
 def test_a_full_disk_ends_with_one_line(monkeypatch, capsys):
     def full():
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/x/error.txt.part")
