@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from twin import catalogue, compose, run
+from tests.support.weather import EpwWriter
+from twin import catalogue, compose, run, scheduling
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -44,7 +45,15 @@ def test_it_builds_without_a_warning(builder, tmp_path):
 def test_choices_named_in_a_command_exist(page):
     text = page.read_text(encoding="utf-8")
     commands = [line for line in text.splitlines() if re.match(r"\s*(twin|  )\S* ?.*=", line)]
-    own = {"dense", "NAME", "my_study"}  # made on the page itself
+    own = {
+        "dense",
+        "NAME",
+        "my_study",
+        "warm_water",
+        "our_jobs",
+        "largest",
+        "my_20mw",
+    }  # made on the page itself
     for line in commands:
         for group, names in re.findall(r"\b([a-z/]+)=([a-z0-9_,]+)", line):
             known = set(catalogue.scenario_files()) if group == "scenario" else set()
@@ -79,3 +88,27 @@ def test_the_scenario_of_the_first_ten_minutes_fits_together(tmp_path, monkeypat
     (tmp_path / "scenarios/dense.yaml").write_text(block, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     run.check(compose.load(["scenario=dense"]))
+
+
+def test_what_is_shown_as_ones_own_fits_together(tmp_path, monkeypatch):
+    """Each block begins with the file it stands in."""
+    text = (DOCS / "own.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^```(?:yaml|python)\n(.*?)^```", text, re.M | re.S):
+        path = tmp_path / re.match(r"# ([\w/]+\.(?:yaml|py))", block)[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block, encoding="utf-8")
+    epw = EpwWriter(tmp_path)
+    Path(epw.write(epw.rows())).rename(tmp_path / "USA_AZ_Phoenix.722780_TMYx.epw")
+    (tmp_path / "jobs.csv").write_text(
+        "Submitted,Runtime,GPUs,User,Result,Name\n2023-07-03 01:00:00,60,8,me,done,one\n"
+    )
+    monkeypatch.setattr(
+        scheduling, "__path__", [*scheduling.__path__, str(tmp_path / "twin/scheduling")]
+    )
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["cooling=warm_water", "site=phoenix", "scheduling=largest"],
+        ["workload=our_jobs", "workload.path=jobs.csv"],
+        ["scenario=my_20mw"],
+    ):
+        run.check(compose.load(words))

@@ -53,7 +53,8 @@ def test_monthly_means_are_exact(year, seed):
         assert series.drybulb_c[month].mean() == pytest.approx(normal, abs=1e-9)
 
 
-normals_of_a_year = st.lists(st.floats(-25.0, 33.0), min_size=12, max_size=12)
+# within 45 K: a wilder year swings beyond the air that psychrometrics know
+normals_of_a_year = st.lists(st.floats(-15.0, 30.0), min_size=12, max_size=12)
 
 
 @settings(max_examples=20)

@@ -21,9 +21,9 @@ from twin.records import Sunshine
 from twin.rng import RngFor
 from twin.site.air import HeatWave, OutdoorAir, weather_series
 from twin.site.base import Site, WeatherSeries
-from twin.site.sunshine import sunshine_of_file, sunshine_unknown
+from twin.site.sunshine import sunshine_at
 from twin.site.weather_file import air_from_file
-from twin.site.weather_formats import is_epw, read_weather_file, text_of
+from twin.site.weather_formats import read_weather_file
 from twin.units import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -265,11 +265,7 @@ class NormalsSite(Site):
 
     def sunshine(self, start: datetime, duration_s: float, weather: WeatherSeries) -> Sunshine:
         """Return where the sun stands; what arrives is known from an EPW file alone."""
-        if self.weather_path is not None:
-            text = text_of(self.weather_path)
-            if is_epw(text, self.weather_path):
-                return sunshine_of_file(text, self.weather_path, self, start, duration_s, weather)
-        return sunshine_unknown(self, start, duration_s, weather)
+        return sunshine_at(self, self.weather_path, start, duration_s, weather)
 
     def _generated(self, start: datetime, duration_s: float, rng: RngFor) -> OutdoorAir:
         january = datetime(start.year, 1, 1)

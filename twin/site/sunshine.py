@@ -15,6 +15,7 @@ from twin.site.base import Site, WeatherSeries
 from twin.site.gaps import without_gaps
 from twin.site.hourly_file import hour_of_leap_year
 from twin.site.weather_file import FEBRUARY_29, file_clock_ahead_h
+from twin.site.weather_formats import is_epw, text_of
 from twin.units import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -28,6 +29,17 @@ FIELDS = (
 )
 LONGEST_GAP_H = 3
 HALF_HOUR = timedelta(minutes=30)
+
+
+def sunshine_at(
+    site: Site, weather_path: str | None, start: datetime, duration_s: float, weather: WeatherSeries
+) -> Sunshine:
+    """Return where the sun stands over a run and, if its weather is an EPW file, what arrives."""
+    if weather_path is not None:
+        text = text_of(weather_path)
+        if is_epw(text, weather_path):
+            return sunshine_of_file(text, weather_path, site, start, duration_s, weather)
+    return sunshine_unknown(site, start, duration_s, weather)
 
 
 def sunshine_of_file(
