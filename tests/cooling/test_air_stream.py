@@ -228,3 +228,14 @@ def test_spraying_stops_below_the_chosen_temperature():
 def test_impossible_set_points_are_refused(name, changes, message):
     with pytest.raises(ConfigError, match=message):
         plant(name, **changes)
+
+
+@pytest.mark.parametrize("weather_c", [(15.0, 11.0), (38.0, 20.0), (33.0, 28.0), (5.0, 3.0)])
+def test_less_heat_takes_less_outdoor_air_through_the_exchanger(weather_c):
+    """Down to the least speed, in proportion to the hall's air: the cube of it in power."""
+    fan_w = [
+        steady(plant(INDIRECT), part * design().heat_w, *weather_c).parts_w["outdoor_fan"]
+        for part in (0.4, 0.6, 0.8, 1.0)
+    ]
+    assert fan_w == sorted(fan_w)
+    assert fan_w[0] <= 0.4 * fan_w[-1] or fan_w[0] == pytest.approx(fan_w[1])

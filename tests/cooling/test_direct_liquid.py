@@ -219,3 +219,35 @@ def test_tower_pumps_of_constant_speed_are_those_of_least_flow_one():
     made.tower_water.min_flow = 0.75
     slower_w = tower_pump_w(made, 2.1 * cell_w)
     assert slower_w == pytest.approx(3 * made.tower_water.unit_pump_w * 0.75**2.5)
+
+
+@pytest.mark.parametrize("fraction", [0.25, 0.5, 0.75])
+def test_towers_hold_the_water_as_long_as_their_own_water_is_cold_enough(fraction):
+    """The exchanger is 1.5 K, and water at 31.5 degC can be made at a wet bulb of 28 degC."""
+    made = plant("direct_liquid_cabinet")
+    state = steady(made, fraction * design().heat_w, 33.0, 28.0)
+    assert made.facility_water.water_c == pytest.approx(33.0)
+    assert made._rejection._supply_c == pytest.approx(31.5)
+    assert state.free_fraction == 1.0
+
+
+@pytest.mark.parametrize("wetbulb_c", [29.5, 31.0])
+@pytest.mark.parametrize("fraction", [0.3, 1.0])
+def test_water_too_warm_to_be_held_comes_to_rest_an_exchanger_above_the_tower(fraction, wetbulb_c):
+    made = plant("direct_liquid_cabinet")
+    heat_w = fraction * design().heat_w
+    powers = {round(steady(made, heat_w, 34.0, wetbulb_c, hours=4).power_w, 3) for _ in range(4)}
+    assert len(powers) == 1
+    over_k = made.facility_water.water_c - made._rejection._supply_c - 1.5
+    assert 0.0 <= over_k < 0.1
+
+
+@each_liquid
+def test_a_plant_without_heat_runs_no_compressor_outdoors(name):
+    made = plant(name)
+    state = made.step(0.0, 20.0, 14.0, 60.0)
+    alone = made.air is None
+    assert state.free_fraction == (
+        1.0 if alone else made.air.step(0.0, 20.0, 14.0, 60.0).free_fraction
+    )
+    assert state.parts_w["trim_chiller"] == 0.0

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.plants import NAMES, design, plant, steady
 from tests.support.plants import settings as plant_keys
 from twin.config import parse
 from twin.cooling.tower import (
@@ -9,6 +10,7 @@ from twin.cooling.tower import (
     approach_k,
     approach_quadratic,
     liquid_to_gas_for,
+    unaided_range_k,
     wetbulb_terms,
 )
 from twin.errors import ConfigError, ParameterError
@@ -109,6 +111,54 @@ def test_water_per_heat_rejected_is_what_towers_use(drybulb_c):
 def test_more_cycles_of_concentration_save_water():
     few, many = (tower(cycles_of_concentration=c).water_kg_per_s(1e6, 20.0, 2e5) for c in (3, 6))
     assert many < few
+
+
+@given(
+    st.tuples(st.floats(-5.0, 10.0), st.floats(-0.2, 2.0), st.floats(-0.01, 0.1)),
+    st.floats(0.5, 20.0),
+    st.floats(0.3, 5.0),
+)
+def test_the_range_of_a_tower_alone_takes_what_the_other_water_gives(quadratic, over_k, flows):
+    p0, p1, p2 = quadratic
+    above_k = p0 + over_k
+    range_k = unaided_range_k(quadratic, above_k, flows)
+    if (p1 + flows) ** 2 + 4.0 * p2 * over_k > 0.0:
+        taken_k = above_k - (p0 + p1 * range_k + p2 * range_k**2)
+        assert flows * range_k == pytest.approx(taken_k, rel=1e-6, abs=1e-9)
+
+
+# ---- cells ----
+
+TOWERS = [name for name in NAMES if "tower" in plant_keys(name)]
+LARGE = design(racks=1000, servers=2000)
+
+
+@pytest.mark.parametrize("name", TOWERS)
+@pytest.mark.parametrize("weather_c", [(32.0, 24.0), (15.0, 11.0), (2.0, 0.0)])
+def test_the_same_water_over_more_cells_takes_less_fan_power_and_no_more_of_the_rest(
+    name, weather_c
+):
+    fans_w, power_w, inlet_c = [], [], []
+    for staging in ("fewest", "all"):
+        made = plant(name, LARGE, tower__staging=staging, tower__spares=4)
+        state = steady(made, 0.6 * LARGE.heat_w, *weather_c)
+        fans_w.append(sum(w for part, w in state.parts_w.items() if part.endswith("_fan")))
+        power_w.append(state.power_w)
+        inlet_c.append(state.inlet_c)
+    assert power_w[1] <= power_w[0] * (1.0 + 1e-9)
+    assert power_w[1] < power_w[0] or fans_w[1] == fans_w[0]
+    assert inlet_c[1] == pytest.approx(inlet_c[0], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("pumps", "flow", "in_service", "fewest", "every"),
+    [(1, 1.0, 3, 1, 1), (3, 3.0, 9, 3, 4), (6, 6.0, 7, 6, 7), (4, 4.0, 3, 3, 3), (2, 1.6, 3, 2, 2)],
+)
+def test_no_cell_gets_less_than_its_least_flow(pumps, flow, in_service, fewest, every):
+    for staging, cells in (("fewest", fewest), ("all", every)):
+        made = tower(staging=staging)
+        made.in_service = in_service
+        assert made.wetted(pumps, flow) == cells
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from twin.cooling.base import Machines
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.direct_liquid import DirectLiquid
 from twin.cooling.rejection import (
-    IDLE,
+    IDLE_WITHOUT_COMPRESSOR,
     Exchange,
     Rejected,
     Rejection,
@@ -30,8 +30,6 @@ class TowerRejection(WetRejection):
     duty_cells: int
     _set_point_c: float = field(init=False, default=0.0)
     _cell_w: float = field(init=False, default=0.0)
-    _range_k: float = field(init=False, default=0.0)
-    """Range of the tower in the last step. [K]"""
     _most_w: float = field(init=False, default=0.0)
     _return_c: float = field(init=False, default=0.0)
 
@@ -41,22 +39,30 @@ class TowerRejection(WetRejection):
         """Share the design load among the cells."""
         self._set_point_c = water_c
         self._cell_w = load_w / self.duty_cells
-        self._range_k = self.condenser.range_k
         self.condenser.size(self._cell_w, self.duty_cells)
         self.tower.size(self.duty_cells, self._cell_w, altitude_m)
         self.condenser.water_c = self._supply_c = water_c - self.approach_k
 
     def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
         """Water behind the exchanger with the tower at full fan speed."""
-        self._return_c = water.return_c
-        if self.tower.in_service == 0:
-            self._most_w = 0.0
+        return_c, flow = water.return_c, water.flow_w_per_k
+        self._return_c = return_c
+        self._most_w, self._at_most = 0.0, None
+        if self.tower.in_service == 0 or flow <= 0.0:
             return -math.inf
-        terms = self.tower.terms(weather_c[1])
-        tower_c, _ = self.tower.supply_c(weather_c[1], terms, self._range_k, 1.0, -math.inf)
+        running = self._running(flow * max(0.0, return_c - self._set_point_c))
+        tower_c = self._alone_c(water, weather_c[1], running, self.approach_k)
         made_c = tower_c + self.approach_k
-        self._most_w = max(0.0, water.flow_w_per_k * (water.return_c - made_c))
+        self._at_most = running if made_c > self._set_point_c else None
+        self._most_w = max(0.0, flow * (return_c - made_c))
         return made_c
+
+    def _running(self, load_w: float) -> Running:
+        """Return the pumps and cells that run for a load; one of each at least."""
+        wanted = load_w / self._cell_w
+        pumps = max(1, self.condenser.pumps(wanted, self.duty_cells, self.tower.units_served()))
+        cells = self.tower.wetted(pumps, wanted, self.condenser.min_flow)
+        return Running(0, cells, pumps, self.condenser.flow(wanted, cells, pumps))
 
     def most_w(self, chilled_c: float) -> float:
         """Most heat that brings the returning water down to what the tower gives. [W]."""
@@ -67,19 +73,13 @@ class TowerRejection(WetRejection):
     ) -> Rejected | None:
         """Hold the facility water with the tower fans."""
         if load_w <= 0.0:
-            return IDLE
+            return IDLE_WITHOUT_COMPRESSOR
         if load_w > self._most_w:
             return None
-        wanted = load_w / self._cell_w
-        pumps = self.condenser.pumps(wanted, self.duty_cells, self.tower.units_served())
-        cells = min(pumps, self.tower.in_service)
-        flow = self.condenser.flow(wanted, cells, pumps)
-        running = Running(0, cells, pumps, flow)
         wanted_c = max(self.tower.least_supply_c, self._set_point_c - self.approach_k)
         exchange = Exchange(self._return_c, self.approach_k, wanted_c)
-        done = self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
-        self._range_k = (load_w + done.pump_w) / (flow * self.condenser.unit_flow_w_per_k)
-        return done
+        running = self._at_most or self._running(load_w)
+        return self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
 
     def pass_time(self, dt_s: float) -> None:
         """Nothing here waits."""

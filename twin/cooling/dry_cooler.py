@@ -17,7 +17,7 @@ from twin.config import (
 )
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
-from twin.cooling.rejection import IDLE, Rejected
+from twin.cooling.rejection import IDLE_WITHOUT_COMPRESSOR, Rejected
 from twin.errors import require
 from twin.physics.flow import cycling_power_w
 from twin.physics.thermal import (
@@ -257,7 +257,7 @@ class DryRejection:
     ) -> Rejected | None:
         """Take a load: the fans give what they can, the trim chiller the rest."""
         if load_w <= 0.0:
-            return IDLE
+            return IDLE_WITHOUT_COMPRESSOR
         water, cooler = self._water, self.cooler
         dry_w = fan_w = 0.0
         if water is not None and water.flow_w_per_k > 0.0 and cooler.available > 0.0:

@@ -36,9 +36,12 @@ class IndirectEvaporative(AirStreamPlant):
     scavenger_min_speed: PositiveFraction
 
     _scavenger_w: float = field(init=False, default=0.0)
+    _air_w_per_k: float = field(init=False, default=1.0)
+    """Air of the hall at which the scavenger air has its ratio. [W/K]"""
 
     def _size_outdoors(self, design: PlantDesign, air_w_per_k: float) -> None:
         """Size the scavenger fans for the air of the site."""
+        self._air_w_per_k = air_w_per_k
         volume = self.scavenger_ratio * air_w_per_k / (air_density(design.altitude_m) * AIR_CP)
         self._scavenger_w = moving_power_w(
             self.scavenger_pressure_pa, volume, self.scavenger_efficiency
@@ -54,10 +57,11 @@ class IndirectEvaporative(AirStreamPlant):
     def _outdoors(
         self, air_c: tuple[float, float], air_w_per_k: float, weather_c: tuple[float, float]
     ) -> Outdoors:
-        """Take the heat through the wall; the scavenger speed follows the share needed.
+        """Take the heat through the wall; the scavenger air follows the heat.
 
-        The effectiveness is taken to grow in proportion to the scavenger air, as where
-        that air is the smaller flow. The hall keeps its own air, so its coil stays dry.
+        The effectiveness is taken to grow in proportion to the scavenger air over the hall's, as
+        where that air is the smaller flow; with less air in the hall, less of it does as much.
+        The hall keeps its own air, so its coil stays dry.
         """
         return_c, wanted_c = air_c
         sink_c, reach = self._sink(weather_c)
@@ -70,7 +74,7 @@ class IndirectEvaporative(AirStreamPlant):
         share = min(wanted_k / most_k, 1.0)
         carried_w = air_w_per_k * share * most_k
         trim_w = air_w_per_k * (wanted_k - share * most_k)
-        speed = max(share, self.scavenger_min_speed)
+        speed = min(1.0, max(share * air_w_per_k / self._air_w_per_k, self.scavenger_min_speed))
         dry = weather_c[0] <= self.dry_below_c
         fan_w = affinity_power_w(self._scavenger_w, speed, self.scavenger_exponent)
         evaporated_w = 0.0 if dry else self.latent_fraction * carried_w

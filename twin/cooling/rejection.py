@@ -107,6 +107,7 @@ class Rejected:
 
 
 IDLE = Rejected()
+IDLE_WITHOUT_COMPRESSOR = Rejected(free_fraction=1.0)
 
 
 @dataclass(slots=True)
@@ -171,10 +172,27 @@ class WetRejection:
     """Water leaving the tower in the last step, where the next search starts. [degC]"""
     _air: float = field(init=False, default=1.0)
     """Air of the fans in the last step, as a fraction of design. [-]"""
+    _at_most: Running | None = field(init=False, default=None)
+    """What runs where the towers alone cannot hold the water; None: what the load asks for."""
 
     def _compressor_w(self, load_w: float, units: int, chilled_c: float, water_c: float) -> float:
         """Return the power of the machines between chilled and condenser water: none here."""
         return 0.0
+
+    def _alone_c(
+        self, water: ChilledWater, wetbulb_c: float, running: Running, approach_k: float
+    ) -> float:
+        """Water the towers give at full fan speed, through an exchanger and with no other help.
+
+        They take all that the other water has to give. The range of the last step would not do:
+        it swings with the heat, the water made with the range, and the heat with that water.
+        """
+        tower, condenser, other = self.tower, self.condenser, water.flow_w_per_k
+        pumps_k = condenser.pump_w(running.pumps, running.flow) / other
+        above_k = water.return_c + pumps_k - wetbulb_c - approach_k
+        flows = running.flow * condenser.unit_flow_w_per_k / other
+        fraction = running.flow / running.cells
+        return tower.unaided_c(wetbulb_c, tower.terms(wetbulb_c), fraction, above_k, flows)
 
     def _run(
         self,
@@ -303,8 +321,7 @@ class HeatRejection(WetRejection):
             return None
         staged = chillers.staged(load_w, unit_w)
         units = staged if staged < limit else limit
-        cells = tower.in_service
-        running = Running(units, units if units < cells else cells, units, units)
+        running = Running(units, tower.wetted(units, units), units, units)
         return self._run(load_w, running, chilled_c, weather_c, dt_s, None)
 
     def _compressor_w(self, load_w: float, units: int, chilled_c: float, water_c: float) -> float:

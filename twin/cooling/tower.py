@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from twin.config import Celsius, Fraction, Range, UnitsOrZero
 from twin.errors import require, told_apart
@@ -212,7 +212,7 @@ def evaporation_kg_per_s(heat_w: float, latent_fraction: float) -> float:
 
 @dataclass(slots=True, kw_only=True)
 class CoolingTower:
-    """Equal cells, one per running chiller, with variable-speed fans.
+    """Equal cells with variable-speed fans, one per running condenser pump or more.
 
     The fans hold a supply temperature: a wanted approach above the wet bulb, but
     never colder than a minimum. With the fans off a bypass holds it, as real plants do.
@@ -236,6 +236,15 @@ class CoolingTower:
     drift_fraction: Annotated[float, Range(0.0, 0.01)]
     """Droplets lost per circulating water. [-]"""
     cycles_of_concentration: Annotated[float, Range(1.0, 20.0, open_low=True)]
+    staging: Literal["fewest", "all"] = "fewest"
+    """Cells that share the water: one for each pump, or all that get their least flow.
+
+    References
+    ----------
+    .. [1] ANSI/ASHRAE/IES Standard 90.1-2013, 6.5.5.2.2: as many fans as the maker's least flow
+       allows, all at one speed.
+    .. [2] F. Morrison, "Saving Energy With Cooling Towers", ASHRAE Journal, February 2014.
+    """
 
     cells: int = field(init=False, default=0)
     in_service: int = field(init=False, default=0)
@@ -270,6 +279,13 @@ class CoolingTower:
         """Chillers whose water the cells in service can take, at 1.25 of design flow each."""
         return math.floor(self.in_service * WATER_FRACTION_RANGE[1] + 1e-9)
 
+    def wetted(self, pumps: int, flow: float, least_flow: float = WATER_FRACTION_RANGE[0]) -> int:
+        """Cells that share the *flow* of *pumps*, in design flows of a cell."""
+        cells = pumps
+        if self.staging == "all":
+            cells = max(cells, math.floor(flow / least_flow + 1e-9))
+        return cells if cells < self.in_service else self.in_service
+
     def set_point_c(self, wetbulb_c: float) -> float:
         """Return what the fans hold for the condensers: the approach, or the least supply."""
         wanted_c, least_c = wetbulb_c + self.approach_k, self.least_supply_c
@@ -299,16 +315,23 @@ class CoolingTower:
         return wanted_c, water_fraction / liquid_to_gas_for(quadratic, wanted_k)
 
     def unaided_c(
-        self, wetbulb_c: float, terms: WetbulbTerms, above_k: float, flows: float
+        self,
+        wetbulb_c: float,
+        terms: WetbulbTerms,
+        water_fraction: float,
+        above_k: float,
+        flows: float,
     ) -> float:
         """Leaving water at full fan speed where nothing else cools; see `unaided_range_k`. [degC].
 
-        With the design flow in each cell.
+        *terms* and *water_fraction* are those of :meth:`supply_c`.
         """
         a, b, c, d, e, f, g, h, i = terms
-        range_k = unaided_range_k((a + d + g, b + e + h, c + f + i), above_k, flows)
-        held_k = min(max(range_k, _LEAST_RANGE_K), _MOST_RANGE_K)
-        best_k = sum(approach_quadratic(terms, held_k))
+        w = water_fraction
+        p0, p1, p2 = a + w * (d + w * g), b + w * (e + w * h), c + w * (f + w * i)
+        range_k = unaided_range_k((p0, p1, p2), above_k, flows)
+        range_k = min(max(range_k, _LEAST_RANGE_K), _MOST_RANGE_K)
+        best_k = p0 + range_k * (p1 + range_k * p2)
         return wetbulb_c + (best_k if best_k > _LEAST_APPROACH_K else _LEAST_APPROACH_K)
 
     def terms(self, wetbulb_c: float) -> WetbulbTerms:

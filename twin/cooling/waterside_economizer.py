@@ -190,20 +190,17 @@ class EconomizedRejection(HeatRejection):
         return tower_c
 
     def _unaided_c(self, water: ChilledWater, wetbulb_c: float) -> float:
-        """Water the tower gives at full fan speed where nothing else cools. [degC].
-
-        It takes all there is to take. The range of the last step would not do: it swings with
-        the heat, the water made with the range, and the heat with that water.
-        """
-        return_c, flow = water.return_c, water.flow_w_per_k
-        if flow <= 0.0:
+        """Water the tower gives without chillers, with the cells that then run. [degC]."""
+        if water.flow_w_per_k <= 0.0:
+            self._at_most = None
             return self._coldest_tower_c(wetbulb_c, self._range_k)
-        tower, condenser, set_point_c = self.tower, self.condenser, self.set_point_c
-        flows = self._flows(flow * max(0.0, return_c - set_point_c), set_point_c)
-        above_k = return_c + flows * condenser.unit_pump_w / flow
-        above_k -= wetbulb_c + self.economizer.approach_k
-        tower_flow = flows * condenser.unit_flow_w_per_k
-        return tower.unaided_c(wetbulb_c, tower.terms(wetbulb_c), above_k, tower_flow / flow)
+        excess_k = max(0.0, water.return_c - self.set_point_c)
+        flows = self._flows(water.flow_w_per_k * excess_k, self.set_point_c)
+        running = Running(0, self.tower.wetted(flows, flows), flows, flows)
+        alone_c = self._alone_c(water, wetbulb_c, running, self.economizer.approach_k)
+        holds = alone_c + self.economizer.approach_k <= self.set_point_c
+        self._at_most = None if holds else running
+        return alone_c
 
     def pass_time(self, dt_s: float) -> None:
         """Let *dt_s* of restart and least times pass."""
@@ -262,7 +259,9 @@ class EconomizedRejection(HeatRejection):
         exchange = Exchange(
             self._return_c, economizer.approach_k, self.set_point_c - economizer.approach_k
         )
-        running = Running(units, min(flows, tower.in_service), flows, flows)
+        running = Running(units, tower.wetted(flows, flows), flows, flows)
+        if self._free():
+            running = self._at_most or running
         return self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
 
 
