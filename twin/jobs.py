@@ -384,7 +384,7 @@ class Dispatcher:
         """Wait anew for what *job* does next by itself; whoever changes its rate says so here."""
         if job.due is not None:
             job.due.callbacks.clear()
-        wait_s = self._wait_s(job)
+        wait_s = job.remaining_s / job.rate if job.rate > 0.0 else self._stands_s(job)
         if wait_s == inf:
             job.due = None
         else:
@@ -423,10 +423,8 @@ class Dispatcher:
         self.tally.active_gpus += job.gpus * change * left
         self.cluster.drive(job, self._mean_drive(job, left), self.env.now)
 
-    def _wait_s(self, job: Job) -> float:
-        """Return how long *job* goes on at its present rate."""
-        if job.rate > 0.0:
-            return job.remaining_s / job.rate
+    def _stands_s(self, job: Job) -> float:
+        """Return how long *job* does no work, as far as it knows."""
         if job.load_bytes_per_s:
             return job.unread_bytes / job.loading_bytes_per_s if job.loading_bytes_per_s else inf
         starting_s = job.ready_at_s - self.env.now

@@ -6,7 +6,7 @@ Instants ``_at_s`` count seconds from the start of the run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ class Placement:
     per_server_gpus: int
     part_server: int = -1
     part_gpus: int = 0
-    racks: list[int] = field(default_factory=list)
+    racks: Sequence[int] = ()
     """Rack of each whole server; filled in by the cluster."""
     servers_in_rack: Any = None
     """How many of them stand in each rack of the hall, an array, where there are very many."""

@@ -48,6 +48,8 @@ def test_every_trait_of_a_job_is_as_configured(context):
         comm_fraction=0.2,
         read_gb_per_s_per_gpu=0.5,
         checkpoint_minutes=30.0,
+        checkpoint_gb_per_gpu=9.0,
+        checkpoint_keep=5,
         priority=3,
         accounts=["a", "b"],
         mfu=0.4,
@@ -55,6 +57,9 @@ def test_every_trait_of_a_job_is_as_configured(context):
     for job in islice(made.jobs(context()), 500):
         assert (job.kind, job.comm_fraction, job.priority) == ("training", 0.2, 3)
         assert job.checkpoint_s == 1800
+        assert (job.checkpoint_bytes, job.keep) == (9e9 * job.gpus, 5)
+        assert job.write_bytes_per_s == pytest.approx(9e9 * job.gpus / 1800)
+        assert (job.burst_bytes_per_s, job.burst_fraction, job.step_s) == (0.0, 0.0, 0.0)
         assert job.read_bytes_per_s == 5e8 * job.gpus
         assert 1.1 <= job.limit_s / job.work_s <= 2.5
         assert 0.2 <= job.activity <= 0.8

@@ -329,7 +329,7 @@ class Cluster:
         self._fan_j += self.fan_w * passed_s
         self._since_s = now_s
 
-    def _book(self, racks: list[int], step_w: float, step_fan_w: float, now_s: float) -> None:
+    def _book(self, racks: Sequence[int], step_w: float, step_fan_w: float, now_s: float) -> None:
         number = len(racks)
         self.power_w += step_w * number
         self.fan_w += step_fan_w * number
@@ -362,7 +362,7 @@ class Cluster:
         self._wide.append((beat, in_rack, step_w))
         self._wide_late.append((beat, in_rack, step_w * (now_s - self._beat_at_s)))
 
-    def _servers_in_rack(self, racks: list[int]) -> NDArray[np.float64]:
+    def _servers_in_rack(self, racks: Sequence[int]) -> NDArray[np.float64]:
         return np.bincount(racks, minlength=self.racks).astype(float)
 
     def take_beat(self, now_s: float) -> tuple[float, float]:

@@ -123,7 +123,8 @@ class TrainingJobs(BatchJobs):
                     f"{label}-{number}", kind, at_s, size, work, limit, activity,
                     account, priority, comm, read, checkpoint_s, flops, duty, waiting,
                     restart_s, save_s, write_per_gpu * size,
-                    checkpoint_bytes=checkpoint_per_gpu * size, keep=keep,
+                    0.0, 0.0, 0.0,  # no bursts and no steps; by their names it takes longer
+                    checkpoint_per_gpu * size, keep,
                 )  # fmt: skip
 
     def _draw_gpus(
