@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 from tests.support.composed import composed
 from twin import build, run
@@ -188,6 +189,13 @@ def test_a_refused_run_leaves_nothing(tmp_path):
     with pytest.raises(ConfigError, match=r"rack\.rated_kw=1: must be >= 13"):
         run.execute(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_configuration_is_kept_as_omegaconf_would_write_it():
+    config = load("workload.name=1e5", "scheduling.note='yes'", "site.name=null")
+    config["clock"]["start"] = config["scenario"]["name"] = "mañana: 07:00"
+    config["economics"]["years"] = config["rack"]["years"] = [1, 2.5e-07, 1e16, True]
+    assert run._yaml(config) == OmegaConf.to_yaml(OmegaConf.create(config))
 
 
 def test_the_record_says_what_made_the_run(tmp_path):

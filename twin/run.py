@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import platform
@@ -356,7 +357,7 @@ def run_record(
         "seed": design.clock.seed,
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": _versions(),
         "wall_s": round(time.perf_counter() - clocks[0], 3),
         "cpu_s": round(time.process_time() - clocks[1], 3),
         "events": events,
@@ -438,7 +439,14 @@ def _write_pipeline(flow: FlowReport, folder: Path) -> None:
         raise
 
 
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES}
+
+
+@functools.cache
 def _git_commit() -> str | None:
+    """Return the commit of the code that this process loaded, where there is one."""
     here = Path(__file__).resolve().parent.parent
     if not (here / ".git").exists():
         return None
@@ -456,9 +464,23 @@ def _git_commit() -> str | None:
 
 
 def _yaml(config: Mapping[str, Any]) -> str:
-    from omegaconf import OmegaConf
+    """Return *config* word for word as OmegaConf writes it, but straight from plain data."""
+    import yaml  # type: ignore[import-untyped]
+    from omegaconf._utils import get_omega_conf_dumper
 
-    return OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+    class Dumper(get_omega_conf_dumper()):  # type: ignore[misc]
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    return str(
+        yaml.dump(
+            dict(config),
+            Dumper=Dumper,
+            default_flow_style=False,
+            allow_unicode=True,
+            sort_keys=False,
+        )
+    )
 
 
 def _json(record: Mapping[str, Any]) -> str:

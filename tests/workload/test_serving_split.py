@@ -30,8 +30,12 @@ def fleet(prefill, decode, costs=COSTS, kv_s=0.0, lengths=CHAT):
 def both(one, rate, lengths=CHAT):
     active = np.full(MINUTES, one.replicas)
     made = poisson(rate, MINUTES * 60.0, 3, lengths)
-    single = booked(one, split.records(one, made, active, 60.0), active, 60.0)
-    return single, split.serve_fluid(one, np.full(MINUTES, rate), active, 60.0)
+    return booked(one, split.records(one, made, active, 60.0), active, 60.0), flowing(one, rate)
+
+
+def flowing(one, rate):
+    active = np.full(MINUTES, one.replicas)
+    return split.serve_fluid(one, np.full(MINUTES, rate), active, 60.0)
 
 
 @pytest.mark.parametrize("load", [0.15, 0.3, 0.6, 0.75])
@@ -56,7 +60,7 @@ def test_with_free_prompts_and_endless_links_the_decoders_are_a_fleet_of_their_o
     rate = 0.6 * 4 * fluid.capacity_per_s(apart.replica, apart.lengths)
     made = poisson(rate, MINUTES * 60.0, 5)
     alone = booked(together, records(together, made, active, 60.0), active, 60.0)
-    parted, flow = both(apart, rate)
+    flow = flowing(apart, rate)
     parted = booked(apart, split.records(apart, made, active, 60.0), active, 60.0)
     assert parted.tokens_per_s == pytest.approx(alone.tokens_per_s, rel=1e-6)
     assert parted.latency.itl_s(0.5) == pytest.approx(alone.latency.itl_s(0.5), rel=0.03)
@@ -84,7 +88,7 @@ def test_a_first_token_waits_as_in_a_queue_of_one_server():
 def test_no_prompt_holds_up_a_token_once_they_are_apart():
     apart = fleet(2, 4)
     rate = 0.5 * split.capacity_per_s(apart)
-    flow = both(apart, rate)[1]
+    flow = flowing(apart, rate)
     together = replace(apart, prefill=0)
     mixed = fluid.serve_fluid(together, np.full(MINUTES, rate), np.full(MINUTES, 6), 60.0)
     stall_s = mixed.latency.itl_s(0.99) - mixed.latency.itl_s(0.5)
