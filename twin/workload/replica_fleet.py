@@ -70,6 +70,19 @@ class ReplicaFleet(Workload):
             self.key,
         )
 
+    def not_served(self, unserved: float, asked: float, within: str = "") -> list[str]:
+        """Return a sentence on those of the requests *asked* that went *unserved*, if any did.
+
+        Both are sums over minutes [1/s]; *within* says what else they were held to.
+        """
+        if unserved <= SHOWN_FRACTION * asked:
+            return []
+        return [
+            f"{self.key}: {unserved * GRID_S:.0f} requests ({100 * unserved / asked:.3g} % of "
+            f"demand) were not served: {self.replicas} replicas cannot take them{within}, or "
+            "their memory cannot hold one"
+        ]
+
 
 def gpus_of(context: WorkloadContext) -> tuple[float, Hardware]:
     """Return the peak of a GPU of the facility [FLOP/s] and the rest of its hardware."""

@@ -136,7 +136,7 @@ class InferenceService(ReplicaFleet):
             return served, decode.drawn(served), unserved
 
         unserved = made(1.0)[2]
-        self.warnings = self._warnings(float(unserved.sum()), float(demand.sum()))
+        self.warnings = self.not_served(float(unserved.sum()), float(demand.sum()))
 
         def profile(
             own: NDArray[np.float64], there: NDArray[np.bool_], first: bool, rate: float = 1.0
@@ -253,13 +253,3 @@ class InferenceService(ReplicaFleet):
         rng = context.rng(f"{self.key}.noise")
         noise = hourly_noise(middle_s, context.duration_s, self.noise_fraction, rng)
         return np.asarray(self.requests_per_s * weight * noise)
-
-    def _warnings(self, unserved: float, demand: float) -> list[str]:
-        if unserved <= SHOWN_FRACTION * demand:
-            return []
-        requests = unserved * GRID_S
-        return [
-            f"{self.key}: {requests:.0f} requests ({100 * unserved / demand:.3g} % of demand) "
-            f"were turned away: {self.replicas} replicas cannot take them, or their memory cannot "
-            "hold one"
-        ]

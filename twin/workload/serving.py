@@ -279,7 +279,8 @@ class Serving(ReplicaFleet):
             served = booked(fleet, records(fleet, requests, active, GRID_S), active, GRID_S)
         came = self._plan.requests
         asked = float(demand.sum()) if came is None else len(came) / GRID_S
-        self.warnings = self._warnings(float(served.unserved_per_s.sum()), asked)
+        within = f" within queue_max_s={self.queue_max_s:g}"
+        self.warnings = self.not_served(float(served.unserved_per_s.sum()), asked, within)
         self.served, self._served_for = served, context
         self._slowed = {1.0: served}
         self._router = self._make_router(context) if self.routing != "even" else None
@@ -338,16 +339,6 @@ class Serving(ReplicaFleet):
                 f"{self.key}: {lost * GRID_S:.0f} requests ({percent:.3g} %) more were not served "
                 "because heat or a power limit slowed the GPUs"
             )
-
-    def _warnings(self, unserved: float, asked: float) -> list[str]:
-        if unserved <= SHOWN_FRACTION * asked:
-            return []
-        percent = 100 * unserved / asked
-        return [
-            f"{self.key}: {unserved * GRID_S:.0f} requests ({percent:.3g} % of demand) "
-            f"were not served: {self.replicas} replicas cannot take them within "
-            f"queue_max_s={self.queue_max_s:g}, or their memory cannot hold one"
-        ]
 
 
 def _fluid(fleet: Fleet, demand: Floats, active: NDArray[np.int64]) -> Served:
