@@ -195,7 +195,8 @@ def diagram(elements: Mapping[str, Element]) -> nx.DiGraph:
         key = f"elements.{name}.fed_by"
         require(len(set(feeders)) == len(feeders), key, feeders, "names without repetition")
         for feeder in feeders:
-            require(feeder in elements, key, feeder, f"an element; {suggest(feeder, elements)}")
+            if feeder not in elements:
+                require(False, key, feeder, f"an element; {suggest(feeder, elements)}")
             is_sink = elements[feeder].type in SINKS
             require(not is_sink, key, feeder, f"no {elements[feeder].type}: nothing hangs on it")
             graph.add_edge(feeder, name)
