@@ -147,12 +147,14 @@ class Facility:
         self.beat_s = beat_s
         every = max(1, int(duration_s / beat_s / 200.0))
         k = 0
-        while env.now < duration_s:
+        now_s = env.now
+        while now_s < duration_s:
             k += 1
-            yield env.timeout(min(k * beat_s, duration_s) - env.now)
+            yield env.timeout(min(k * beat_s, duration_s) - now_s)
             self.catch_up()
+            now_s = self.closed_s
             if k % every == 0:
-                progress(env.now / duration_s)
+                progress(now_s / duration_s)
 
     def watch_feed(self) -> Generator[simpy.Event, None, None]:
         """End a beat wherever the feed changes by itself, be it between two heartbeats."""
@@ -203,8 +205,10 @@ class Facility:
 
     def follow_feed(self) -> None:
         """Heed what has happened in the feed, and when it will change next."""
-        spread_w = self.network_w + self.dispatcher.tally.storage_w
-        self.voltage.follow(spread_w, self.plant_w, self.aux_w)
+        changes = self.feed.take_changes()
+        if changes:
+            spread_w = self.network_w + self.dispatcher.tally.storage_w
+            self.voltage.follow(changes, spread_w, self.plant_w, self.aux_w)
         due_s = self.env.now + self.feed.until_change_s()
         if due_s != self.feed_due_s:
             self.feed_due_s = due_s

@@ -83,6 +83,8 @@ class PowerLimit:
     dispatcher: Dispatcher
     record: Callable[[Event], None]
     jobs_shed: int = 0
+    acts: bool = field(init=False)
+    """Whether there is anything to do each beat."""
     part: float = 1.0
     """Dynamic power that GPUs may use, over what they would. [-]"""
     servers_w: float = inf
@@ -95,6 +97,7 @@ class PowerLimit:
     _least_rate: float = field(init=False, default=1.0)
 
     def __post_init__(self) -> None:
+        self.acts = self.feed.over_limit != "ignore"
         server = self.dispatcher.cluster.server
         busy_w, idle_w = server.power_w(1.0)[0], server.power_w(0.0)[0]
         self._gpu_w = (busy_w - idle_w) / server.gpus_per_server
@@ -103,11 +106,6 @@ class PowerLimit:
             self.dispatcher.fits = self.fits
             self.dispatcher.place = self.place
             self.dispatcher.capacity = self.capacity
-
-    @property
-    def acts(self) -> bool:
-        """Whether there is anything to do each beat."""
-        return self.feed.over_limit != "ignore"
 
     # ---- what the scheduler sees ----
 

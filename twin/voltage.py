@@ -8,7 +8,7 @@ its voltage until it has it back, at the power it drew at that moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -88,19 +88,24 @@ class Voltage:
     _movers_w: float = field(init=False, default=0.0)
     """The same of those on the UPS. [W]"""
 
-    def follow(self, spread_w: float, plant_w: tuple[float, float], aux_w: float) -> None:
+    def follow(
+        self,
+        changes: Sequence[Change],
+        spread_w: float,
+        plant_w: tuple[float, float],
+        aux_w: float,
+    ) -> None:
         """Do what the feed's latest changes mean, and write them down.
 
         Parameters
         ----------
+        changes : sequence of Change
+            What has happened in the feed.
         spread_w, aux_w : float
             What network and storage, and the auxiliaries, draw where all have voltage. [W]
         plant_w : (float, float)
             What the plant draws: on its own branch, and on the UPS. [W]
         """
-        changes = self.feed.take_changes()
-        if not changes:
-            return
         for change in changes:
             self._write(change)
             if change.kind in OPENED and change.where in self.resets:

@@ -128,3 +128,23 @@ def test_against_air_a_warm_water_machine_does_as_such_machines_do():
     """4.5-6 at 20 degC water and 35 degC air, condenser fans included."""
     capacity_w, power_w = full_load_w(MACHINES["warm_water_dry"], 20.0, 35.0)
     assert 4.5 <= capacity_w / power_w <= 6.0
+
+
+WATER_C = st.sampled_from([4.0, 7.0, 8.0, 9.5, 12.0])
+CONDENSER_C = st.sampled_from([10.0, 18.0, 24.0, 29.4, 35.0])
+
+
+@given(st.lists(st.tuples(WATER_C, CONDENSER_C), min_size=1, max_size=12), st.booleans())
+def test_a_bank_that_was_asked_before_answers_like_a_new_one(asked, again):
+    """What it keeps of earlier answers never shows, nor after it was sized anew."""
+    bank = chillers()
+    bank.size(1e6, 7.0, 29.4)
+    for chilled_c, condenser_c in asked:
+        new = chillers()
+        new.size(1e6, 7.0, 29.4)
+        assert bank.unit_w(chilled_c, condenser_c) == new.unit_w(chilled_c, condenser_c)
+        if again:
+            bank.size(2e6, 8.0, 24.0)
+            new.size(2e6, 8.0, 24.0)
+            assert bank.unit_w(chilled_c, condenser_c) == new.unit_w(chilled_c, condenser_c)
+            bank.size(1e6, 7.0, 29.4)

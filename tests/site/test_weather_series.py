@@ -5,6 +5,8 @@ from datetime import datetime
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.weather import beijing
 from twin.errors import RunError
@@ -34,6 +36,15 @@ def test_air_is_linear_between_samples():
 
 def test_samples_before_the_start_are_kept():
     assert ramp(-1800.0).at(0.0) == pytest.approx((5.0, 0.0))
+
+
+@given(st.lists(st.floats(-1800.0, 5399.0), min_size=1, max_size=12))
+def test_what_was_read_before_never_shows(instants):
+    read_before = ramp(-1800.0)
+    for at_s in instants:
+        assert read_before.at(at_s) == ramp(-1800.0).at(at_s)
+    with pytest.raises(RunError):
+        read_before.at(-1800.1)
 
 
 @pytest.mark.parametrize("at_s", [-1.0, 7201.0])

@@ -6,25 +6,37 @@ from collections.abc import Callable
 
 from twin.cooling.base import PlantState
 
+Weather = tuple[float, float]
+"""Dry bulb and wet bulb. [degC]"""
 
-def stepped(one: Callable[[float], tuple[PlantState, float]], dt_s: float) -> PlantState:
+
+def stepped(
+    one: Callable[[float, Weather, float], tuple[PlantState, float]],
+    heat_w: float,
+    weather_c: Weather,
+    dt_s: float,
+) -> PlantState:
     """Advance by *dt_s* in as many steps as it takes, and return them as one.
 
     Parameters
     ----------
     one : callable
-        Takes what is left of the beat [s], advances by that or less, and returns the record
-        of its step and how long that was [s].
+        Takes heat, weather and what is left of the beat [s], advances by that or less, and
+        returns the record of its step and how long that was [s].
+    heat_w : float
+        Heat in every step. [W]
+    weather_c : (float, float)
+        Weather in every step. [degC]
     dt_s : float
         The beat. [s]
     """
-    state, step_s = one(dt_s)
+    state, step_s = one(heat_w, weather_c, dt_s)
     left_s = dt_s - step_s
     if left_s <= 0.0:  # the usual case
         return state
     states, durations_s = [state], [step_s]
     while left_s > 0.0:
-        state, step_s = one(left_s)
+        state, step_s = one(heat_w, weather_c, left_s)
         left_s -= step_s
         states.append(state)
         durations_s.append(step_s)

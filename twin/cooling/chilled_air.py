@@ -173,7 +173,7 @@ class ChilledAir(HallPlant):
     def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
         """Advance by *dt_s*, in one step while set points hold and in short ones otherwise."""
         weather_c = (drybulb_c, wetbulb_c)
-        return stepped(lambda left_s: self._one_step(heat_w, weather_c, left_s), dt_s)
+        return stepped(self._one_step, heat_w, weather_c, dt_s)
 
     def _one_step(
         self, heat_w: float, weather_c: tuple[float, float], left_s: float

@@ -71,9 +71,12 @@ class Chillers:
     warnings: list[str] = field(init=False, default_factory=list)
     _left_range: bool = field(init=False, default=False)
     _doubted: bool = field(init=False, default=False)
-    _asked_c: tuple[float, float] = field(init=False, default=(math.nan, math.nan))
-    """Chilled and condenser water of the last answer of :meth:`unit_w`: at rest it is asked the
-    same twice a step, step after step. [degC]"""
+    _chilled_c: float = field(init=False, default=math.nan)
+    """Chilled water of the last answer of :meth:`unit_w`, mostly the same for long. [degC]"""
+    _cold_c: float = field(init=False, default=math.nan)
+    """The same, held within the curves. [degC]"""
+    _condenser_c: float = field(init=False, default=math.nan)
+    """Condenser water of that answer: at rest it is asked for twice a step. [degC]"""
     _unit_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
 
     def __post_init__(self) -> None:
@@ -124,7 +127,7 @@ class Chillers:
         self.scale = wanted_w / (self.duty_units * unit_w)
         self.ready = self.installed
         self._left_range = self._doubted = False
-        self._asked_c = (math.nan, math.nan)
+        self._chilled_c = self._condenser_c = math.nan
 
     def set_available(self, fraction: float) -> None:
         """Trip units at once; bring repaired ones back after the restart time."""
@@ -155,20 +158,20 @@ class Chillers:
         A condenser colder than the curve is held by its own controls (a bypass, head
         pressure), so nothing is gained and nothing need be said; anything else is said.
         """
-        asked_c = (chilled_c, condenser_c)
-        if asked_c == self._asked_c:
+        if condenser_c == self._condenser_c and chilled_c == self._chilled_c:
             return self._unit_w
-        curves = self.curves
-        low, high = curves.chilled_range_c
-        cold_c = chilled_c if low <= chilled_c <= high else min(max(chilled_c, low), high)
+        curves, cold_c = self.curves, self._cold_c
+        if chilled_c != self._chilled_c:
+            low, high = curves.chilled_range_c
+            cold_c = min(max(chilled_c, low), high)
         low, high = curves.condenser_range_c
         warm_c = condenser_c if low <= condenser_c <= high else min(max(condenser_c, low), high)
         if (cold_c != chilled_c or condenser_c > high) and not self._left_range:
             self._say_range_left(chilled_c, condenser_c)
         capacity_w, power_w = curves.full_load_w(cold_c, warm_c)
-        self._asked_c = asked_c
-        self._unit_w = self.scale * capacity_w, self.scale * power_w
-        return self._unit_w
+        self._chilled_c, self._cold_c, self._condenser_c = chilled_c, cold_c, condenser_c
+        self._unit_w = unit_w = self.scale * capacity_w, self.scale * power_w
+        return unit_w
 
     def power_w(self, load_w: float, units: int, chilled_c: float, condenser_c: float) -> float:
         """Compressor power of *units* sharing *load_w* equally. [W]."""

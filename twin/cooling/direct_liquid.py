@@ -252,7 +252,7 @@ class DirectLiquid(CoolingPlant):
         """Advance by *dt_s*: the coolant's share, then the air's."""
         weather_c = (drybulb_c, wetbulb_c)
         liquid_w = self.capture_fraction * heat_w
-        liquid = stepped(lambda left_s: self._one_step(liquid_w, weather_c, left_s), dt_s)
+        liquid = stepped(self._one_step, liquid_w, weather_c, dt_s)
         if self.air is None:
             return liquid
         air_w = (1.0 - self.capture_fraction) * heat_w
@@ -371,8 +371,7 @@ def _add_air(liquid: PlantState, air: PlantState, at_set_point_c: float) -> None
     The inlet is that of the air, raised by what the coolant misses: a chip sees both.
     """
     parts_w = liquid.parts_w
-    for name, part_w in air.parts_w.items():
-        parts_w[_of_air(name)] = part_w
+    parts_w.update(zip(map(_of_air, air.parts_w), air.parts_w.values(), strict=True))
     liquid.power_w += air.power_w
     liquid.inlet_c = air.inlet_c + liquid.inlet_c - at_set_point_c
     liquid.inlet_max_c = air.inlet_max_c + liquid.inlet_max_c - at_set_point_c

@@ -188,7 +188,9 @@ class DryCooler:
         it to 1e-6 in a few rounds.
         """
         low, high = self.still_air_fraction, self.most_air
-        air, power = min(max(self._air, low), high), self._power
+        air, power = self._air, self._power
+        air = air if air > low else low
+        air = air if air < high else high
         exchange, resistance = self._exchange, self._water_resistance(water_w_per_k)
         error = math.log(exchange(water_w_per_k, resistance, air) / wanted_w_per_k)
         for _ in range(30):
@@ -206,7 +208,8 @@ class DryCooler:
             power = (error - before) / math.log(tried / air)
             power = power if power > 0.05 else 0.05
             air = tried
-        self._air, self._power = air, min(max(power, 0.2), 1.0)
+        power = power if power > 0.2 else 0.2
+        self._air, self._power = air, power if power < 1.0 else 1.0
         return air
 
     def fan_w(self, air: float) -> float:
@@ -214,9 +217,10 @@ class DryCooler:
         running = self.running
         if running <= 0.0:
             return 0.0
+        each = air / running
         return running * cycling_power_w(
             self.full_fan_w,
-            min(air / running, 1.0),
+            each if each < 1.0 else 1.0,
             self.min_speed,
             self.still_air_fraction,
             self.fan_exponent,

@@ -23,11 +23,21 @@ class StepSeries:
     (1.0, 0.7)
     """
 
-    __slots__ = ("_begin_s", "_end_s", "_held", "_last", "first_at_s", "step_s", "values")
+    __slots__ = (
+        "_array",
+        "_begin_s",
+        "_end_s",
+        "_held",
+        "_last",
+        "first_at_s",
+        "step_s",
+        "values",
+    )
 
     def __init__(self, values: Sequence[float], first_at_s: float, step_s: float) -> None:
         require(len(values) > 0, "values", values, "one value at least")
         self.values = list(values)
+        self._array = np.array(self.values, dtype=float)
         self.first_at_s = first_at_s
         self.step_s = step_s
         self._last = len(self.values) - 1
@@ -77,7 +87,7 @@ class StepSeries:
         """
         place = ((from_s - self.first_at_s) / self.step_s).astype(np.intp)
         edge_s = self.first_at_s + (place + 1) * self.step_s
-        means = np.array([self.values[i] for i in np.minimum(place, self._last).tolist()])
+        means: NDArray[np.float64] = self._array[np.minimum(place, self._last)]
         for k in np.flatnonzero(to_s > edge_s).tolist():
             means[k] = self.mean(float(from_s[k]), float(to_s[k]))
         return means

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.power.base import Load
+from twin.power.diagram import SINKS
 from twin.power.routes import Routes, Row
 from twin.power.supply import Part
 
@@ -27,8 +28,9 @@ BEATS_PER_BLOCK = 512
 """Beats that are held before their elements are worked out."""
 
 Floats = NDArray[np.float64]
+LOADS: tuple[Load, ...] = tuple(SINKS.values())
 Asked = tuple[float, float, float, float]
-"""IT, mechanical, auxiliary and movers, in the order of ``SINKS``. [W]"""
+"""IT, mechanical, auxiliary and movers, in the order of ``LOADS``. [W]"""
 
 
 class Run(NamedTuple):
@@ -140,7 +142,7 @@ def walked(routes: Routes, asked_w: Mapping[Load, Floats]) -> tuple[list[Floats]
         for j, part in feeders:
             load_w[j] = load_w[j] + part * (out_w + loss_w)
     it_load_w = list(load_w)
-    for load in ("mechanical", "aux", "movers"):
+    for load in LOADS[1:]:
         for i, part in routes.sinks[load]:
             load_w[i] = part * asked_w[load]
     shared_w = np.zeros_like(it_w)
@@ -169,6 +171,12 @@ class Calm:
         entered.update(j for *_, feeders in rows for j, _ in feeders)
         self._it_runs = runs(routes.it_rows, entered)
         self._other_runs = runs(routes.other_rows, entered)
+        self._sinks = [
+            (i, part, kind)
+            for kind, load in enumerate(LOADS[1:], start=1)
+            for i, part in routes.sinks[load]
+        ]
+        """Sink, part of its kind of load, place of that kind in what is asked; IT apart."""
         self._nothing_w = [0.0] * len(routes.rated_w)
         self._load_w = self._nothing_w
 
@@ -184,8 +192,7 @@ class Calm:
         fed = all(feeders or i in sources or not routes.rated_w[i] for i, *_, feeders in rows)
         if not (fed and routes.all_fed):
             return None
-        loads: tuple[Load, ...] = ("it", "mechanical", "aux", "movers")
-        corner_w = {load: np.array([w]) for load, w in zip(loads, most_w, strict=True)}
+        corner_w = {load: np.array([w]) for load, w in zip(LOADS, most_w, strict=True)}
         load_w, _ = walked(routes, corner_w)
         fits = all(w[0] <= rated_w for w, rated_w in zip(load_w, routes.rated_w, strict=True))
         return cls(routes, most_w) if fits else None
@@ -212,13 +219,9 @@ class Calm:
             or movers_w > most_movers_w
         ):
             return None
-        load_w, sinks = self._load_w, self._routes.sinks
-        for i, part in sinks["mechanical"]:
-            load_w[i] = part * mechanical_w
-        for i, part in sinks["aux"]:
-            load_w[i] = part * aux_w
-        for i, part in sinks["movers"]:
-            load_w[i] = part * movers_w
+        load_w = self._load_w
+        for i, part, kind in self._sinks:
+            load_w[i] = part * asked_w[kind]
         self.beats.append((it_w, mechanical_w, aux_w, movers_w, dt_s))
         return carry(self._other_runs, load_w)
 
@@ -232,13 +235,7 @@ class Calm:
         owed_j : ndarray, shape (beats,)
             Losses owed to IT in each beat. [J]
         """
-        it_w, mechanical_w, aux_w, movers_w, dt_s = np.array(self.beats).T
+        *loads_w, dt_s = np.array(self.beats).T
         self.beats.clear()
-        asked_w: dict[Load, Floats] = {
-            "it": it_w,
-            "mechanical": mechanical_w,
-            "aux": aux_w,
-            "movers": movers_w,
-        }
-        load_w, owed_w = walked(self._routes, asked_w)
+        load_w, owed_w = walked(self._routes, dict(zip(LOADS, loads_w, strict=True)))
         return [float(each_w.max()) for each_w in load_w], owed_w * dt_s

@@ -35,6 +35,10 @@ class WeatherSeries:
     # Lists, because reading one float from an array costs three times as much.
     _dry: list[float] = field(init=False, repr=False)
     _wet: list[float] = field(init=False, repr=False)
+    _place: int = field(init=False, repr=False, default=-1)
+    """The sample before the instant asked for last."""
+    _here: tuple[float, float, float, float] = field(init=False, repr=False, default=(0.0,) * 4)
+    """Dry bulb there and how far it is to the next sample, and the same of the wet bulb."""
 
     def __post_init__(self) -> None:
         self._dry = self.drybulb_c.tolist()
@@ -51,10 +55,13 @@ class WeatherSeries:
         steps = (at_s - self.first_at_s) / self.step_s
         i = int(steps)
         part = steps - i
-        if steps < 0 or i + 1 >= len(self._dry):
-            self._refuse(at_s)
-        dry, wet = self._dry[i], self._wet[i]
-        return dry + part * (self._dry[i + 1] - dry), wet + part * (self._wet[i + 1] - wet)
+        if i != self._place or steps < 0:
+            if steps < 0 or i + 1 >= len(self._dry):
+                self._refuse(at_s)
+            dry, wet = self._dry[i], self._wet[i]
+            self._place, self._here = i, (dry, self._dry[i + 1] - dry, wet, self._wet[i + 1] - wet)
+        dry, dry_k, wet, wet_k = self._here
+        return dry + part * dry_k, wet + part * wet_k
 
     def _refuse(self, at_s: float) -> None:
         last_s = self.first_at_s + (len(self._dry) - 1) * self.step_s
