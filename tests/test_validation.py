@@ -141,11 +141,18 @@ def test_what_is_not_modelled_does_not_pass(study, tmp_path, capsys):
     assert "water_m3 is not modelled here" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("row", "near"), [(WRONG, "'pue'"), (NO_PROBE, "'servers'")])
-def test_a_figure_that_does_not_exist_names_the_nearest(study, tmp_path, capsys, row, near):
-    study(row)
+def test_a_figure_that_does_not_exist_is_refused_with_the_nearest_and_its_place(study, capsys):
+    study(WRONG)
+    assert cli.validate(["study"]) == 2
+    error = capsys.readouterr().err
+    assert "study.yaml: scenario.published[0].metric=puee" in error
+    assert "did you mean 'pue'?" in error
+
+
+def test_a_probe_that_does_not_exist_fails_its_row_with_the_nearest(study, capsys):
+    study(NO_PROBE)
     assert cli.validate(["study"]) == 1
-    assert f"did you mean {near}?" in capsys.readouterr().out
+    assert "did you mean 'servers'?" in capsys.readouterr().out
 
 
 def test_slow_rows_are_checked_on_request(study, tmp_path):
