@@ -251,3 +251,8 @@ def test_a_plant_without_heat_runs_no_compressor_outdoors(name):
         1.0 if alone else made.air.step(0.0, 20.0, 14.0, 60.0).free_fraction
     )
     assert state.parts_w["trim_chiller"] == 0.0
+
+
+def test_facility_water_that_would_freeze_is_refused():
+    with pytest.raises(ConfigError, match=r"cooling\.coolant_c=4\.0: must be > 4 degC, or the fac"):
+        plant("immersion", coolant_c=4.0)

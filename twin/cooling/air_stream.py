@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from twin.config import AtLeastOne, Celsius, PositiveFraction
+from twin.config import Celsius, PositiveFraction, Range
 from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
 from twin.cooling.beats import stepped
 from twin.cooling.chillers import Chillers
@@ -72,17 +73,12 @@ class AirStreamPlant(HallPlant):
     """Trim capacity over the design heat. [-]"""
     spray_pump_kw_per_kw: PositiveFraction
     """Pumping per heat evaporated. [kW/kW]"""
-    cycles_of_concentration: AtLeastOne
+    cycles_of_concentration: Annotated[float, Range(1.0, 20.0, open_low=True)]
+    """At 1 all water would be blown down. [-]"""
 
     def __post_init__(self) -> None:
         """Check set points against each other."""
         super().__post_init__()
-        require(
-            self.cycles_of_concentration > 1.0,
-            "cycles_of_concentration",
-            self.cycles_of_concentration,
-            "> 1, or all water would be blown down",
-        )
         require(
             self.supply_c > self.trim_water_c,
             "supply_c",

@@ -163,7 +163,15 @@ class DirectLiquid(CoolingPlant):
             self.capture_fraction,
             "1 without an 'air' plant and below 1 with one: no heat may be left over",
         )
-        self._water_set_c = self.coolant_c - self.distribution.approach_k
+        approach_k = self.distribution.approach_k
+        self._water_set_c = self.coolant_c - approach_k
+        require(
+            self._water_set_c > 0.0,
+            "coolant_c",
+            self.coolant_c,
+            f"> {approach_k:g} degC, or the facility water, colder by distribution.approach_k, "
+            "would freeze",
+        )
         self._rejection = self._water_cooling()
         if self.air is not None:
             self.air.warnings = self.warnings
