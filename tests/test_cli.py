@@ -419,7 +419,7 @@ def test_a_folder_that_another_run_writes_into_is_left_as_it_is(own_folder):
     with alone_in(own_folder / "here"):
         done = fake(own_folder, "hydra.run.dir=here")
     assert done.returncode == 2
-    assert done.stderr == "here: another run is writing into it\n"
+    assert done.stderr == "here: another run or sweep is writing into it\n"
     assert [path.name for path in (own_folder / "here").iterdir()] == ["summary.json"]
 
 

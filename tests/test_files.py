@@ -22,7 +22,7 @@ def test_what_fails_half_way_leaves_the_file_before_it(tmp_path):
 
 
 def test_two_runs_do_not_write_into_one_folder_at_once(tmp_path):
-    busy = pytest.raises(ConfigError, match="another run is writing into it")
+    busy = pytest.raises(ConfigError, match="another run or sweep is writing")
     with alone_in(tmp_path), busy, alone_in(tmp_path):
         pass
     with alone_in(tmp_path):

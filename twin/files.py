@@ -6,9 +6,11 @@ And folders into which one run writes at a time.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 from twin.errors import ConfigError
 
@@ -32,13 +34,15 @@ def write_text(path: Path, text: str) -> Path:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other runs out of *folder* for the block; where a system knows no locks, trust them.
+def alone_in(folder: Path, patience_s: float = 0.0) -> Iterator[None]:
+    """Keep others out of *folder* for the block and as long as processes begun in it live.
+
+    Where a system knows no locks, they are trusted.
 
     Raises
     ------
     ConfigError
-        If another run is in it.
+        If another run or sweep is in it, and is still after *patience_s*.
     """
     try:
         import fcntl
@@ -46,12 +50,21 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
+    end = time.monotonic() + patience_s
     try:
         with suppress(OSError):  # a file system without locks
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(f"{folder}: another run is writing into it") from None
+            while not _locked(handle, fcntl):
+                if time.monotonic() > end:
+                    raise ConfigError(f"{folder}: another run or sweep is writing into it")
+                time.sleep(0.1)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(handle: int, fcntl: ModuleType) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

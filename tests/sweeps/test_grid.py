@@ -304,6 +304,11 @@ def test_designs_are_all_combinations_and_the_later_override_counts():
     ]
 
 
+def test_an_axis_without_a_value_is_refused():
+    with pytest.raises(ConfigError, match=r"clock\.seed=range\(5,1\): holds no value"):
+        combinations(parsed("clock.seed=range(5,1)"))
+
+
 def test_a_sweep_without_an_end_is_refused():
     with pytest.raises(ConfigError, match="has no end"):
         combinations(parsed("clock.seed=interval(0,1)"))

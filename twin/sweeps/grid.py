@@ -143,7 +143,10 @@ def combinations(overrides: Sequence[Override]) -> list[list[str]]:
         if not override.is_sweep_override():
             axes[key] = [f"{key}={override.get_value_element_as_str()}"]
         elif override.is_discrete_sweep():
-            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            values = list(override.sweep_string_iterator())
+            if not values:
+                raise ConfigError(f"{override.input_line}: holds no value")
+            axes[key] = [f"{key}={value}" for value in values]
         else:
             raise ConfigError(f"{override.input_line}: has no end; list values, or use range()")
     return [list(design) for design in itertools.product(*axes.values())]

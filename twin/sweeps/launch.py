@@ -25,7 +25,7 @@ from omegaconf import DictConfig
 
 from twin import compose, show
 from twin.errors import RunError, TwinError, require
-from twin.files import alone_in, write_text
+from twin.files import write_text
 from twin.library import quoted, run_in_folder
 from twin.pool import Ended, Tell, describe, run_forked, usable_cores
 from twin.sweeps.designs import ERROR_FILE, Design, Outcome, prepare, shown
@@ -54,8 +54,7 @@ class DesignTask:
         outcome = Outcome(int(settings.job.num), folder, overrides)
         clocks = time.perf_counter(), time.process_time()
         try:
-            with alone_in(folder):
-                run_in_folder(compose.plain(config), folder, tell, f"twin {shown(overrides)}")
+            run_in_folder(compose.plain(config), folder, tell, f"twin {shown(overrides)}")
         except KeyboardInterrupt:
             raise
         except BaseException as error:

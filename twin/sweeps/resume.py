@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from twin import __version__
 from twin.compose import plain, walk
 from twin.errors import ConfigError
-from twin.files import write_text
+from twin.files import alone_in, write_text
 from twin.identity import input_files, recorded_identity
 from twin.sweeps.designs import Design
 
 SWEEP_FILE = "sweep.json"
-LOCK_FILE = ".sweep.lock"
 MOST_SHOWN = 5
 """Differences told of two sweeps."""
 _PATIENCE_S = 10.0
@@ -82,31 +80,9 @@ def is_done(design: Design) -> bool:
     return recorded_identity(design.folder) == design.identity
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold *folder* for this sweep alone, until the last of its processes has ended.
-
-    Raises
-    ------
-    ConfigError
-        If another process is working there.
-    """
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        yield
-        return
-    with (folder / LOCK_FILE).open("w", encoding="utf-8") as file:
-        end = time.monotonic() + _PATIENCE_S  # designs of a killed sweep end within moments
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise ConfigError(f"{folder}: another sweep is running there") from None
-                time.sleep(0.1)
-        yield
+def held(folder: Path) -> AbstractContextManager[None]:
+    """Hold *folder* for this sweep alone, until the last of its processes has ended."""
+    return alone_in(folder, _PATIENCE_S)  # designs of a killed sweep end within moments
 
 
 def _read(folder: Path) -> dict[str, Any]:
