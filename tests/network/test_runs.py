@@ -45,7 +45,7 @@ def sendings(draw, servers):
     return draw(st.sampled_from(fabrics.ALL)), gangs
 
 
-@given(sendings(400), st.sampled_from([{}, {"radix": 8}]))
+@given(sendings(400), st.sampled_from([{}, {"radix": 16}]))
 @settings(max_examples=60, deadline=None)
 def test_what_gangs_send_together_is_what_they_send_one_by_one(case, smaller):
     """To the last bit, on trees of two and of three tiers as well."""
