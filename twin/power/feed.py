@@ -144,6 +144,8 @@ class Feed(PowerFeed):
     """Heat of indoor elements whose loss was known too late for this beat's cooling."""
 
     def __post_init__(self) -> None:
+        # By name, so that neither sums nor dice depend on the order they are listed in.
+        self.elements = dict(sorted(self.elements.items()))
         for name, element in self.elements.items():
             if element.type == "utility" and self.contract_kw is not None:
                 self.elements[name] = replace(
