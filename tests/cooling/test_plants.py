@@ -107,6 +107,7 @@ def settled(made, heat_w, weather):
 )
 @example(fractions=(0.15, 0.75), drybulb_c=33.0, depression_k=8.0)
 @example(fractions=(0.3, 0.45), drybulb_c=-8.0, depression_k=2.0)
+@example(fractions=(0.1313, 0.2284), drybulb_c=17.4, depression_k=4.387)
 def test_more_heat_never_lowers_the_power_of_running_units(
     name, fractions, drybulb_c, depression_k
 ):

@@ -34,6 +34,8 @@ class ChilledWater:
     """Most flow the pumps in service give, as a fraction of design. [-]"""
     return_c: float = field(init=False, default=0.0)
     """Water back from the coils. [degC]"""
+    pumped_k: float = field(init=False, default=0.0)
+    """How much the pump warms it on the way to what takes its heat. [K]"""
     flow_w_per_k: float = field(init=False, default=0.0)
     """Water moved, as a heat capacity rate. [W/K]"""
     _full_pump_w: float = field(init=False, default=0.0)
@@ -62,7 +64,7 @@ class ChilledWater:
     def pump_w(self, heat_w: float, valves_open: bool = False) -> float:
         """Pump power while the coils take *heat_w*; with the valves open, all the flow. [W]."""
         if self.flow <= 0.0:
-            self.return_c, self.flow_w_per_k = self.water_c, 0.0
+            self.return_c, self.pumped_k, self.flow_w_per_k = self.water_c, 0.0, 0.0
             return 0.0
         flow = heat_w / self._design_w
         if valves_open or flow > self.flow:
@@ -71,4 +73,6 @@ class ChilledWater:
             flow = self.min_flow if self.min_flow < self.flow else self.flow
         self.flow_w_per_k = flow * self._design_w / self.rise_k
         self.return_c = self.water_c + heat_w / self.flow_w_per_k
-        return affinity_power_w(self._full_pump_w, flow, self.pump_exponent)
+        pump_w = affinity_power_w(self._full_pump_w, flow, self.pump_exponent)
+        self.pumped_k = pump_w / self.flow_w_per_k
+        return pump_w

@@ -137,6 +137,7 @@ class EconomizedRejection(HeatRejection):
 
     economizer: Economizer
     _return_c: float = field(init=False, default=0.0)
+    """Chilled water at the exchanger, past the pump. [degC]"""
     _range_k: float = field(init=False, default=0.0)
     """Range of the tower in the last step. [K]"""
     _free_most_w: float = field(init=False, default=0.0)
@@ -158,7 +159,7 @@ class EconomizedRejection(HeatRejection):
             economizer.on = False
             self.longest_step_s = _NEAR_STEP_S
             return -math.inf
-        wetbulb_c, self._return_c = weather_c[1], water.return_c
+        wetbulb_c, self._return_c = weather_c[1], water.return_c + water.pumped_k
         alone_c = self._unaided_c(water, wetbulb_c)
         if self._free():
             self._tower_c = alone_c
