@@ -129,7 +129,7 @@ def test_deferral_moves_work_to_the_hours_it_waits_for(tmp_path, waits_for):
 
 
 def test_a_bad_file_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ConfigError, match=r"site: nowhere\.csv: no such file"):
+    with pytest.raises(ConfigError, match=r"site\.tariff\.price_path=nowhere\.csv: no such file"):
         run.check(composed(*BASE, "site.tariff.price_path=nowhere.csv"))
     assert not list(tmp_path.iterdir())
 
