@@ -139,9 +139,7 @@ class AirStreamPlant(HallPlant):
         """Advance by what is left of a beat or less; return what was done and for how long."""
         reset = self._moving
         if reset is not None:
-            follow = reset.look()
-            if follow is not None:
-                self._move_set_point(reset, *follow)
+            reset.look(self._move_set_point)
             left_s = reset.until_look_s(left_s)
         held = self._supply_set_c, 0.0
         step_s = self.chillers.until_restart_s(left_s)

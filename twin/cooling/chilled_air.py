@@ -181,9 +181,7 @@ class ChilledAir(HallPlant):
         """Advance by what is left of a beat or less; return what was done and for how long."""
         reset = self._moving
         if reset is not None:
-            follow = reset.look()
-            if follow is not None:
-                self._move_set_points(reset, *follow)
+            reset.look(self._move_set_points)
             left_s = reset.until_look_s(left_s)
         floor_c = self._rejection.coldest_c(self.chilled_water, weather_c)
         longest_s = self._rejection.longest_step_s

@@ -11,8 +11,9 @@ are the same at any heartbeat, and so are the set points.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from twin.config import Celsius, Range
 from twin.errors import require
@@ -195,15 +196,15 @@ class Reset:
         self._drybulb_k_s += weather_c[0] * dt_s
         self._wetbulb_k_s += weather_c[1] * dt_s
 
-    def look(self) -> tuple[float, tuple[float, float]] | None:
-        """Return mean heat [W] and weather of the last minutes, or None until it is time."""
+    def look(self, move: Callable[[Self, float, tuple[float, float]], None]) -> None:
+        """When it is time, have set points moved for mean heat [W] and weather of late."""
         if self._waited_s < self.every_s - _DUE_S:
-            return None
+            return
         seen_s = self._seen_s
         self.weather_c = self._drybulb_k_s / seen_s, self._wetbulb_k_s / seen_s
         heat_w = self._heat_j / seen_s
         self._forget()
-        return heat_w, self.weather_c
+        move(self, heat_w, self.weather_c)
 
     def _forget(self) -> None:
         self._waited_s = self._seen_s = 0.0

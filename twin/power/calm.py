@@ -60,11 +60,9 @@ def runs(rows: Iterable[Row], entered: Mapping[int, int]) -> list[Run]:
 
     >>> cable, busway = (0, 0.0, 0.0, 1e-9, False, [(1, 1.0)]), (1, 0, 0, 0, False, [(3, 1.0)])
     >>> other, board = (2, 5.0, 0.0, 0.0, True, [(3, 1.0)]), (3, 1.0, 0.0, 0.0, False, [])
-    >>> for run in runs([cable, busway, other, board], {0: 1, 1: 1, 2: 1, 3: 2}):
-    ...     print(run.first, len(run.losses), run.feeders)
-    0 1 [(3, 1.0)]
-    2 1 [(3, 1.0)]
-    3 1 []
+    >>> joined = runs([cable, busway, other, board], {0: 1, 1: 1, 2: 1, 3: 2})
+    >>> [(run.first, len(run.losses), run.feeders) for run in joined]
+    [(0, 1, [(3, 1.0)]), (2, 1, [(3, 1.0)]), (3, 1, [])]
     """
     found: list[Run] = []
     for i, at_rest_w, linear, quadratic, outdoors, feeders in rows:
