@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.beat_books import AS_THEY_ARE, BEAT, MEANS, Block, added
+from twin.errors import RunError
 from twin.physics.steps import StepSeries
 from twin.results.summary import Totals
 from twin.schema import ROW
@@ -68,6 +69,15 @@ def test_ledger_and_sums_are_those_of_the_beats_one_by_one(numbers):
     block.add_to(summed)
     assert block.residual(LEAST_J) == worst
     assert summed == totals
+
+
+@pytest.mark.parametrize("flow", ["plant_ambient_w", "feed_stored_j", "utility_w"])
+def test_a_flow_that_is_not_a_number_does_not_pass_as_closed(flow):
+    beats = beats_of([[1.0] * (len(BEAT) + len(PARTS))] * 3)
+    beats[1][flow] = math.nan
+    block = Block([tuple(beat.values()) for beat in beats], PARTS)
+    with pytest.raises(RunError, match=r"not a number 7\.7 s into the run"):
+        block.residual(LEAST_J)
 
 
 def test_blocks_go_on_where_the_last_one_ended():

@@ -7,6 +7,7 @@ Sums take beat after beat, so a block gives the same numbers as its beats one by
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import islice
 from struct import Struct
@@ -14,6 +15,7 @@ from struct import Struct
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.errors import RunError
 from twin.results.summary import Totals
 from twin.schema import ROW
 from twin.units import JOULES_PER_KWH
@@ -108,6 +110,11 @@ class Block:
         Of the energy of a beat or a part of it, and at least of *least_j*: a part may be so
         short that the rounding of large stores exceeds what it moved. The ledger only adds
         what each component says of itself.
+
+        Raises
+        ------
+        RunError
+            If a flow is not a number: it would compare with nothing, and pass as closed.
         """
         of, lengths_s = self.of, self.lengths_s
         # Auxiliaries (lighting, offices) give their heat to the outdoors.
@@ -117,7 +124,13 @@ class Block:
         given_j = np.minimum(of["feed_stored_j"], 0.0)  # what batteries give comes in, too
         taken_j = in_w * lengths_s - given_j
         residuals = np.abs(in_w - out_w) * lengths_s / np.maximum(taken_j, least_j)
-        return float(residuals.max())
+        worst = float(residuals.max())
+        if math.isnan(worst):
+            at_s = of["from_s"][int(np.isnan(residuals).argmax())]
+            raise RunError(
+                f"the ledger cannot close: a flow is not a number {at_s:g} s into the run"
+            )
+        return worst
 
     def add_to(self, totals: Totals) -> None:
         """Add to *totals* what no column of the record holds, beat after beat."""
