@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.desk import Disk, desk, job, play
 from twin.offers import service
-from twin.physics.training import goodput_fraction
+from twin.physics.training.checkpoints import goodput_fraction
 from twin.records import COMPLETED, Service
 from twin.scheduling.fcfs import FirstComeFirstServed
 from twin.workload.base import ServiceProfile

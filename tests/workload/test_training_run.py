@@ -8,7 +8,7 @@ import pytest
 from tests.support.composed import composed
 from twin import build
 from twin.errors import ConfigError
-from twin.physics.training import goodput_fraction, mean_time_to_failure_s
+from twin.physics.training.checkpoints import goodput_fraction, mean_time_to_failure_s
 from twin.records import Hardware
 from twin.workload.training_run import TrainingRun
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from twin.build import read
-from twin.physics.training import mean_time_to_failure_s, training_flops, transformer_flops
+from twin.physics.training.checkpoints import mean_time_to_failure_s
+from twin.physics.training.transformer import training_flops, transformer_flops
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 

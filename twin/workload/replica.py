@@ -26,7 +26,7 @@ from twin.physics.inference import (
     read_s,
     tensor_parallel_s,
 )
-from twin.physics.training import BANDWIDTH_REACHED
+from twin.physics.training.machine import BANDWIDTH_REACHED
 from twin.records import Hardware
 
 Floats = NDArray[np.float64]

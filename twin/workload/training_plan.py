@@ -14,15 +14,14 @@ from twin.config import (
     PositiveFraction,
 )
 from twin.errors import require
-from twin.physics.training import (
-    STORED_BYTES_PER_TOKEN,
-    Layout,
-    StepTime,
-    Transformer,
+from twin.physics.training.checkpoints import (
     checkpoint_bytes,
     daly_interval_s,
     mean_time_to_failure_s,
 )
+from twin.physics.training.layout import STORED_BYTES_PER_TOKEN, Layout
+from twin.physics.training.step import StepTime
+from twin.physics.training.transformer import Transformer
 from twin.units import SECONDS_PER_MINUTE
 
 BILLION = 1e9

@@ -9,21 +9,13 @@ from math import inf
 
 from twin.config import Count, NonNegative, Positive
 from twin.errors import ConfigError, ParameterError, require
-from twin.physics.training import (
-    Layout,
-    Machine,
-    Software,
-    StepTime,
-    Transformer,
-    check_memory,
-    checkpoint_bytes,
-    fastest_layout,
-    goodput_fraction,
-    memory_per_gpu_bytes,
-    mfu,
-    step_time,
-    training_flops,
-)
+from twin.physics.training.checkpoints import checkpoint_bytes, goodput_fraction
+from twin.physics.training.layout import Layout
+from twin.physics.training.machine import Machine, Software
+from twin.physics.training.memory import check_memory, memory_per_gpu_bytes
+from twin.physics.training.search import fastest_layout
+from twin.physics.training.step import StepTime, step_time
+from twin.physics.training.transformer import Transformer, mfu, training_flops
 from twin.records import Hardware, Job, WorkloadContext
 from twin.units import (
     BYTES_PER_GIGABYTE,

@@ -1,0 +1,1 @@
+"""Arithmetic of training a transformer: work, memory, step time, checkpoints, goodput."""
