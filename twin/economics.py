@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from twin.config import Fraction, NonNegative, Positive, Range
-from twin.errors import require, suggest
+from twin.errors import require, require_known
 from twin.units import HOURS_PER_YEAR
 
 
@@ -178,8 +178,7 @@ class Economics:
             If either has no rate in ``units_per_usd``.
         """
         for name in (self.currency, currency):
-            known = suggest(name, self.units_per_usd)
-            require(name in self.units_per_usd, "currency", name, f"in units_per_usd; {known}")
+            require_known("currency", name, self.units_per_usd, "in units_per_usd")
         return self.units_per_usd[currency] / self.units_per_usd[self.currency]
 
     def capital(self, gpus: int, building: Building) -> Capital:

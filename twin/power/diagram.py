@@ -23,7 +23,7 @@ from twin.config import (
     Units,
     UnitsOrZero,
 )
-from twin.errors import require, suggest
+from twin.errors import require, require_known
 from twin.power.base import Load
 from twin.power.battery import Battery
 from twin.power.breaker import Breaker
@@ -195,8 +195,7 @@ def diagram(elements: Mapping[str, Element]) -> nx.DiGraph:
         key = f"elements.{name}.fed_by"
         require(len(set(feeders)) == len(feeders), key, feeders, "names without repetition")
         for feeder in feeders:
-            if feeder not in elements:
-                require(False, key, feeder, f"an element; {suggest(feeder, elements)}")
+            require_known(key, feeder, elements, "an element")
             is_sink = elements[feeder].type in SINKS
             require(not is_sink, key, feeder, f"no {elements[feeder].type}: nothing hangs on it")
             graph.add_edge(feeder, name)

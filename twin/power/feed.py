@@ -24,24 +24,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.config import Positive, Range
-from twin.errors import require, suggest
+from twin.errors import require, require_known
 from twin.physics.steps import StepSeries
-from twin.power import sizing
+from twin.power import one_line, sizing
 from twin.power.base import Change, ElementLoads, FeedDesign, FeedState, Load, PowerFeed
 from twin.power.bess import Bess
 from twin.power.breaker import Breaker
 from twin.power.calm import BEATS_PER_BLOCK, Asked, Calm
 from twin.power.diagram import SINKS, Element, diagram, with_movers
 from twin.power.fuel import Tank
+from twin.power.loads import Loads
 from twin.power.pv import PvArray
-from twin.power.routes import Routes, Row, element_loads_w, flatten, highest_it_w
+from twin.power.routes import Routes, element_loads_w, flatten, highest_it_w
 from twin.power.stores import Stores
 from twin.power.supply import Supply
 from twin.records import Sunshine
 from twin.rng import RngFor
-
-ROUNDING = 1.0 + 1e-9
-"""Loads this close to a rating are at the rating."""
 
 
 @dataclass(kw_only=True)
@@ -116,16 +114,7 @@ class Feed(PowerFeed):
     """Whether the last beat was calm, so that no element knows its load."""
 
     # ---- of the present beat ----
-    _load_w: list[float] = field(init=False, repr=False)
-    _nothing_w: list[float] = field(init=False, repr=False)
-    """A zero for each element."""
-    _loss_w: list[float] = field(init=False, repr=False)
-    _peak_w: list[float] = field(init=False, repr=False)
-    _mark_w: list[float] = field(init=False, repr=False)
-    """Load from which an element must be looked at: a new peak, or above its rating."""
-    _overloaded: list[int] = field(init=False, repr=False)
-    _told: set[int] = field(init=False, repr=False)
-    """Elements whose overload has been reported."""
+    _loads: Loads = field(init=False, repr=False)
     _asked_w: Asked = field(init=False, default=(0.0,) * 4)
     """The loads asked for last, in the order of ``SINKS``."""
     _it_losses_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
@@ -170,7 +159,7 @@ class Feed(PowerFeed):
     def _check_meter(self, key: str, at: str) -> None:
         """Refuse storage or PV that does not stand at the meter of a utility."""
         names = [self._names[i] for i in self._utilities]
-        require(at in names, f"{key}.at", at, f"a utility; {suggest(at, names)}")
+        require_known(f"{key}.at", at, names, "a utility")
         lossless = max(self.elements[at].loss) == 0.0
         require(lossless, f"elements.{at}.loss", self.elements[at].loss, f"0 with {key} there")
         require(key not in self.elements, f"elements.{key}", "an element", "named otherwise")
@@ -187,12 +176,9 @@ class Feed(PowerFeed):
         built = sizing.build(self.elements, self._names, design, self.oversubscription)
         self._installed = [built[name][0] for name in self._names]
         self._unit_w = [built[name][1] for name in self._names]
-        count = len(self._names)
         self.warnings.clear()
-        self._load_w, self._loss_w = [0.0] * count, [0.0] * count
-        self._nothing_w = [0.0] * count
-        self._peak_w = [0.0] * count
-        self._overloaded, self._told, self._hot = [], set(), False
+        self._loads = Loads(self._names, self.warnings)
+        self._hot = False
         self._held_j = self._it_loss_j = 0.0
         it_w = design.it_w / self.oversubscription
         self._most_w = it_w, design.mechanical_w, design.aux_w, design.movers_w
@@ -266,7 +252,7 @@ class Feed(PowerFeed):
             if sums_w is not None:
                 return self._close_calm_beat(self._calm, sums_w, dt_s)
             self._wake()
-        lost_w, ambient_w, it_lost_w = self._load_others()
+        lost_w, ambient_w, it_lost_w = self._loads.carry_others(self._asked_w)
         self._held_j = (lost_w - ambient_w) * dt_s
         stores = self._stores
         stored_j = self._held_j - self._released_j
@@ -279,13 +265,13 @@ class Feed(PowerFeed):
         it_path_lost_w, it_path_ambient_w = self._it_losses_w
         self._it_loss_j += (it_path_lost_w + it_lost_w) * dt_s
         state = FeedState(
-            utility_w=self._drawn_w(self._utilities),
+            utility_w=self._loads.drawn_w(self._utilities),
             loss_w=it_path_lost_w + lost_w + bess_heat_w,
             ambient_heat_w=it_path_ambient_w + ambient_w + bess_heat_w,
             stored_j=stored_j,
             battery_j=stores.energy_j if stores.exist else None,
-            unserved_w=0.0 if self._routes.all_fed else self._unserved_w(),
-            generator_w=self._drawn_w(self._generators) if self._generators else None,
+            unserved_w=0.0 if self._routes.all_fed else self._loads.unserved_w(self._asked_w),
+            generator_w=self._loads.drawn_w(self._generators) if self._generators else None,
             pv_w=pv_w,
         )
         self._pass_time(dt_s)
@@ -322,10 +308,10 @@ class Feed(PowerFeed):
         """
         if self._unwalked:
             return inf
-        load_w, rated_w = self._load_w, self._routes.rated_w
+        load_w, rated_w = self._loads.load_w, self._routes.rated_w
         soonest_s = self._supply.until_change_s()
         if not self._stores.at_rest:
-            empty_s = self._stores.lasts_s(load_w, self._loss_w, self._routes, self._supply)
+            empty_s = self._stores.lasts_s(load_w, self._loads.loss_w, self._routes, self._supply)
             soonest_s = min(soonest_s, empty_s)
         if self._using_fuel:
             for i, tank in self._tanks:
@@ -359,7 +345,7 @@ class Feed(PowerFeed):
         battery, rated_w = self._ordered[i].battery, self._routes.rated_w[i]
         if battery is None:
             return inf
-        return battery.lasts_s(self._load_w[i] + self._loss_w[i], rated_w)
+        return battery.lasts_s(self._loads.load_w[i] + self._loads.loss_w[i], rated_w)
 
     def it_limit_w(self, *, steady: bool) -> float:
         """Return the IT power at which the first element reaches its limit.
@@ -504,76 +490,24 @@ class Feed(PowerFeed):
     def one_line(self) -> nx.DiGraph:
         """Return the diagram with what each element is, may carry, carries and loses.
 
-        Node attributes: ``kind``, ``state`` (see supply.py), ``bypassed``, ``units`` (in service),
-        ``installed``, ``rated_w`` (of units with voltage), ``installed_w`` (of all units),
-        ``load_w`` (output), ``peak_w`` (highest so far), ``loss_w`` (recharging included),
-        ``battery_w`` (into the battery, negative out of it), ``x`` (load over rating; None
-        without rating), ``fuel`` (level of the tank, 0-1), ``heat_to``. Edge attribute:
-        ``load_w``, what flows along it. Storage at the meter is a node of its own, with
-        ``kind``, ``load_w`` 0, ``loss_w``, ``battery_w``.
+        :func:`twin.power.one_line.draw` says which attributes nodes and edges have.
         """
         self._recall()
-        graph, stores = nx.DiGraph(), self._stores
-        for i in reversed(range(len(self._names))):
-            name, rated_w = self._names[i], self._routes.rated_w[i]
-            graph.add_node(
-                name,
-                kind=self.elements[name].type,
-                state=self._supply.state[i],
-                bypassed=self._supply.bypassed[i],
-                units=self._supply.units[i],
-                installed=self._installed[i],
-                rated_w=rated_w,
-                installed_w=self._installed[i] * self._unit_w[i],
-                load_w=self._load_w[i],
-                peak_w=self._peak_w[i],
-                loss_w=self._loss_w[i] + stores.heat_w[i],
-                battery_w=stores.into_w[i],
-                x=self._load_w[i] / rated_w if rated_w else None,
-                fuel=tank.level if (tank := self.elements[name].fuel) else None,
-                heat_to=self.elements[name].heat_to,
-            )
-        for feeder, fed in self._graph.edges:
-            graph.add_edge(feeder, fed, load_w=0.0)
-        for i, *_, feeders in self._routes.it_rows + self._routes.other_rows:
-            for j, part in feeders:
-                drawn_w = part * (
-                    self._load_w[i] + self._loss_w[i] + stores.heat_w[i] + stores.into_w[i]
-                )
-                graph.edges[self._names[j], self._names[i]]["load_w"] = drawn_w
-        if self.bess is not None:
-            drawn_w, heat_w = stores.bess_w
-            graph.add_node("bess", kind="bess", load_w=0.0, loss_w=heat_w, heat_to="outdoor")
-            graph.nodes["bess"]["battery_w"] = drawn_w - heat_w
-            graph.add_edge(self.bess.at, "bess", load_w=drawn_w)
-        return graph
+        seen = self._supply, self._stores, self._loads
+        return one_line.draw(self.elements, self._graph, self._unit_w, *seen)
 
     # ---- one beat, inside ----
 
     def _load_it(self, it_w: float, dt_s: float) -> tuple[float, float]:
         """Carry IT to where it meets other loads; return (losses, those outdoors) [W]."""
-        load_w, routes = self._load_w, self._routes
-        load_w[:] = self._nothing_w
-        for i, part in routes.sinks["it"]:
-            load_w[i] = part * it_w
+        loads = self._loads
+        loads.begin(it_w)
         heat_w = outdoors_w = 0.0
         if not self._stores.at_rest:
-            heat_w, outdoors_w = self._stores.recharge(load_w, routes, self._supply, dt_s)
-        lost_w, ambient_w = self._walk_it(routes.it_rows)
+            routes, supply = self._routes, self._supply
+            heat_w, outdoors_w = self._stores.recharge(loads.load_w, routes, supply, dt_s)
+        lost_w, ambient_w = loads.carry_it()
         return lost_w + heat_w, ambient_w + outdoors_w
-
-    def _load_others(self) -> tuple[float, float, float]:
-        """Carry what is asked beside IT; return (losses, those outdoors, those owed to IT) [W]."""
-        load_w, sinks = self._load_w, self._routes.sinks
-        it_load_w = load_w.copy()  # so far IT alone has arrived anywhere
-        _, mechanical_w, aux_w, movers_w = self._asked_w
-        for i, part in sinks["mechanical"]:
-            load_w[i] = part * mechanical_w
-        for i, part in sinks["aux"]:
-            load_w[i] = part * aux_w
-        for i, part in sinks["movers"]:
-            load_w[i] = part * movers_w
-        return self._walk_shared(self._routes.other_rows, it_load_w)
 
     def _wake(self) -> None:
         """End the calm in the middle of a beat, IT being carried: from now on each element."""
@@ -586,14 +520,14 @@ class Feed(PowerFeed):
         """Work out what each element carries, if the last beat was calm, and what they carried."""
         if self._unwalked:
             self._wake()
-            self._load_others()
+            self._loads.carry_others(self._asked_w)
 
     def _note(self, calm: Calm) -> None:
         """Add up what the elements did in calm beats."""
         if not calm.beats:
             return
         peaks_w, owed_j = calm.take()
-        self._peak_w = [max(pair) for pair in zip(self._peak_w, peaks_w, strict=True)]
+        self._loads.keep_peaks(peaks_w)
         for beat_j in owed_j.tolist():
             self._it_loss_j += beat_j
 
@@ -607,114 +541,41 @@ class Feed(PowerFeed):
             self._calm_here = Calm.find(self._routes, self._utilities, self._most_w)
         return self._calm_here
 
-    def _walk_it(self, rows: list[Row]) -> tuple[float, float]:
-        """Add loads up along *rows* of IT alone; return (all losses, those outdoors) [W]."""
-        load_w, loss_w, mark_w = self._load_w, self._loss_w, self._mark_w
-        lost_w = ambient_w = 0.0
-        for i, at_rest_w, linear, quadratic, outdoors, feeders in rows:
-            out_w = load_w[i]
-            loss_w[i] = loss = at_rest_w + out_w * (linear + out_w * quadratic)
-            lost_w += loss
-            if outdoors:
-                ambient_w += loss
-            if out_w > mark_w[i]:
-                self._look(i, out_w)
-            for j, part in feeders:
-                load_w[j] += part * (out_w + loss)
-        return lost_w, ambient_w
-
-    def _walk_shared(self, rows: list[Row], it_load_w: list[float]) -> tuple[float, float, float]:
-        """Do the same where IT meets other loads; return also the losses owed to IT [W].
-
-        A shared loss is owed to IT in proportion to its output.
-        """
-        load_w, loss_w, mark_w = self._load_w, self._loss_w, self._mark_w
-        lost_w = ambient_w = it_lost_w = 0.0
-        for i, at_rest_w, linear, quadratic, outdoors, feeders in rows:
-            out_w = load_w[i]
-            loss_w[i] = loss = at_rest_w + out_w * (linear + out_w * quadratic)
-            lost_w += loss
-            if outdoors:
-                ambient_w += loss
-            if out_w > mark_w[i]:
-                self._look(i, out_w)
-            it_part = it_load_w[i] / out_w if out_w > 0.0 else 0.0
-            it_lost_w += it_part * loss
-            for j, part in feeders:
-                flow_w = part * (out_w + loss)
-                load_w[j] += flow_w
-                it_load_w[j] += it_part * flow_w
-        return lost_w, ambient_w, it_lost_w
-
-    def _drawn_w(self, sources: Sequence[int]) -> float:
-        """Return what leaves *sources* and is lost in them [W]."""
-        load_w, loss_w = self._load_w, self._loss_w
-        total_w = 0.0
-        for i in sources:
-            total_w += load_w[i] + loss_w[i]
-        return total_w
-
-    def _look(self, i: int, out_w: float) -> None:
-        """Keep a new peak of an element, and say once that it is above its rating."""
-        limit_w = self._routes.rated_w[i] * ROUNDING
-        self._peak_w[i] = max(self._peak_w[i], out_w)
-        self._mark_w[i] = min(self._peak_w[i], limit_w)
-        if out_w <= limit_w:
-            return
-        self._overloaded.append(i)
-        if i not in self._told:
-            self._told.add(i)
-            self.warnings.append(
-                f"power: {self._names[i]} carried {out_w / 1e3:.1f} kW, "
-                f"above its rating of {self._routes.rated_w[i] / 1e3:.1f} kW"
-            )
-
     def _shine(self, dt_s: float) -> float:
         """Let PV take what it can off its meter, be it more than there is; return how much."""
         if self.pv is None or not self._supply.energised(self._pv_at):
             return 0.0
         shone_w = self.pv.mean_w(self._at_s, self._at_s + dt_s)
-        self._load_w[self._pv_at] -= shone_w
+        self._loads.load_w[self._pv_at] -= shone_w
         return shone_w
 
     def _use_pv(self, pv: PvArray, shone_w: float, dt_s: float) -> float:
         """Curtail what nobody took; return the PV power that is used [W]."""
-        i, load_w = self._pv_at, self._load_w
+        i, load_w = self._pv_at, self._loads.load_w
         pv.produced_j += shone_w * dt_s
         self._pv_w = shone_w
         if load_w[i] < 0.0:
             pv.curtailed_j -= load_w[i] * dt_s
             self._pv_w += load_w[i]
             load_w[i] = 0.0
-        self._look_at_meter(i)
+        self._loads.look_at_meter(i)
         return self._pv_w
-
-    def _look_at_meter(self, i: int) -> None:
-        """Keep the peak of a utility once storage and PV have done their part."""
-        if self._load_w[i] > min(self._peak_w[i], self._routes.rated_w[i] * ROUNDING):
-            self._look(i, self._load_w[i])
-            self._mark_w[i] = inf
 
     def _use_stores(self, dt_s: float) -> float:
         """Let batteries carry and storage at the meter trade; return the heat of the latter."""
-        stores, load_w = self._stores, self._load_w
-        stores.carry(load_w, self._loss_w, self._routes, self._supply, dt_s)
+        stores, load_w = self._stores, self._loads.load_w
+        stores.carry(load_w, self._loads.loss_w, self._routes, self._supply, dt_s)
         if self.bess is None:
             return 0.0
         heat_w = stores.trade(load_w, self._supply, self._price_per_kwh, dt_s)
-        self._look_at_meter(stores.bess_at)
+        self._loads.look_at_meter(stores.bess_at)
         return heat_w
-
-    def _unserved_w(self) -> float:
-        """Return what was asked for by loads of which no part has voltage [W]."""
-        asked = zip(SINKS.values(), self._asked_w, strict=True)
-        return sum(power_w for load, power_w in asked if not self._routes.sinks[load])
 
     def _pass_time(self, dt_s: float) -> None:
         """Let timers, batteries and breakers see that *dt_s* has passed."""
         supply = self._supply
         moved = supply.advance(dt_s)  # first: what starts at the end of the beat has all its time
-        changed = bool(self._overloaded or self._hot) and self._bear_overloads(dt_s)
+        changed = bool(self._loads.overloaded or self._hot) and self._bear_overloads(dt_s)
         if not self._stores.at_rest:
             changed = self._stores.tell(supply) or changed
         if self._using_fuel:
@@ -729,7 +590,7 @@ class Feed(PowerFeed):
         """Let running sets burn and deliveries come; return whether a tank ran dry or is full."""
         news, supply = False, self._supply
         for i, tank in self._tanks:
-            tank.pass_time(self._load_w[i], self._routes.rated_w[i], dt_s)
+            tank.pass_time(self._loads.load_w[i], self._routes.rated_w[i], dt_s)
             dry = tank.level <= 0.0
             if dry != supply.dry[i]:
                 supply.dry[i], news = dry, True
@@ -742,10 +603,10 @@ class Feed(PowerFeed):
         opened = False
         for i, breaker in self._breakers.items():
             rated_w = self._routes.rated_w[i]
-            if rated_w > 0.0 and breaker.bear(self._load_w[i] / rated_w, dt_s):
+            if rated_w > 0.0 and breaker.bear(self._loads.load_w[i] / rated_w, dt_s):
                 opened = True
-                self._open(i, f"{self._load_w[i] / 1e3:.0f} kW on {rated_w / 1e3:.0f} kW")
-        self._overloaded.clear()
+                self._open(i, f"{self._loads.load_w[i] / 1e3:.0f} kW on {rated_w / 1e3:.0f} kW")
+        self._loads.overloaded.clear()
         self._hot = any(breaker.heat > 0.0 for breaker in self._breakers.values())
         return opened
 
@@ -772,8 +633,7 @@ class Feed(PowerFeed):
         ]
 
     def _find(self, element: str) -> int:
-        known = element in self._index
-        require(known, "element", element, f"in the diagram; {suggest(element, self._index)}")
+        require_known("element", element, self._index, "in the diagram")
         return self._index[element]
 
     # ---- routes, inside ----
@@ -787,12 +647,7 @@ class Feed(PowerFeed):
             tank.level < 1.0 or self._supply.energised(i) for i, tank in self._tanks
         )
         self._routes = flatten(self._ordered, self._it_alone, self._unit_w, self._supply)
-        self._mark_w = [
-            min(peak_w, rated_w * ROUNDING)
-            for peak_w, rated_w in zip(self._peak_w, self._routes.rated_w, strict=True)
-        ]
-        # Looked at after storage and PV have done their part.
-        if self.bess is not None:
-            self._mark_w[self._stores.bess_at] = inf
+        late = [self._stores.bess_at] if self.bess is not None else []
         if self.pv is not None:
-            self._mark_w[self._pv_at] = inf
+            late.append(self._pv_at)
+        self._loads.route(self._routes, late)
