@@ -5,7 +5,7 @@ import pytest
 
 from tests.workload.test_serving import chat
 from twin.workload.request_mode import WorkClock
-from twin.workload.serving import parts_of_steps
+from twin.workload.serving_fleet import parts_of_steps
 
 MODES = ("fluid", "requests")
 FLAT = {"swing": 0.0, "weekend_factor": 1.0}

@@ -15,7 +15,7 @@ from twin import run as runs
 from twin.errors import ConfigError, require
 from twin.results.run_folder import Run
 from twin.workload.replica import activity_of
-from twin.workload.serving import Serving
+from twin.workload.serving_fleet import Serving
 
 Floats = NDArray[np.float64]
 
