@@ -135,19 +135,31 @@ def resolve(family: str, kind: str, path: str) -> type:
     ConfigError
         If there is no such module or class there, or it is not a model of the family.
     """
-    package = importlib.import_module(f"twin.{family}")
-    modules = [m.name for m in pkgutil.iter_modules(package.__path__) if m.name != "base"]
     module_name, _, class_name = kind.partition(".")
-    models = _models(family, module_name) if module_name in modules else {}
+    models = _models(family, module_name)
     if class_name not in models:
-        known = [f"{name}.{model}" for name in modules for model in _models(family, name)]
-        raise ConfigError(f"{path}={kind!r}: no such model; {suggest(kind, known)}")
+        raise ConfigError(f"{path}={kind!r}: no such model; {suggest(kind, _kinds(family))}")
     return models[class_name]
 
 
+def _kinds(family: str) -> list[str]:
+    """Return every ``kind`` of a family."""
+    package = importlib.import_module(f"twin.{family}")
+    modules = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    return [f"{name}.{model}" for name in modules for model in _models(family, name)]
+
+
 def _models(family: str, module_name: str) -> dict[str, type]:
-    """Return the models that a module of a family holds, by class name."""
-    module = importlib.import_module(f"twin.{family}.{module_name}")
+    """Return the models that a module of a family holds, by class name; none if there is none."""
+    if not module_name.isidentifier() or module_name == "base":
+        return {}
+    name = f"twin.{family}.{module_name}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:  # it is there, but lacks something itself
+            raise
+        return {}
     return {
         name: value
         for name, value in vars(module).items()
