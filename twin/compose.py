@@ -1,4 +1,4 @@
-"""From a command line to one plain configuration: finding files, composing, refusing.
+"""From a command line to one plain configuration: composing, and refusing what is not data.
 
 Hydra composes; what it returns is turned into plain data here and nowhere else.
 Configuration is data: a file may not name code (``_target_``), nor read the
@@ -21,163 +21,38 @@ from typing import Any
 import hydra
 from hydra import __version__ as hydra_version
 from hydra import initialize_config_dir
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.core.utils import run_job
 from hydra.errors import InstantiationException
-from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationType
-from yaml.reader import ReaderError  # type: ignore[import-untyped]
 
+from twin import search_path
 from twin.arguments import refuse
-from twin.catalogue import (
-    GROUPS,
-    data_dir,
-    own_conf,
-    scenario_folders,
-)
+from twin.catalogue import GROUPS, data_dir, own_conf
 from twin.errors import ConfigError, suggest
 from twin.files import alone_in
-from twin.refusals import REFUSALS, check_words, explain, load_bounded
+from twin.hydra_inside import OWN_PLUGINS, Callbacks, get_args_parser
+from twin.refusals import REFUSALS, check_words, explain
 
-_TRUSTED_PLUGINS = ("hydra._internal.core_plugins.", "hydra_plugins.")
+_TRUSTED_PLUGINS = (OWN_PLUGINS, "hydra_plugins.")
 _TRUSTED_HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
 _TRUSTED_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _VALUE_OVERRIDE = re.compile(r"^(?!hydra[./])[A-Za-z_]\w*((\.[\w\-]+)+=|=\{)")
 
 
-# ---- scenarios as a Hydra group --------------------------------------------
-
-
-class ScenarioSource(ConfigSource):
-    """A folder ``scenarios/`` mounted as the Hydra group ``scenario``.
-
-    Authors need no ``# @package`` line: a scenario speaks of the whole configuration.
-    """
-
-    @staticmethod
-    def scheme() -> str:
-        """Return the scheme of search path entries, ``scenarios://<folder>``."""
-        return "scenarios"
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        """Read one scenario; its name is its file's, if it gives itself none."""
-        path = self._file(config_path)
-        if path is None or not path.is_file():
-            raise ConfigLoadError(f"scenario not found: {config_path}")
-        try:
-            content = load_bounded(path)
-        except (UnicodeDecodeError, ReaderError) as error:
-            said = str(error).splitlines()[0]
-            raise ConfigError(f"{path}: must be text in UTF-8: {said}") from error
-        except RecursionError as error:
-            raise ConfigError(f"{path}: is nested too deeply") from error
-        if not isinstance(content, DictConfig) or _bare_text(content):
-            raise ConfigError(f"{path}:1: must be a mapping of keys, as 'scenario: {{...}}'")
-        _require_names(path, content)
-        content.setdefault("scenario", {})
-        about = content["scenario"]
-        if isinstance(about, DictConfig):  # what it does not say, it does not inherit
-            about.setdefault("name", path.stem)
-            about.setdefault("published", [])
-        return ConfigResult(
-            provider=self.provider,
-            path=self.full_path(),
-            config=content,
-            header={"package": "_global_"},
-        )
-
-    def available(self) -> bool:
-        """Return whether the folder is there."""
-        return Path(self.path).is_dir()
-
-    def is_group(self, config_path: str) -> bool:
-        """Return whether *config_path* is ``scenario`` or a folder below it."""
-        folder = self._inside(config_path)
-        return config_path == "" or (folder is not None and folder.is_dir())
-
-    def is_config(self, config_path: str) -> bool:
-        """Return whether *config_path* is a scenario."""
-        path = self._file(config_path)
-        return path is not None and path.is_file()
-
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Return what the group holds; the root holds the one group."""
-        if config_path == "":
-            return [] if results_filter == ObjectType.CONFIG else ["scenario"]
-        folder = self._inside(config_path)
-        names: list[str] = []
-        if folder is not None and folder.is_dir():
-            for entry in sorted(folder.iterdir()):
-                path = f"{config_path}/{entry.name}"
-                self._list_add_result(names, path, entry.name, results_filter)
-        return sorted(set(names))
-
-    def _inside(self, config_path: str) -> Path | None:
-        head, _, rest = config_path.strip("/").partition("/")
-        outside = rest.startswith("/") or ".." in rest.split("/")
-        return Path(self.path) / rest if head == "scenario" and not outside else None
-
-    def _file(self, config_path: str) -> Path | None:
-        folder = self._inside(config_path)
-        if folder is None or folder == Path(self.path):
-            return None
-        return folder if folder.suffix == ".yaml" else folder.with_name(f"{folder.name}.yaml")
-
-
-class ChoiceSource(FileConfigSource):
-    """A folder ``conf``, whose files are parsed once and not again for each configuration."""
-
-    @staticmethod
-    def scheme() -> str:
-        """Return the scheme of search path entries, ``choices://<folder>``."""
-        return "choices"
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        """Read one choice, and what its first lines ask of Hydra."""
-        path = Path(self.path, self._normalize_file_name(config_path))
-        with path.open(encoding="utf-8") as file:
-            header = self._get_header_dict(file.read(512))
-        return ConfigResult(self.provider, self.full_path(), load_bounded(path), header)
-
-
-class ScenarioPath(SearchPathPlugin):
-    """Puts the scenario folders on Hydra's search path, nearest first, and the user's conf."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append each folder of :func:`scenario_folders`, and :func:`own_conf`."""
-        search_path.prepend("twin", f"choices://{data_dir('conf')}")
-        for folder in scenario_folders():
-            search_path.append("twin", f"scenarios://{folder}")
-        own = own_conf()
-        if own is not None:
-            search_path.append("twin", f"choices://{own}")
-
-
 def register() -> None:
     """Make scenarios known to Hydra and close what could read the environment."""
-    plugins = Plugins.instance()
-    plugins.register(ScenarioSource)
-    plugins.register(ChoiceSource)
-    plugins.register(ScenarioPath)
+    search_path.register()
     OmegaConf.register_new_resolver("oc.env", _refuse_environment, replace=True)
     OmegaConf.clear_resolver("ray_pkg_version")  # an installed launcher brings it along
 
 
 def _refuse_environment(*_: Any) -> Any:
     raise UnsupportedInterpolationType("Unsupported interpolation type oc.env")
-
-
-# ---- composing -------------------------------------------------------------
 
 
 def version_base() -> dict[str, str]:
@@ -273,27 +148,6 @@ class Composed:
         return sweeper.sweep(arguments=list(self.config.hydra.overrides.task))
 
 
-def _require_names(path: Path, content: DictConfig) -> None:
-    """Refuse a scenario whose ``defaults`` are not names of what it builds on and chooses."""
-    entries = OmegaConf.to_container(content).get("defaults")  # type: ignore[union-attr]
-    for entry in entries if isinstance(entries, list) else [entries] if entries else []:
-        where = f"{path}: defaults: {entry}"
-        named = entry if isinstance(entry, dict) else {"": entry}
-        key, value = next(iter(named.items()), ("", None))
-        if len(named) != 1 or isinstance(value, (bool, int, float, dict)) or entry is None:
-            raise ConfigError(f"{where}: must be NAME, or 'override /GROUP: NAME'")
-        if str(key).lstrip("/") in GROUPS:
-            raise ConfigError(f"{where}: write 'override /{str(key).lstrip('/')}: {value}'")
-        if ".." in f"{key}/{value}".split("/"):
-            raise ConfigError(f"{where}: must be a name, not a path")
-
-
-def _bare_text(content: DictConfig) -> bool:
-    """Return whether a file held nothing but a text, which is read as a key without a value."""
-    keys = list(content)
-    return len(keys) == 1 and content[keys[0]] is None and keys[0] not in ("scenario", *GROUPS)
-
-
 def claim(key: str, config: DictConfig) -> Path:
     """Make the folder that *key* names, and see that it can be written into.
 
@@ -329,15 +183,13 @@ def compose(overrides: Sequence[str], *, sweep: bool = False) -> Composed:
         check_words(open_keys(overrides))
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(data_dir("conf")), job_name="twin", **version_base()):
-            composer = GlobalHydra.instance().hydra
-            assert composer is not None
-            config = composer.compose_config(
+            loader = GlobalHydra.instance().config_loader()
+            config = loader.load_configuration(
                 config_name="config",
                 overrides=open_keys(overrides),
                 run_mode=RunMode.MULTIRUN if sweep else RunMode.RUN,
-                with_log_configuration=False,
             )
-            return Composed(config, composer.config_loader)
+            return Composed(config, loader)
     except REFUSALS as error:
         raise ConfigError(explain(error, overrides)) from error
 
