@@ -74,7 +74,7 @@ def a_second_longer(source: Path, target: Path) -> None:
 
 def work(jobs: Path, folder: Path, options: dict[str, Any]) -> dict[str, float]:
     """Simulate *jobs* into *folder* and return what came out and what it cost."""
-    from twin import build, compose, run
+    from twin import build, compose, outcome, run
     from twin.results.recorder import Recorder
     from twin.results.summary import summarize, write_summary
 
@@ -97,11 +97,11 @@ def work(jobs: Path, folder: Path, options: dict[str, Any]) -> dict[str, float]:
     losses = CabinetLosses()
     facility.racks.block = losses.beside(facility.racks.block)  # type: ignore[method-assign]
     run.simulate(design, facility, lambda _: None)
-    recorder.racks(run.rack_table(design, facility))
+    recorder.racks(outcome.rack_table(design, facility))
     recorder.close()
     totals = facility.totals
     summary = summarize(
-        totals, run.facts(design, facility), facility.racks, folder / "jobs.parquet"
+        totals, outcome.facts(design, facility), facility.racks, folder / "jobs.parquet"
     )
     write_summary(summary, folder)
     if options["probe"]:

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.support.composed import composed
-from twin import build, run
+from twin import build, run, run_record
 from twin.errors import ConfigError, InputFileError
 from twin.results.recorder import Recorder
 from twin.results.run_folder import Run
@@ -193,7 +193,7 @@ def test_the_configuration_is_kept_as_omegaconf_would_write_it():
     config = load("workload.name=1e5", "scheduling.note='yes'", "site.name=null")
     config["clock"]["start"] = config["scenario"]["name"] = "mañana: 07:00"
     config["economics"]["years"] = config["rack"]["years"] = [1, 2.5e-07, 1e16, True]
-    assert run._yaml(config) == OmegaConf.to_yaml(OmegaConf.create(config))
+    assert run_record.as_yaml(config) == OmegaConf.to_yaml(OmegaConf.create(config))
 
 
 def test_the_record_says_what_made_the_run(tmp_path):
