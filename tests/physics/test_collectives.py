@@ -83,9 +83,22 @@ def test_a_tree_wins_for_short_messages_and_a_ring_for_long_ones():
     assert ring_all_reduce_s(1024, 1e12, 50e9, 3e-6) < tree_all_reduce_s(1024, 1e12, 50e9, 3e-6)
 
 
-def test_members_that_do_not_fill_nodes_are_refused():
-    with pytest.raises(ParameterError, match="ranks=12: must be a multiple of ranks_per_node=8"):
-        hierarchical_all_reduce_s(12, 8, 1.0, node_bytes_per_s=1.0, fabric_bytes_per_s=1.0)
+def test_members_that_do_not_fill_nodes_sit_evenly_in_as_few_as_hold_them():
+    """128 over racks of 9: fifteen racks, nine in the fullest, eight ways out of the emptiest."""
+    got_s = hierarchical_all_reduce_s(128, 9, 90.0, node_bytes_per_s=20.0, fabric_bytes_per_s=3.0)
+    inside_s, across_s = 2 * 8 / 9 * 90 / 20, 2 * 14 / 15 * 90 / 8 / 3
+    assert got_s == pytest.approx(inside_s + across_s)
+    one_s = hierarchical_all_reduce_s(5, 9, 90.0, node_bytes_per_s=20.0, fabric_bytes_per_s=3.0)
+    assert one_s == pytest.approx(2 * 4 / 5 * 90 / 20)
+
+
+@pytest.mark.parametrize("name", ["ranks", "ranks_per_node"])
+def test_no_members_and_no_room_for_them_are_refused(name):
+    sizes = {"ranks": 8, "ranks_per_node": 8, name: 0}
+    with pytest.raises(ParameterError, match=f"{name}=0: must be >= 1"):
+        hierarchical_all_reduce_s(
+            **sizes, size_bytes=1.0, node_bytes_per_s=1.0, fabric_bytes_per_s=1.0
+        )
 
 
 @pytest.mark.parametrize(

@@ -206,12 +206,15 @@ def hierarchical_all_reduce_s(
 
     .. math:: t = t_{ring}(g, n, B_{node}) + t_{ring}(p/g, n/g, B_{fabric})
 
+    Members that do not fill the nodes they need sit there as evenly as they can. The node
+    with most of them is the slowest inside, the one with fewest has the fewest ways out.
+
     Parameters
     ----------
     ranks : int
-        All members, a multiple of *ranks_per_node*.
+        All members, >= 1.
     ranks_per_node : int
-        Members in one node (or scale-up domain), >= 1.
+        Members that one node (or scale-up domain) has room for, >= 1.
     size_bytes : float
         Buffer of each member. [B]
     node_bytes_per_s, fabric_bytes_per_s : float
@@ -224,11 +227,6 @@ def hierarchical_all_reduce_s(
     float
         Time. [s]
 
-    Raises
-    ------
-    ParameterError
-        If the members do not fill whole nodes.
-
     Examples
     --------
     1 GB over 1024 GPUs in nodes of 8, against one flat ring over the NICs:
@@ -238,10 +236,10 @@ def hierarchical_all_reduce_s(
     >>> round(1e3 * t, 1), round(1e3 * ring_all_reduce_s(1024, 1e9, 50e9, 3e-6))
     (9.6, 46)
     """
-    whole = ranks_per_node >= 1 and ranks % ranks_per_node == 0
-    require(whole, "ranks", ranks, f"a multiple of ranks_per_node={ranks_per_node}")
-    inside_s = ring_all_reduce_s(ranks_per_node, size_bytes, node_bytes_per_s, node_latency_s)
-    across_s = ring_all_reduce_s(
-        ranks // ranks_per_node, size_bytes / ranks_per_node, fabric_bytes_per_s, fabric_latency_s
-    )
+    require(ranks >= 1, "ranks", ranks, ">= 1")
+    require(ranks_per_node >= 1, "ranks_per_node", ranks_per_node, ">= 1")
+    nodes = math.ceil(ranks / ranks_per_node)
+    most, fewest = math.ceil(ranks / nodes), ranks // nodes
+    inside_s = ring_all_reduce_s(most, size_bytes, node_bytes_per_s, node_latency_s)
+    across_s = ring_all_reduce_s(nodes, size_bytes / fewest, fabric_bytes_per_s, fabric_latency_s)
     return inside_s + across_s

@@ -142,6 +142,7 @@ def _cells(rows: float, columns: float, tile: tuple[int, int]) -> float:
     return float(ceil(rows / tile[0]) * tile[0] * ceil(columns / tile[1]) * tile[1])
 
 
+@lru_cache(maxsize=4096)
 def trained_s(
     tokens: float, inputs: float, outputs: float, chip: Multiplier, forwards: int = 1
 ) -> float:

@@ -246,22 +246,7 @@ class TrainingRun(Workload):
             layout = self.parallelism.layout(gpus, self.batch)
             check_memory(model, layout, machine)
             return layout
-        software = self._overlaps()
-        found: list[tuple[float, int, Layout]] = []
-        refused: list[ParameterError] = []
-        for expert in (2**i for i in range(10)) if model.expert_parameters else (1,):
-            try:
-                layout = fastest_layout(
-                    model, machine, gpus, self.batch, expert=expert, software=software
-                )
-            except ParameterError as error:
-                refused.append(error)
-            else:
-                step_s = step_time(model, layout, machine, software).step_s
-                found.append((step_s, expert, layout))
-        if not found:
-            raise refused[0]
-        return min(found, key=lambda each: each[:2])[2]
+        return fastest_layout(model, machine, gpus, self.batch, self._overlaps())
 
     def _useful_flops_per_token(self, model: Transformer) -> float:
         attention = 12.0 * model.layers * model.sequence * (model.attention_width or model.hidden)

@@ -46,3 +46,10 @@ def test_activations_that_are_computed_again_need_no_memory():
     spared = 17 * 2048 * 12288 * 96 / 8
     full = memory_per_gpu_bytes(GPT3, Layout(tensor=8, pipeline=12, data=1, batch=24))
     assert full - memory_per_gpu_bytes(GPT3, lean) == pytest.approx(spared)
+
+
+def test_recomputed_layers_keep_their_inputs_and_the_one_under_way_everything():
+    layout = Layout(tensor=8, pipeline=12, data=1, batch=24, full_recompute=True)
+    held = 18 * GPT3.parameters / 96
+    activations = (2 * 96 + 34) * 2048 * 12288 / 8
+    assert memory_per_gpu_bytes(GPT3, layout) == pytest.approx(held + activations)

@@ -228,3 +228,11 @@ def test_ranks_that_share_a_sequence_keep_its_part_and_tell_keys_and_values():
     gathered_s = 3 * (3 / 4 * size / A100.fabric_bytes_per_s + 3 * A100.fabric_latency_s)
     assert got.context_s == pytest.approx(24 * 8 * gathered_s)
     assert step_time(GPT3, alone, A100).context_s == 0.0
+
+
+def test_more_stages_than_layers_are_refused():
+    layout = Layout(tensor=1, pipeline=128, data=1, batch=128)
+    with pytest.raises(
+        ParameterError, match="pipeline=128: must be <= 96, the layers of the model"
+    ):
+        step_time(BARE, layout, A100)

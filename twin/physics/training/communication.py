@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from twin.physics.collectives import (
     all_to_all_s,
     hierarchical_all_reduce_s,
-    ring_all_reduce_s,
-    ring_reduce_scatter_s,
     send_s,
 )
 from twin.physics.training.layout import Layout
@@ -20,12 +16,7 @@ from twin.physics.training.transformer import Transformer
 def tensor_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the four all-reduces of one layer and micro-batch (six with recomputation)."""
     size = BYTES_PER_VALUE * layout.tokens(model) * model.hidden
-    if layout.tensor <= machine.domain_gpus:
-        once_s = ring_all_reduce_s(
-            layout.tensor, size, machine.domain_bytes_per_s, machine.domain_latency_s
-        )
-    else:
-        once_s = _nested_all_reduce_s(layout.tensor, machine.domain_gpus, size, machine)
+    once_s = _nested_all_reduce_s(layout.tensor, machine.domain_gpus, size, machine)
     return once_s * (6.0 if layout.full_recompute else 4.0)
 
 
@@ -33,10 +24,8 @@ def context_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the gathering of keys and values, on the way back again and of their gradients."""
     width = (model.key_width or model.hidden) / layout.tensor
     size = 2.0 * BYTES_PER_VALUE * layout.micro_batch * model.sequence * width
-    inside = layout.context * layout.tensor <= machine.domain_gpus
-    bytes_per_s = machine.domain_bytes_per_s if inside else machine.fabric_bytes_per_s
-    latency_s = machine.domain_latency_s if inside else machine.fabric_latency_s
-    return 3.0 * ring_reduce_scatter_s(layout.context, size, bytes_per_s, latency_s)
+    together = machine.domain_gpus // layout.tensor
+    return 1.5 * _nested_all_reduce_s(layout.context, together, size, machine)
 
 
 def expert_s(model: Transformer, layout: Layout, machine: Machine) -> float:
@@ -51,10 +40,13 @@ def expert_s(model: Transformer, layout: Layout, machine: Machine) -> float:
 def data_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the reduction of gradients and gathering of parameters, nothing hidden."""
     dense, routed = (BYTES_PER_VALUE * held for held in layout.weights(model))
-    together = max(1, machine.domain_gpus // layout.tensor)
+    together = machine.domain_gpus // layout.tensor
     copies = layout.data * layout.context
     dense_s = _nested_all_reduce_s(copies, together, dense, machine)
-    return dense_s + _nested_all_reduce_s(copies // layout.expert, 1, routed, machine)
+    if not routed:
+        return dense_s
+    apart = together // layout.expert
+    return dense_s + _nested_all_reduce_s(copies // layout.expert, apart, routed, machine)
 
 
 def fill_s(model: Transformer, layout: Layout, machine: Machine) -> float:
@@ -65,10 +57,10 @@ def fill_s(model: Transformer, layout: Layout, machine: Machine) -> float:
 
 
 def _nested_all_reduce_s(ranks: int, together: int, size: float, machine: Machine) -> float:
-    """Return an all-reduce over *ranks* of which *together* share a scale-up domain."""
+    """Return an all-reduce over *ranks*, at most *together* of them in a scale-up domain."""
     return hierarchical_all_reduce_s(
         ranks,
-        math.gcd(ranks, together),
+        max(1, together),
         size,
         node_bytes_per_s=machine.domain_bytes_per_s,
         fabric_bytes_per_s=machine.fabric_bytes_per_s,

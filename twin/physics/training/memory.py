@@ -41,7 +41,8 @@ def memory_per_gpu_bytes(model: Transformer, layout: Layout) -> float:
     The first stage keeps as many micro-batches in flight as there are stages, so its
     activations are those of one micro-batch through the *whole* model, a little more
     when stages are interleaved, whatever the pipeline's depth. Where micro-batches enter at
-    both ends, a rank holds two stages and the activations of one micro-batch more. Scores of
+    both ends, a rank holds two stages and the activations of one micro-batch more. Where all are
+    recomputed, inputs of layers are kept and, of the one under way, everything. Scores of
     output words are on the last stage, for one micro-batch at a time: they count where it is
     the first.
 
@@ -67,6 +68,8 @@ def _memory_parts(model: Transformer, layout: Layout) -> tuple[float, float, flo
     if layout.both_ways:
         in_flight *= 1.0 + 1.0 / layout.pipeline
     activations = kept * tokens * model.hidden * model.layers / layout.tensor * in_flight
+    if layout.full_recompute:
+        activations += layout.stored_bytes_per_token * tokens * model.hidden / layout.tensor
     if layout.pipeline == 1:
         activations += BYTES_PER_LOGIT * tokens * model.vocabulary / layout.tensor
     return weights, state, activations

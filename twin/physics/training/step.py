@@ -134,7 +134,8 @@ def step_time(
     Raises
     ------
     ParameterError
-        If a stage has more pieces than layers, or ranks do not divide what they share.
+        If a stage has no layer or more pieces than layers, or ranks do not divide what they
+        share.
 
     Notes
     -----
@@ -155,6 +156,7 @@ def step_time(
     """
     software = software or Software()
     p, m = layout.pipeline, layout.micro_batches
+    require(p <= model.layers, "pipeline", p, f"<= {model.layers}, the layers of the model")
     full, pieces = math.ceil(model.layers / p), layout.virtual_stages
     require(pieces <= full, "virtual_stages", pieces, f"<= {full}, the layers of a stage")
     for ranks, whole in (("tensor", "hidden"), ("context", "sequence")):
