@@ -59,6 +59,27 @@ def test_evaporated_water_carries_its_latent_heat():
     assert evaporated * 2.45e6 == pytest.approx(air * wetted_k, rel=1e-9)
 
 
+@pytest.mark.parametrize("weather_c", [(38.0, 17.0), (20.0, 18.0), (14.0, 9.0)])
+def test_sprayed_scavenger_air_leaves_saturated(weather_c):
+    """As humid as psychrolib says air is that took up this heat; dry air is cooled by it too."""
+    psychrolib = pytest.importorskip("psychrolib")
+    psychrolib.SetUnitSystem(psychrolib.SI)
+    made = plant(INDIRECT)
+    air_w_per_k = made._air_w_per_k
+    got = made._outdoors((37.0, 29.0), air_w_per_k, weather_c)
+    moved = got.fan_w / made._scavenger_w
+    kg_per_s = made.scavenger_ratio * air_w_per_k / 1006.0 * moved ** (1.0 / 2.9)
+    ratio = psychrolib.GetHumRatioFromTWetBulb(*weather_c, 101325.0)
+    leaving = ratio + got.evaporated_kg_per_s / kg_per_s
+    enthalpy = psychrolib.GetMoistAirEnthalpy(weather_c[0], ratio)
+    taken = (got.heat_w - got.fan_w) / kg_per_s
+    sprayed_c = weather_c[1]
+    gained = taken + (leaving - ratio) * 4186.0 * sprayed_c
+    leaving_c = psychrolib.GetTDryBulbFromEnthalpyAndHumRatio(enthalpy + gained, leaving)
+    assert leaving == pytest.approx(psychrolib.GetSatHumRatio(leaving_c, 101325.0), rel=0.03)
+    assert (got.evaporated_kg_per_s * 2.45e6 > got.sprayed_w) == (weather_c[0] > 30.0)
+
+
 SURFACE, LEAVING = (14.0, 0.0100), (23.0, 0.0157)
 
 
@@ -101,7 +122,7 @@ def test_humid_outdoor_air_costs_the_trim_its_condensation():
     got, ratio = opened(26.0, 24.0)
     assert ratio == pytest.approx(0.01806, rel=0.003)
     assert got.trim_w == pytest.approx(4.59 * 1006.0 + 0.837 * 3.01e-3 * 2.45e6, rel=0.01)
-    assert got.evaporated_w == 0.0
+    assert got.sprayed_w == 0.0
 
 
 def test_open_dampers_match_the_enthalpies_of_psychrolib():
@@ -120,18 +141,18 @@ def test_dampers_close_when_drying_outdoor_air_costs_more_than_cooling_the_hall(
     """30 degC and 80 %: cooler than the return, yet not worth taking in."""
     got, _ = opened(30.0, 27.0)
     assert got.trim_w == pytest.approx(1006.0 * (37.0 - 23.2))
-    assert got.heat_w == got.evaporated_w == 0.0
+    assert got.heat_w == got.sprayed_w == 0.0
 
 
 def test_dry_heat_is_for_the_pad_alone():
     got, _ = opened(35.0, 17.0)
     assert got.trim_w == pytest.approx(0.0, abs=1e-6)
-    assert got.evaporated_w == pytest.approx(1006.0 * (35.0 - 23.2))
+    assert got.sprayed_w == pytest.approx(1006.0 * (35.0 - 23.2))
 
 
 def test_the_pad_wets_no_further_than_the_supply_may_be_humid():
     got, _ = opened(33.0, 22.5)
-    assert 0.0 < got.evaporated_w < 1006.0 * 0.85 * (33.0 - 22.5)
+    assert 0.0 < got.sprayed_w < 1006.0 * 0.85 * (33.0 - 22.5)
     assert got.trim_w > 0.0
 
 

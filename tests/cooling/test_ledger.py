@@ -16,7 +16,7 @@ from tests.support.plants import NAMES, RESETS, design, plant, resetting, residu
 from twin.config import Component
 
 HEAT_W = design().heat_w
-NOT_IN_THE_LEDGER = {"unmet_w": "a diagnosis", "evaporated_w": "becomes water and pump power"}
+NOT_IN_THE_LEDGER = {"unmet_w": "a diagnosis", "sprayed_w": "becomes pump power"}
 STATES = {
     "cold": (0.6, (-5.0, -7.0), None),
     "mild": (0.6, (16.0, 13.0), None),

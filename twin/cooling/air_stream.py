@@ -19,7 +19,6 @@ from twin.cooling.crah import SupplyFans
 from twin.cooling.hall import HallPlant
 from twin.cooling.reset import Steps, SupplyReset, check_supply_max, kept_above_c
 from twin.errors import require
-from twin.physics.thermal import WATER_LATENT_HEAT
 
 _SHORT_STEP_S = 10.0
 """Step while the supply misses its set point. [s]"""
@@ -36,8 +35,9 @@ class Outdoors:
     trim_w: float
     """Heat the trim coil has to take, condensation included. [W]"""
     fan_w: float = 0.0
-    evaporated_w: float = 0.0
-    """Heat that evaporates water on the way. [W]"""
+    sprayed_w: float = 0.0
+    """Heat that wetted surfaces take: what water is pumped over them for. [W]"""
+    evaporated_kg_per_s: float = 0.0
 
 
 _NOTHING = Outdoors(0.0, 0.0)
@@ -55,7 +55,7 @@ class _Worked:
     ambient_w: float
     heat_in_w: float
     stored_j: float
-    evaporated_w: float
+    evaporated_kg_per_s: float
 
 
 @dataclass(kw_only=True)
@@ -72,7 +72,7 @@ class AirStreamPlant(HallPlant):
     trim_fraction: PositiveFraction
     """Trim capacity over the design heat. [-]"""
     spray_pump_kw_per_kw: PositiveFraction
-    """Pumping per heat evaporated. [kW/kW]"""
+    """Pumping per heat that wetted surfaces take. [kW/kW]"""
     cycles_of_concentration: Annotated[float, Range(1.0, 20.0, open_low=True)]
     """At 1 all water would be blown down. [-]"""
 
@@ -223,7 +223,7 @@ class AirStreamPlant(HallPlant):
                 unit_w, _ = chillers.unit_w(self.trim_water_c, drybulb_c)
                 units = max(1, chillers.staged(got.trim_w, unit_w))
                 trim_power_w = chillers.power_w(got.trim_w, units, self.trim_water_c, drybulb_c)
-        spray_w = self.spray_pump_kw_per_kw * got.evaporated_w
+        spray_w = self.spray_pump_kw_per_kw * got.sprayed_w
         ambient_w = got.heat_w + spray_w + got.trim_w + trim_power_w
         heat_in_w = stored_j / dt_s + air * (return_c - supply_c)
         worked = _Worked(
@@ -234,7 +234,7 @@ class AirStreamPlant(HallPlant):
             ambient_w,
             heat_in_w,
             stored_j,
-            got.evaporated_w,
+            got.evaporated_kg_per_s,
         )
         missed = supply_c > self._supply_set_c or air <= 0.0
         return self._record(worked, (supply_c, return_c), missed, dt_s)
@@ -268,6 +268,6 @@ class AirStreamPlant(HallPlant):
             worked.ambient_w,
             reused_heat_w,
             worked.stored_j,
-            worked.evaporated_w / WATER_LATENT_HEAT * cycles / (cycles - 1.0),
+            worked.evaporated_kg_per_s * cycles / (cycles - 1.0),
             1.0 if free else 0.0,
         )

@@ -232,8 +232,9 @@ class AirsideEconomizer(AirStreamPlant):
         heat_w += latent_w_per_k * (ratio - outdoor_ratio)
         trim_w = air_w_per_k * max(0.0, mixed_c - wanted_c)
         trim_w += latent_w_per_k * (padded[1] - ratio)
-        fan_w, evaporated_w = 0.0, air_w_per_k * share * pad_k
-        return Outdoors(heat_w, trim_w, fan_w, evaporated_w), ratio
+        fan_w, sprayed_w = 0.0, air_w_per_k * share * pad_k
+        evaporated = sprayed_w / WATER_LATENT_HEAT
+        return Outdoors(heat_w, trim_w, fan_w, sprayed_w, evaporated), ratio
 
     def _coldest(
         self, return_c: float, air_w_per_k: float, weather_c: tuple[float, float]

@@ -13,7 +13,8 @@ from twin.config import Celsius, Fraction, Positive, PositiveFraction, Range
 from twin.cooling.air_stream import AirStreamPlant, Outdoors
 from twin.cooling.base import PlantDesign
 from twin.physics.flow import affinity_power_w, moving_power_w
-from twin.physics.thermal import AIR_CP, air_density
+from twin.physics.moist_air import SaturatedAir
+from twin.physics.thermal import AIR_CP, WATER_LATENT_HEAT, air_density
 
 
 @dataclass(kw_only=True)
@@ -26,8 +27,6 @@ class IndirectEvaporative(AirStreamPlant):
     """Way from return air to the outdoor dry bulb. [-]"""
     wet_effectiveness: Fraction
     """Way from return air to the outdoor wet bulb. [-]"""
-    latent_fraction: Fraction
-    """Share of the heat that evaporates water while sprayed. [-]"""
     scavenger_ratio: Positive
     """Scavenger air over hall air at full speed. [-]"""
     scavenger_pressure_pa: Positive
@@ -38,10 +37,12 @@ class IndirectEvaporative(AirStreamPlant):
     _scavenger_w: float = field(init=False, default=0.0)
     _air_w_per_k: float = field(init=False, default=1.0)
     """Air of the hall at which the scavenger air has its ratio. [W/K]"""
+    _outdoor: SaturatedAir = field(init=False)
 
     def _size_outdoors(self, design: PlantDesign, air_w_per_k: float) -> None:
         """Size the scavenger fans for the air of the site."""
         self._air_w_per_k = air_w_per_k
+        self._outdoor = SaturatedAir(design.pressure_pa)
         volume = self.scavenger_ratio * air_w_per_k / (air_density(design.altitude_m) * AIR_CP)
         self._scavenger_w = moving_power_w(
             self.scavenger_pressure_pa, volume, self.scavenger_efficiency
@@ -61,7 +62,8 @@ class IndirectEvaporative(AirStreamPlant):
 
         The effectiveness is taken to grow in proportion to the scavenger air over the hall's, as
         where that air is the smaller flow; with less air in the hall, less of it does as much.
-        The hall keeps its own air, so its coil stays dry.
+        The hall keeps its own air, so its coil stays dry. Sprayed, the scavenger air leaves
+        saturated.
         """
         return_c, wanted_c = air_c
         sink_c, reach = self._sink(weather_c)
@@ -77,8 +79,14 @@ class IndirectEvaporative(AirStreamPlant):
         speed = min(1.0, max(share * air_w_per_k / self._air_w_per_k, self.scavenger_min_speed))
         dry = weather_c[0] <= self.dry_below_c
         fan_w = affinity_power_w(self._scavenger_w, speed, self.scavenger_exponent)
-        evaporated_w = 0.0 if dry else self.latent_fraction * carried_w
-        return Outdoors(carried_w + fan_w, trim_w, fan_w, evaporated_w)
+        got = Outdoors(carried_w + fan_w, trim_w, fan_w)
+        if not dry:
+            scavenger_w_per_k = self.scavenger_ratio * speed * self._air_w_per_k
+            gained = carried_w * AIR_CP / scavenger_w_per_k
+            vapour = self._outdoor.evaporated_share(weather_c, gained, return_c)
+            got.sprayed_w = carried_w
+            got.evaporated_kg_per_s = carried_w * vapour / WATER_LATENT_HEAT
+        return got
 
     def _coldest(
         self, return_c: float, air_w_per_k: float, weather_c: tuple[float, float]

@@ -205,7 +205,7 @@ class WetRejection:
     ) -> Rejected:
         """Close the ring between compressor, condenser water and tower."""
         condenser, tower = self.condenser, self.tower
-        drybulb_c, wetbulb_c = weather_c
+        wetbulb_c = weather_c[1]
         flow = running.flow * condenser.unit_flow_w_per_k
         pump_w = condenser.pump_w(running.pumps, running.flow)
         cells, units = running.cells, running.units
@@ -241,13 +241,15 @@ class WetRejection:
         change_k = steps * (supply_c - entering_c)
         condenser.water_c = basin_c + change_k
         fan_w = tower.fan_w(cells, air)
+        still = tower.still_air_fraction
+        air_cells = cells * (air if air > still else still)
         return Rejected(
             chiller_w,
             pump_w,
             fan_w,
             tower_w + fan_w,
             condenser.heat_j_per_k * change_k,
-            tower.water_kg_per_s(tower_w if tower_w > 0.0 else 0.0, drybulb_c, flow),
+            tower.water_kg_per_s(tower_w, weather_c, air_cells, entering_c + range_k, flow),
             0.0 if units else 1.0,
         )
 

@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 from twin.config import Celsius, Fraction, Range, UnitsOrZero
 from twin.errors import require, told_apart
 from twin.physics.flow import cycling_power_w
+from twin.physics.moist_air import SaturatedAir
+from twin.physics.psychrometrics import standard_pressure_pa
 from twin.physics.thermal import SEA_LEVEL_AIR_DENSITY, WATER_CP, WATER_LATENT_HEAT, air_density
 
 WETBULB_RANGE_C = (-34.4, 26.7)
@@ -185,31 +187,6 @@ def unaided_range_k(quadratic: tuple[float, float, float], above_k: float, flows
     return 2.0 * left_k / (slope + math.sqrt(discriminant if discriminant > 0.0 else 0.0))
 
 
-def evaporation_kg_per_s(heat_w: float, latent_fraction: float) -> float:
-    """Water a wet tower evaporates to reject heat. [kg/s].
-
-    Parameters
-    ----------
-    heat_w : float
-        Heat rejected. [W]
-    latent_fraction : float
-        Share that leaves as vapour, 0..1; the rest warms the air. [-]
-
-    Raises
-    ------
-    ParameterError
-        If the share is outside 0..1.
-
-    Examples
-    --------
-    >>> round(evaporation_kg_per_s(1e3, 1.0) * 3600.0, 2)
-    1.47
-    """
-    if not 0.0 <= latent_fraction <= 1.0:
-        require(False, "latent_fraction", latent_fraction, "in 0..1")
-    return heat_w * latent_fraction / WATER_LATENT_HEAT
-
-
 @dataclass(slots=True, kw_only=True)
 class CoolingTower:
     """Equal cells with variable-speed fans, one per running condenser pump or more.
@@ -229,10 +206,8 @@ class CoolingTower:
     min_speed: Fraction
     still_air_fraction: Fraction
     """Capacity with the fan off. [-]"""
-    latent_fraction_cold: Fraction
-    """Share of the heat that evaporates water in air at 0 degC and below. [-]"""
-    latent_fraction_hot: Fraction
-    """The same at 30 degC and above. [-]"""
+    air_kg_per_mj: Annotated[float, Range(1.0, 1000.0)]
+    """Dry air at full speed per heat rejected at design; at any altitude the same mass. [kg/MJ]"""
     drift_fraction: Annotated[float, Range(0.0, 0.01)]
     """Droplets lost per circulating water. [-]"""
     cycles_of_concentration: Annotated[float, Range(1.0, 20.0, open_low=True)]
@@ -249,10 +224,13 @@ class CoolingTower:
     cells: int = field(init=False, default=0)
     in_service: int = field(init=False, default=0)
     cell_fan_w: float = field(init=False, default=0.0)
+    cell_air_kg_per_s: float = field(init=False, default=0.0)
+    """Air through a cell at full speed. [kg/s]"""
     warnings: list[str] = field(init=False, default_factory=list)
     _left_range: bool = field(init=False, default=False)
     _terms_at_c: float = field(init=False, default=math.nan)
     _terms: WetbulbTerms = field(init=False, default=())
+    _air: SaturatedAir = field(init=False)
 
     def __post_init__(self) -> None:
         """Check keys against each other."""
@@ -268,6 +246,8 @@ class CoolingTower:
         self.cells = self.in_service = duty_cells + self.spares
         thin = SEA_LEVEL_AIR_DENSITY / air_density(altitude_m)
         self.cell_fan_w = self.fan_kw_per_kw * cell_heat_w * thin
+        self.cell_air_kg_per_s = self.air_kg_per_mj * 1e-6 * cell_heat_w
+        self._air = SaturatedAir(float(standard_pressure_pa(altitude_m)))
         self._left_range = False
         self._terms_at_c = math.nan
 
@@ -358,21 +338,25 @@ class CoolingTower:
             self.fan_exponent,
         )
 
-    def water_kg_per_s(self, heat_w: float, drybulb_c: float, flow_w_per_k: float) -> float:
+    def water_kg_per_s(
+        self,
+        heat_w: float,
+        weather_c: tuple[float, float],
+        air_cells: float,
+        warmest_c: float,
+        flow_w_per_k: float,
+    ) -> float:
         """Make-up water: evaporation, drift, and the blowdown that keeps salts in bounds. [kg/s].
 
-        Drift carries salts away too, so it counts toward the blowdown needed.
+        Drift carries salts away too, so it counts toward the blowdown needed. *air_cells* is the
+        air, as cells at full speed; *warmest_c* the water that enters.
         """
-        warm = drybulb_c / 30.0
-        if warm < 0.0:
-            warm = 0.0
-        elif warm > 1.0:
-            warm = 1.0
-        share = self.latent_fraction_cold + warm * (
-            self.latent_fraction_hot - self.latent_fraction_cold
-        )
-        evaporated = evaporation_kg_per_s(heat_w, share)
         drift = self.drift_fraction * flow_w_per_k / WATER_CP
+        if heat_w <= 0.0:
+            return drift
+        gained = heat_w / (air_cells * self.cell_air_kg_per_s)
+        share = self._air.evaporated_share(weather_c, gained, warmest_c)
+        evaporated = heat_w * share / WATER_LATENT_HEAT
         blowdown = evaporated / (self.cycles_of_concentration - 1.0)
         return evaporated + (blowdown if blowdown > drift else drift)
 
