@@ -148,6 +148,21 @@ def test_heat_known_too_late_is_handed_over_one_beat_later():
     assert second_w == pytest.approx(second.loss_w)  # nothing stands outdoors here
 
 
+@pytest.mark.parametrize("cut_s", [0.1, 36.0])
+def test_heat_of_a_long_beat_is_no_shock_for_a_short_one(cut_s):
+    feed, lengths_s = ready("n_plus_1"), [300.0, 300.0, cut_s, 300.0 - cut_s, 300.0, 300.0]
+    beats = [serve(feed, 1e6, 3e5, 2e4, dt_s) for dt_s in lengths_s]
+    steady_w = beats[1][0]
+    assert beats[2][0] == pytest.approx(steady_w)
+    assert beats[3][0] == pytest.approx(steady_w)
+    assert beats[-1][0] == pytest.approx(steady_w)
+    lost_j = sum(state.loss_w * dt_s for (_, state), dt_s in zip(beats, lengths_s, strict=True))
+    heat_j = sum(heat_w * dt_s for (heat_w, _), dt_s in zip(beats, lengths_s, strict=True))
+    held_j = sum(state.stored_j for _, state in beats)
+    assert heat_j + held_j == pytest.approx(lost_j, rel=1e-12)
+    assert held_j == pytest.approx(beats[0][1].stored_j)  # one long beat's worth, no more
+
+
 def test_losses_owed_to_it_are_all_losses_where_nothing_else_draws():
     feed = ready("n_plus_1")
     _, state = serve(feed, 1e6)

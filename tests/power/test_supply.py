@@ -187,6 +187,29 @@ def test_a_trip_is_exact_once_the_overload_is_known(ready, drive):
     assert run.when("trip", "busway") == [pytest.approx(80.0 / (1.3**2 - 1.0), abs=1e-3)]
 
 
+@pytest.mark.parametrize("beat_s", [10.0, 300.0, 900.0])
+def test_load_that_moves_to_another_path_trips_it_on_time_however_long_a_beat_is(
+    ready, drive, beat_s
+):
+    feed = ready("block_redundant")
+    run = drive(feed, 1.7e6, 0.4e6, 0.02e6, beat_s).run(600).set("ups_1", 0).run(300)
+    run.set("ups_2", 0).run(900)
+    reserve = feed.one_line().nodes["ups_reserve"]
+    x = reserve["peak_w"] / reserve["installed_w"]
+    assert reserve["peak_w"] == pytest.approx(2.0 / 3.0 * 1.7e6, rel=0.02)
+    curve_s = 75.0 / (x * x - 1.0)
+    assert run.when("bypass", "ups_reserve") == [pytest.approx(900.0 + curve_s, abs=1e-3)]
+
+
+def test_how_long_a_battery_lasts_is_said_at_the_load_it_gets(ready, drive):
+    feed = ready("hvdc", **DUD)
+    run = drive(feed).run(600).set("utility", 0)  # the cord on the mains is lost with it
+    lasts_s = feed.battery_lasts_s("rectifier")
+    assert feed.until_change_s() <= lasts_s
+    run.run(2.0 * lasts_s)
+    assert run.when("dead", "rectifier") == [pytest.approx(600.0 + lasts_s, abs=1e-3)]
+
+
 @pytest.mark.parametrize("name", ["n", "n_plus_1", "two_n", "catcher", "block_redundant", "hvdc"])
 def test_headroom_ends_where_the_first_element_is_at_its_limit(ready, name):
     feed = ready(name)

@@ -101,6 +101,8 @@ class Feed(PowerFeed):
 
     # ---- fixed by who has voltage ----
     _routes: Routes = field(init=False, repr=False)
+    _rerouted: bool = field(init=False, default=False, repr=False)
+    """Whether no beat has gone along them yet."""
     _calm_here: Calm | None = field(init=False, default=None, repr=False)
     """Calm beats with these routes; None where there are none, or nobody has looked."""
     _looked_for_calm: bool = field(init=False, default=False, repr=False)
@@ -131,6 +133,8 @@ class Feed(PowerFeed):
     _it_loss_j: float = field(init=False, default=0.0)
     _held_j: float = field(init=False, default=0.0)
     """Heat of indoor elements whose loss was known too late for this beat's cooling."""
+    _held_s: float = field(init=False, default=0.0)
+    """How long it took to come. [s]"""
 
     def __post_init__(self) -> None:
         # By name, so that neither sums nor dice depend on the order they are listed in.
@@ -179,7 +183,7 @@ class Feed(PowerFeed):
         self.warnings.clear()
         self._loads = Loads(self._names, self.warnings)
         self._hot = False
-        self._held_j = self._it_loss_j = 0.0
+        self._held_j = self._held_s = self._it_loss_j = 0.0
         it_w = design.it_w / self.oversubscription
         self._most_w = it_w, design.mechanical_w, design.aux_w, design.movers_w
         self._calm, self._unwalked = None, False
@@ -239,8 +243,11 @@ class Feed(PowerFeed):
             lost_w, ambient_w = self._load_it(it_w, dt_s)
         self._asked_w = (it_w, 0.0, 0.0, 0.0)
         self._it_losses_w = (lost_w, ambient_w)
-        self._released_j = self._held_j
-        return lost_w - ambient_w + self._held_j / dt_s
+        released_j = self._held_j
+        if dt_s < self._held_s:  # no faster than it came: a cut beat would get a shock of heat
+            released_j *= dt_s / self._held_s
+        self._released_j = released_j
+        return lost_w - ambient_w + released_j / dt_s
 
     def serve_all(
         self, mechanical_w: float, aux_w: float, dt_s: float, movers_w: float = 0.0
@@ -253,9 +260,8 @@ class Feed(PowerFeed):
                 return self._close_calm_beat(self._calm, sums_w, dt_s)
             self._wake()
         lost_w, ambient_w, it_lost_w = self._loads.carry_others(self._asked_w)
-        self._held_j = (lost_w - ambient_w) * dt_s
         stores = self._stores
-        stored_j = self._held_j - self._released_j
+        stored_j = self._hold(lost_w - ambient_w, dt_s)
         bess_heat_w = 0.0  # outdoors
         shone_w = self._shine(dt_s) if self.pv is not None else 0.0
         if not stores.at_rest:
@@ -286,32 +292,40 @@ class Feed(PowerFeed):
             self._note(calm)
         lost_w, ambient_w, given_w = sums_w
         it_lost_w, it_ambient_w = self._it_losses_w
-        self._held_j = (lost_w - ambient_w) * dt_s
         return FeedState(  # by position, in the order of its fields: half the time of names
             given_w,
             it_lost_w + lost_w,
             it_ambient_w + ambient_w,
-            self._held_j - self._released_j,
+            self._hold(lost_w - ambient_w, dt_s),
             self._stores.energy_j if self._stores.exist else None,
             0.0,
             0.0 if self._generators else None,
             None,
         )
 
+    def _hold(self, heat_w: float, dt_s: float) -> float:
+        """Keep the heat of this beat for later ones; return by how much more is kept [J]."""
+        before_j = self._held_j
+        self._held_j = before_j - self._released_j + heat_w * dt_s
+        if self._released_j == before_j:
+            self._held_s = dt_s
+        return self._held_j - before_j
+
     # ---- what a driver may ask ----
 
     def until_change_s(self) -> float:
-        """Return the time until something changes by itself at the loads of the last beat.
+        """Return the time until something changes by itself while loads stay as they are.
 
         A timer of a transfer or a start, an empty battery, a breaker that opens; ``inf``
         where nothing is under way.
         """
         if self._unwalked:
             return inf
-        load_w, rated_w = self._loads.load_w, self._routes.rated_w
+        loads = self._loads_now()
+        load_w, rated_w = loads.load_w, self._routes.rated_w
         soonest_s = self._supply.until_change_s()
         if not self._stores.at_rest:
-            empty_s = self._stores.lasts_s(load_w, self._loads.loss_w, self._routes, self._supply)
+            empty_s = self._stores.lasts_s(load_w, loads.loss_w, self._routes, self._supply)
             soonest_s = min(soonest_s, empty_s)
         if self._using_fuel:
             for i, tank in self._tanks:
@@ -345,7 +359,8 @@ class Feed(PowerFeed):
         battery, rated_w = self._ordered[i].battery, self._routes.rated_w[i]
         if battery is None:
             return inf
-        return battery.lasts_s(self._loads.load_w[i] + self._loads.loss_w[i], rated_w)
+        loads = self._loads_now()
+        return battery.lasts_s(loads.load_w[i] + loads.loss_w[i], rated_w)
 
     def it_limit_w(self, *, steady: bool) -> float:
         """Return the IT power at which the first element reaches its limit.
@@ -500,7 +515,7 @@ class Feed(PowerFeed):
 
     def _load_it(self, it_w: float, dt_s: float) -> tuple[float, float]:
         """Carry IT to where it meets other loads; return (losses, those outdoors) [W]."""
-        loads = self._loads
+        loads, self._rerouted = self._loads, False
         loads.begin(it_w)
         heat_w = outdoors_w = 0.0
         if not self._stores.at_rest:
@@ -521,6 +536,20 @@ class Feed(PowerFeed):
         if self._unwalked:
             self._wake()
             self._loads.carry_others(self._asked_w)
+
+    def _loads_now(self) -> Loads:
+        """Return the loads of the last beat; as they will be where power goes other ways since.
+
+        Such loads have not been carried yet: they are no peak, and nothing is overloaded.
+        """
+        if not self._rerouted:
+            return self._loads
+        ahead = Loads(self._names, [])
+        ahead.route(self._routes, [])
+        ahead.begin(self._asked_w[0])
+        ahead.carry_it()
+        ahead.carry_others(self._asked_w)
+        return ahead
 
     def _note(self, calm: Calm) -> None:
         """Add up what the elements did in calm beats."""
@@ -651,3 +680,4 @@ class Feed(PowerFeed):
         if self.pv is not None:
             late.append(self._pv_at)
         self._loads.route(self._routes, late)
+        self._rerouted = True
