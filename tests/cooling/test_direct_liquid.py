@@ -1,3 +1,6 @@
+import math
+from itertools import pairwise
+
 import pytest
 
 from tests.support.plants import design, plant, residual, steady
@@ -242,6 +245,45 @@ def test_water_too_warm_to_be_held_comes_to_rest_an_exchanger_above_the_tower(fr
     assert 0.0 <= over_k < 0.1
 
 
+@pytest.mark.parametrize("beat_s", [60.0, 300.0])
+@pytest.mark.parametrize("fraction", [0.9, 0.97, 1.0])
+@pytest.mark.parametrize("name", ["direct_liquid_tower", "direct_liquid_cabinet"])
+def test_tower_pumps_come_to_rest_on_the_hottest_day(name, fraction, beat_s):
+    """At 28 degC wet bulb three pumps miss the set point; they swung between three and four."""
+    made = plant(name)
+    heat_w = fraction * design().heat_w
+    steady(made, heat_w, 33.0, 28.0)
+    seen = set()
+    for _ in range(int(7200.0 / beat_s)):
+        state = made.step(heat_w, 33.0, 28.0, beat_s)
+        seen.add((round(state.parts_w["rejection_pump"]), round(state.supply_c, 2)))
+    assert len(seen) == 1
+    assert made.facility_water.water_c <= made._water_set_c + 0.5
+
+
+def test_a_spare_tower_pump_starts_once_on_a_hot_day_and_stops_once():
+    made = plant("direct_liquid_cabinet")
+    heat_w = 0.95 * design().heat_w
+    running = []
+    for k in range(24 * 60):
+        day = k / (24.0 * 60.0)
+        wetbulb_c = 25.0 + 12.0 * min(day, 1.0 - day) * (1.0 + 0.05 * math.sin(40.0 * day))
+        made.step(heat_w, 34.0, wetbulb_c, 60.0)
+        running.append(max(3, made._rejection._pumps))  # three for the heat alone
+    changes = sum(a != b for a, b in pairwise(running))
+    assert (changes, max(running), running[-1]) == (2, 4, 3)
+
+
+@pytest.mark.parametrize("wetbulb_c", [24.0, 28.0, 30.0])
+def test_running_more_tower_pumps_never_warms_the_water(wetbulb_c):
+    made = plant("direct_liquid_cabinet")
+    steady(made, 0.8 * design().heat_w, 33.0, wetbulb_c)
+    above_k = [
+        made._rejection._rests_k(pumps, 0.8 * design().heat_w, wetbulb_c) for pumps in (2, 3, 4)
+    ]
+    assert above_k == sorted(above_k, reverse=True)
+
+
 @each_liquid
 def test_a_plant_without_heat_runs_no_compressor_outdoors(name):
     made = plant(name)
@@ -256,3 +298,42 @@ def test_a_plant_without_heat_runs_no_compressor_outdoors(name):
 def test_facility_water_that_would_freeze_is_refused():
     with pytest.raises(ConfigError, match=r"cooling\.coolant_c=4\.0: must be > 4 degC, or the fac"):
         plant("immersion", coolant_c=4.0)
+
+
+WARM_HOUR = (34.8, 26.6)
+TRIM = {
+    "machine": "warm_water_dry",
+    "spares": 0,
+    "margin": 1.0,
+    "stage_up_plr": 0.95,
+    "restart_s": 480.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "key"),
+    [
+        ("direct_liquid_dry", {"coolant_c": 25.0}, "cooler.approach_k"),
+        ("direct_liquid_dry", {"coolant_c": 36.0, "trim": TRIM}, "trim"),
+        ("immersion", {"coolant_c": 30.0}, "cooler.approach_k"),
+        ("direct_liquid_tower", {"coolant_c": 20.0}, "exchanger_approach_k"),
+        ("direct_liquid_cabinet", {"coolant_c": 20.0}, "exchanger_approach_k"),
+    ],
+)
+def test_a_coolant_the_outdoors_cannot_make_is_said_before_the_start(name, changes, key):
+    """With the temperature that the plant then comes to rest at."""
+    made = plant(name, **changes)
+    (said,) = made.warnings
+    assert f"cooling.coolant_c={changes['coolant_c']:g}" in said
+    assert key in said
+    warned_c = float(said.split("no colder than ")[1].split()[0])
+    steady(made, design().heat_w, *WARM_HOUR)
+    assert made.distribution.coolant_c == pytest.approx(warned_c, abs=0.3)
+
+
+@pytest.mark.parametrize("name", [*LIQUID, "direct_liquid_cabinet"])
+def test_nothing_is_said_of_a_coolant_that_can_be_made(name):
+    assert plant(name).warnings == []
+    assert plant(name, design(wetbulb_c=28.0)).warnings == []
+    full = plant("direct_liquid_dry", coolant_c=36.0, trim=TRIM, trim_fraction=1.0)
+    assert full.warnings == []

@@ -17,7 +17,7 @@ from twin.cooling.base import CoolingPlant, Machines, Mover, PlantDesign, PlantS
 from twin.cooling.beats import stepped
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.limits import check_rack
-from twin.cooling.rejection import Rejected, Rejection
+from twin.cooling.rejection import OutdoorRejection, Rejected
 from twin.errors import require
 from twin.physics.flow import affinity_power_w
 from twin.physics.thermal import WATER_CP, WATER_DENSITY, relax
@@ -26,6 +26,8 @@ _SHORTEST_STEP_S = 1.0
 _LONGEST_STEP_S = 60.0
 _LARGEST_CHANGE_K = 0.1
 _AT_SET_POINT_K = 1e-9
+_WORTH_SAYING_K = 1.0
+"""Coolant warmer than its set point in the warmest hour, by design or by mistake. [K]"""
 AIR = "air_"
 """Before the names of what belongs to the air plant."""
 
@@ -151,7 +153,7 @@ class DirectLiquid(CoolingPlant):
     reported where there is no air. [degC]"""
     reuse: HeatReuse | None
 
-    _rejection: Rejection = field(init=False)
+    _rejection: OutdoorRejection = field(init=False)
     _water_set_c: float = field(init=False, default=0.0)
     _short_step_s: float = field(init=False, default=_SHORTEST_STEP_S)
 
@@ -177,7 +179,7 @@ class DirectLiquid(CoolingPlant):
             self.air.warnings = self.warnings
 
     @abstractmethod
-    def _water_cooling(self) -> Rejection:
+    def _water_cooling(self) -> OutdoorRejection:
         """Return what cools the facility water."""
 
     def size(self, design: PlantDesign) -> None:
@@ -192,6 +194,7 @@ class DirectLiquid(CoolingPlant):
         load_w = loop_w + water.pump_w(loop_w)
         weather_c = (design.drybulb_c, design.wetbulb_c)
         self._rejection.size(load_w, self._water_set_c, weather_c, design.altitude_m)
+        self._check_reach(load_w, weather_c)
         self.distribution.coolant_c = self.coolant_c
         if self.air is not None:
             left = 1.0 - self.capture_fraction
@@ -202,6 +205,19 @@ class DirectLiquid(CoolingPlant):
                     heat_w=design.heat_w * left,
                     rack_w=design.rack_w * left,
                 )
+            )
+
+    def _check_reach(self, load_w: float, weather_c: tuple[float, float]) -> None:
+        """Warn of a coolant that the outdoors cannot make in the site's warm design hour."""
+        reached_c = self._rejection.reached_c(load_w, weather_c) + self.distribution.approach_k
+        over_k = reached_c - self.coolant_c
+        if over_k > _WORTH_SAYING_K:
+            drybulb_c, wetbulb_c = weather_c
+            self.warnings.append(
+                f"cooling.coolant_c={self.coolant_c:g}: at full heat in the site's warm design "
+                f"hour ({drybulb_c:g} degC, wet bulb {wetbulb_c:g} degC) the coolant comes no "
+                f"colder than {reached_c:.1f} degC; servers then warm as in air {over_k:.1f} K "
+                f"warmer; keys: coolant_c, distribution.approach_k, {self._rejection.reach_keys}"
             )
 
     def rack_limit_w(self) -> float:

@@ -9,7 +9,7 @@ from twin.cooling.base import Machines
 from twin.cooling.chillers import Chillers
 from twin.cooling.direct_liquid import DirectLiquid
 from twin.cooling.dry_cooler import DryCooler, DryRejection
-from twin.cooling.rejection import Rejection
+from twin.cooling.rejection import OutdoorRejection
 
 
 @dataclass(kw_only=True)
@@ -21,7 +21,7 @@ class DirectLiquidDry(DirectLiquid):
     trim_fraction: PositiveFraction
     """Capacity of the trim chiller, if any, over the design load. [-]"""
 
-    def _water_cooling(self) -> Rejection:
+    def _water_cooling(self) -> OutdoorRejection:
         if self.trim is not None:
             self.trim.check_condenser("air", "trim")
             self.trim.warnings = self.warnings

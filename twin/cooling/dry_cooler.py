@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from twin.config import (
     AtLeastOne,
@@ -231,6 +231,7 @@ class DryCooler:
 class DryRejection:
     """Dry coolers, and a trim chiller where there is one, on a water loop."""
 
+    reach_keys: ClassVar[str] = "cooler.approach_k, cooler.margin, trim"
     cooler: DryCooler
     trim: Chillers | None
     range_k: float
@@ -238,14 +239,24 @@ class DryRejection:
     longest_step_s: float = field(init=False, default=math.inf)
     _water: ChilledWater | None = field(init=False, default=None)
     _air_c: float = field(init=False, default=0.0)
+    _set_point_c: float = field(init=False, default=0.0)
 
     def size(
         self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
     ) -> None:
         """Size for a load; the cooler's own approach says how hot it may be outdoors."""
         self.cooler.size(load_w, self.range_k, altitude_m)
+        self._set_point_c = water_c
         if self.trim is not None:
             self.trim.size(self.trim_fraction * load_w, water_c, weather_c[0])
+
+    def reached_c(self, load_w: float, weather_c: tuple[float, float]) -> float:
+        """Coldest water in which a load comes to rest with fans and trim at full. [degC]."""
+        cooler, self._air_c = self.cooler, weather_c[0]
+        dry_w = max(0.0, load_w - self._trim_most_w(self._set_point_c))
+        flow = load_w / self.range_k
+        return_c = self._air_c + dry_w / cooler.exchange_w_per_k(flow, cooler.most_air)
+        return return_c - self.range_k
 
     def coldest_c(self, water: ChilledWater, weather_c: tuple[float, float]) -> float:
         """Look at the water and the air; the limit is a heat flow here, not a temperature."""

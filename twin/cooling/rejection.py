@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from twin.config import Positive, PositiveFraction, Range
 from twin.cooling.chilled_water import ChilledWater
@@ -76,6 +76,9 @@ class TowerWater(CondenserWater):
     """Least flow through a cell over its design flow; 1 is a pump of constant speed. [-]"""
     stage_up_flow: PositiveFraction
     """Flow of the running pumps at which one more of the duty ones runs, with its cell. [-]"""
+    stage_up_k: Annotated[float, Range(0.0, 5.0)]
+    """Water that would come to rest this far above its set point starts one more, spare or not;
+    it stops when the others hold the set point. [K]"""
 
     def pumps(self, wanted: float, duty: int, served: int) -> int:
         """Pumps that run for *wanted* design flows; spare cells only where it takes them."""
@@ -159,6 +162,16 @@ class Rejection(Protocol):
 
     def pass_time(self, dt_s: float) -> None:
         """Let time pass for restarts and least times."""
+
+
+class OutdoorRejection(Rejection, Protocol):
+    """The same of what has a floor: water is no colder than the outdoors lets it be."""
+
+    reach_keys: ClassVar[str]
+    """Keys of the plant that decide how cold it is."""
+
+    def reached_c(self, load_w: float, weather_c: tuple[float, float]) -> float:
+        """Coldest water in which a load comes to rest with all machines at full. [degC]."""
 
 
 @dataclass(slots=True, kw_only=True)
