@@ -22,6 +22,14 @@ def test_a_whole_number_may_be_written_as_a_float_but_not_as_a_fraction():
         parse(ClockConfig, {**clock, "seed": 1.5}, "clock")
 
 
+@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "~nobody9/x", "\ud800"])
+def test_what_no_file_can_be_called_is_refused_by_its_key(name):
+    config = compose.load(["workload=philly"])
+    config["workload"]["path"] = name
+    with pytest.raises(ConfigError, match=r"^workload\.path=.*: must be the name of a file"):
+        build.read(config)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import errno
 import functools
 import math
 import re
@@ -21,6 +22,7 @@ import typing
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from twin.errors import ConfigError, ParameterError, suggest
@@ -328,6 +330,8 @@ class _Reader:
         if kind is not Any and type(raw) is not kind:
             names = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
             return self._refuse(path, raw, names.get(kind, str(kind)))
+        if kind is str and path.endswith("path") and not _names_a_file(raw):
+            return self._refuse(path, raw, "the name of a file")
         return raw
 
     _BY_ORIGIN: typing.ClassVar[dict[Any, Callable[[_Reader, Any, Any, str], Any]]] = {
@@ -352,6 +356,17 @@ def _nested(data: Mapping[str, Any], path: str) -> dict[str, str]:
     for part, each in parts:
         found |= {str(name): f"{part}.{name}" for name in each}
     return found
+
+
+def _names_a_file(text: str) -> bool:
+    """Return whether a file of that name could be; whether there is one, its reader says."""
+    try:
+        Path(text).expanduser().stat()
+    except (ValueError, RuntimeError):  # a NUL in it, or a home of nobody
+        return False
+    except OSError as error:
+        return error.errno != errno.ENAMETOOLONG
+    return True
 
 
 def _key_of(problem: str) -> str:

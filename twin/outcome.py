@@ -31,7 +31,8 @@ def _add_work(facility: Facility) -> None:
         totals.storage_written_bytes -= desk.saving.unwritten_bytes
         totals.storage_most_bytes = desk.saving.space.most_bytes
         totals.storage_stalled_gpu_s = desk.saving.stalled_gpu_s
-    totals.flops, totals.flops_gpu_s = desk.useful_flops, desk.known_flops_gpu_s
+    totals.flops = max(desk.useful_flops, 0.0)
+    totals.flops_gpu_s = desk.known_flops_gpu_s
     totals.jobs_submitted = desk.submitted
     totals.jobs_completed = desk.completed
     totals.jobs_killed = desk.killed

@@ -71,6 +71,7 @@ def test_a_rating_of_zero_is_named(key):
         ("ups", {"fed_by": ["utility", "utility"]}, "must be names without repetition"),
         ("ups", {"fed_by": "cooling"}, "must be no mechanical"),
         ("utility", {"fed_by": "ups"}, "fed_by=ups: must be left out"),
+        ("utility", {"draw": "first"}, "draw=first: must be left out for a utility"),
         ("ups", {"type": "usp"}, "did you mean 'ups'?"),
         ("ups", {"heat_to": "moon"}, "Allowed: electrical_room, hall, outdoor"),
         ("racks", {"share": 0.5}, "share of all 'racks'=0.5: must be 1 in sum"),
@@ -81,6 +82,21 @@ def test_what_makes_no_sense_is_named(name, change, said):
     elements = plain()
     elements[name] = elements[name] | change
     assert said in refusal(elements)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("cooling", {"type": "auxiliary"}, "with a 'mechanical' for the mechanical load"),
+        ("ups", {"fed_by": ["utility", "ups"]}, "must be free of circles"),
+    ],
+)
+def test_a_diagram_that_cannot_be_is_refused_before_movers_are_added(name, change, said):
+    elements = plain()
+    elements[name] = elements[name] | change
+    config = {"kind": "feed.Feed", "elements": elements, "movers_on_ups": ["air"]}
+    with pytest.raises(ConfigError, match=said):
+        parse(Feed, config, "power")
 
 
 @pytest.mark.parametrize("missing", ["racks", "cooling", "offices"])

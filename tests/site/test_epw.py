@@ -120,6 +120,9 @@ def test_a_file_that_ends_early_is_refused(epw):
     ("line", "text", "message"),
     [
         (1, "LOCATION,Beijing", r":1: .*must be latitude, longitude, time zone, elevation"),
+        (1, "LOCATION,B,-,C,x,1,39.8,inf,8,31", "longitude=inf: must be -180 to 180, a place"),
+        (1, "LOCATION,B,-,C,x,1,nan,116,8,31", "latitude=nan: must be -90 to 90, a place"),
+        (1, "LOCATION,B,-,C,x,1,39.8,116,1e9,31", r"utc_offset_h=1e\+09: must be -12 to 14"),
         (3, "SOMETHING,0", r":3: 'SOMETHING,0': must begin with 'TYPICAL/EXTREME PERIODS'"),
         (8, "DATA PERIODS,1,4,Data,Sunday,1/1,12/31", ":8: .*one record per hour"),
     ],

@@ -178,6 +178,8 @@ def test_short_gaps_are_filled_and_long_ones_refused(tmp_path):
         ("2023-07-03 01:00:00,1", r"p\.csv:4: .*none twice"),
         ("2023-07-03 02:00:00,9e9", r"p\.csv:4: .*unit in the header"),
         ("3 July,1", r"p\.csv:4: '3 July': must be a time"),
+        ("0001-01-01 00:00,1", r"p\.csv:4: '0001-01-01 00:00': must be a time"),
+        ("9" * 200_000, r"p\.csv: no readable table: field larger"),
         ("2023-07-03 02:00:00", r"p\.csv:4: .*has 1 fields, the header 2"),
         ("2023-07-03 02:00:00+01:00,1", r"p\.csv:4: .*offset from UTC"),
     ],
@@ -186,6 +188,15 @@ def test_a_bad_row_is_named(tmp_path, row, said):
     path = write(tmp_path, [*hourly(datetime(2023, 7, 3), 2), row])
     with pytest.raises(InputFileError, match=said):
         read(path)
+
+
+def test_a_broken_gzip_file_of_prices_is_refused(tmp_path):
+    packed = bytearray(gzip.compress("\n".join(hourly(datetime(2023, 7, 3), 99)).encode()))
+    packed[30] ^= 255
+    path = tmp_path / "p.csv"
+    path.write_bytes(packed)
+    with pytest.raises(InputFileError, match=r"p\.csv: cannot be read"):
+        read(str(path))
 
 
 @pytest.mark.parametrize(

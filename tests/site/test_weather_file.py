@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import math
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -113,11 +114,33 @@ def test_the_last_hour_of_a_file_is_kept_to_the_end_of_its_day(saved):
         ({"hourly": {"time": [1, 2]}}, r"hourly\.time\[0\]=1: must be times like"),
         ({"hourly_units": {"temperature_2m": "°F"}}, r"temperature_2m='°F': must be '°C'"),
         ({"elevation": None}, "elevation=None: must be a number"),
+        ({"elevation": 10**400}, "elevation=1000.*: must be a number"),
+        ({"latitude": math.nan}, "latitude=nan: must be a number"),
+        ({"longitude": 1e9}, r"longitude=1e\+09: must be -180 to 180, a place on earth"),
+        ({"utc_offset_seconds": 1e9}, "utc_offset_h=277778: must be -12 to 14, a place on earth"),
+        ({"hourly_units": [1]}, "hourly_units: must be a mapping, or left out"),
+        ({"hourly": {"time": {"a": 1}}}, "hourly.time is required"),
+        (
+            {"hourly": {"time": ["2023-01-01T00:00+08:00"]}},
+            r"time\[0\]=.*08:00': must be times like",
+        ),
         ({"hourly": {"time": ["2023-01-01T00:00", "2023-01-01T02:00"]}}, r"time\[1\].*one hour af"),
         ({"hourly": {"time": ["2023-01-01T00:00"]}}, r"hourly\.temperature_2m: must be a list"),
         (
             {"hourly": {"time": ["2023-01-01T00:00"], "temperature_2m": ["warm"]}},
             r"hourly\.temperature_2m: must be numbers or null",
+        ),
+        (
+            {"hourly": {"time": ["2023-01-01T00:00"], "temperature_2m": [[1.0]]}},
+            r"hourly\.temperature_2m: must be numbers or null",
+        ),
+        (
+            {"hourly": {"time": ["2023-01-01T00:00"], "temperature_2m": [math.inf]}},
+            r"hourly\.temperature_2m: holds a number beyond any range",
+        ),
+        (
+            {"hourly": {"time": ["2023-01-01T00:00"], "temperature_2m": [10**400]}},
+            r"hourly\.temperature_2m: holds a number beyond any range",
         ),
         (
             {"hourly": {"time": ["2023-01-01T00:00"], "temperature_2m": [1.0]}},
@@ -133,6 +156,11 @@ def test_a_reply_that_cannot_be_used_is_refused(saved, change, message):
 def test_text_that_is_not_json_is_refused_with_its_line(saved):
     with pytest.raises(InputFileError, match=r"w\.json:2: not JSON"):
         read_weather_file(saved("{\n oops"))
+
+
+def test_json_nested_without_end_is_refused(saved):
+    with pytest.raises(InputFileError, match=r"w\.json: no JSON that can be read"):
+        read_weather_file(saved('{"hourly":' * 100_000))
 
 
 def test_nulls_are_interpolated_up_to_three_hours(saved):

@@ -226,6 +226,11 @@ def test_columns_may_stand_anywhere_and_be_quoted(tmp_path, trace, context):
         (row(duration="long"), "duration='long': must be a duration"),
         (row(duration="nan"), "duration='nan': must be a duration"),
         (row(duration=""), "duration: is missing"),
+        (row(duration="1e308"), "a run time of 1e+308 s: must be at most 1e+15 s"),
+        (
+            row(duration="9" * 400 + "-00:00:01"),
+            f"duration='{'9' * 400}-00:00:01': must be a duration",
+        ),
         (row(gpus="0"), "num_gpus=0 GPUs: must be > 0"),
         (row(gpus="-1"), "num_gpus=-1 GPUs: must be > 0"),
         (row(gpus="many"), "num_gpus='many': must be a number"),
@@ -242,6 +247,19 @@ def test_a_bad_row_is_named_with_its_line_and_why(trace, context, bad, why):
     report = replay.report
     assert (report.read, report.used, report.refused_count) == (3, 2, 1)
     assert report.refused == [f"{replay.path}:3: {why}"]
+
+
+@pytest.mark.parametrize("pattern", [r"(\w+)", r"many|(\d+)"])
+def test_what_a_pattern_finds_must_be_a_number(trace, context, pattern):
+    replay = trace(row(), row(gpus="many"), gpus_from=GpuColumn("num_gpus", pattern=pattern))
+    assert len(jobs_of(replay, context())) == 1
+    why = "num_gpus='many': 'many' must be a number" if "w" in pattern else "num_gpus=0 GPUs: must"
+    assert why in replay.report.refused[0]
+
+
+def test_a_time_pattern_that_names_a_thing_twice_reads_no_time(trace, context):
+    with pytest.raises(InputFileError, match=r"timestamp=.*: must be a time \(%Y%Y\)"):
+        trace(row(), time_format="%Y%Y").check(context())
 
 
 def test_strict_refuses_the_file_at_the_first_bad_row(trace, context):

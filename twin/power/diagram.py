@@ -120,6 +120,7 @@ class Element:
         require(needed, "units", self.units, f"more than spare_units={self.spare_units}")
         if self.type in SOURCES:
             require(not self.feeders(), "fed_by", self.fed_by, f"left out for a {self.type}")
+            require(self.draw == "equal", "draw", self.draw, f"left out for a {self.type}")
         else:
             require(bool(self.feeders()), "fed_by", self.fed_by, "the name of an element")
         if self.type not in SINKS:

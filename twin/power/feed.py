@@ -145,6 +145,7 @@ class Feed(PowerFeed):
                     element, units=1, spare_units=0, unit_kw=self.contract_kw, unit_max_kw=None
                 )
         if self.movers_on_ups:
+            diagram(self.elements)  # refused as it stands, before a branch is added to it
             self.elements = with_movers(self.elements, list(self.movers_on_ups))
         self._graph = diagram(self.elements)
         self._names = list(reversed(list(nx.topological_sort(self._graph))))

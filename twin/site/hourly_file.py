@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -40,6 +41,8 @@ LEAP_DAY = slice(59 * 24, 60 * 24)
 LEAP_NOTE = "29 February repeats 28 February"
 EPOCH = datetime(1970, 1, 1)
 HOUR = timedelta(hours=1)
+CALENDAR = range(1900, 2300)
+"""Years of a file: few enough for a list of their hours, and far from where calendars end."""
 
 PER_KWH = {"kWh": 1.0, "MWh": 1e-3}
 KILOGRAMS = {"g": 1e-3, "kg": 1.0, "t": 1e3}
@@ -160,24 +163,26 @@ def _csv(file: Path, path: str, quantity: Quantity, wanted: str | None) -> _Tabl
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
         text = data.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InputFileError(f"{path}: cannot be read: {error}") from error
     reader = csv.reader(io.StringIO(text, newline=""))
-    header = [name.strip() for name in next(reader, [])]
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        rows = [(reader.line_num, row) for row in reader if any(row)]
+    except csv.Error as error:
+        raise InputFileError(f"{path}: no readable table: {error}") from error
     at, time_header, column = _columns(header, quantity, wanted, f"{path}:1")
     value_at = header.index(column.header)
     times, values, lines = [], [], []
-    for row in reader:
-        if not any(row):
-            continue
+    for line, row in rows:
         if len(row) != len(header):
             raise InputFileError(
-                f"{path}:{reader.line_num}: {','.join(row)[:60]!r}: has {len(row)} fields, "
+                f"{path}:{line}: {','.join(row)[:60]!r}: has {len(row)} fields, "
                 f"the header {len(header)}"
             )
         times.append(row[at].strip())
         values.append(row[value_at].strip())
-        lines.append(reader.line_num)
+        lines.append(line)
     return _Table(times, values, time_header, column, lambda i: f"{path}:{lines[i]}")
 
 
@@ -196,8 +201,8 @@ def _parquet(file: Path, path: str, quantity: Quantity, wanted: str | None) -> _
     names = table.column_names
     at, time_header, column = _columns(names, quantity, wanted, path)
     return _Table(
-        table.column(names[at]).to_pylist(),
-        table.column(column.header).to_pylist(),
+        table.column(at).to_pylist(),
+        table.column(names.index(column.header)).to_pylist(),
         time_header,
         column,
         lambda i: f"{path}: row {i + 1}",
@@ -338,12 +343,13 @@ def _from_zone(
 
 
 def _stamp(raw: Any, where: str) -> datetime:
-    if isinstance(raw, datetime):
-        return raw
     try:
-        return datetime.fromisoformat(raw)
+        stamp = raw if isinstance(raw, datetime) else datetime.fromisoformat(raw)
     except (TypeError, ValueError):
-        raise InputFileError(f"{where}: {raw!r}: must be a time as 2023-07-01 00:00") from None
+        stamp = None
+    if stamp is None or stamp.year not in CALENDAR:
+        raise InputFileError(f"{where}: {raw!r}: must be a time as 2023-07-01 00:00")
+    return stamp
 
 
 def _seconds(stamp: datetime) -> int:

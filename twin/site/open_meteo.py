@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.config import LARGEST
 from twin.errors import InputFileError
 from twin.physics.psychrometrics import saturation_pressure_pa
 from twin.site.gaps import without_gaps
@@ -48,9 +49,13 @@ def read_open_meteo(text: str, path: str) -> WeatherFile:
         reply = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputFileError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    except (RecursionError, ValueError) as error:  # nested without end, a number of 5,000 digits
+        raise InputFileError(f"{path}: no JSON that can be read: {error}") from None
     hourly = reply.get("hourly")
     if not isinstance(hourly, Mapping):
         raise InputFileError(f"{path}: key 'hourly' is required")
+    if not isinstance(reply.get("hourly_units", {}), Mapping):
+        raise InputFileError(f"{path}: hourly_units: must be a mapping, or left out")
     first = _first_stamp(hourly, path)
     warnings: list[str] = []
 
@@ -108,20 +113,25 @@ def _vapour_pa(
 
 def _first_stamp(hourly: Mapping[str, Any], path: str) -> datetime:
     times = hourly.get("time")
-    if not times:
+    if not times or not isinstance(times, list):
         raise InputFileError(f"{path}: hourly.time is required")
-    try:
-        stamps = [datetime.fromisoformat(each) for each in times]
-    except (TypeError, ValueError):
-        raise InputFileError(
-            f"{path}: hourly.time[0]={times[0]!r}: must be times like 2023-01-01T00:00"
-        ) from None
+    stamps = [_stamp(each, f"{path}: hourly.time[{i}]") for i, each in enumerate(times)]
     for i, (earlier, later) in enumerate(itertools.pairwise(stamps), start=1):
         if later - earlier != timedelta(hours=1):
             raise InputFileError(
                 f"{path}: hourly.time[{i}]={times[i]}: must be one hour after {times[i - 1]}"
             )
     return stamps[0]
+
+
+def _stamp(text: Any, where: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        at = None
+    if at is None or at.tzinfo is not None:
+        raise InputFileError(f"{where}={text!r}: must be times like 2023-01-01T00:00")
+    return at
 
 
 def _column(reply: Mapping[str, Any], key: str, path: str) -> Floats:
@@ -132,14 +142,20 @@ def _column(reply: Mapping[str, Any], key: str, path: str) -> Floats:
     unit = reply.get("hourly_units", {}).get(key)
     if unit is not None and unit != UNITS[key]:
         raise InputFileError(f"{path}: hourly_units.{key}={unit!r}: must be {UNITS[key]!r}")
+    if not all(value is None or type(value) in (int, float) for value in values):
+        raise InputFileError(f"{path}: hourly.{key}: must be numbers or null")
     try:
-        return np.array([np.nan if v is None else v for v in values], dtype=float)
-    except (TypeError, ValueError):
-        raise InputFileError(f"{path}: hourly.{key}: must be numbers or null") from None
+        read = np.array([np.nan if value is None else value for value in values], dtype=float)
+    except OverflowError:  # a whole number of hundreds of digits
+        read = np.array([np.inf])
+    if np.isinf(read).any():
+        raise InputFileError(f"{path}: hourly.{key}: holds a number beyond any range")
+    return read
 
 
 def _number(reply: Mapping[str, Any], key: str, path: str) -> float:
-    value = reply.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    value: Any = reply.get(key)
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not known or not abs(value) <= LARGEST:  # NaN neither
         raise InputFileError(f"{path}: {key}={value!r}: must be a number")
     return float(value)

@@ -33,6 +33,13 @@ FEBRUARY_29 = slice(59 * 24, 60 * 24)
 """Its hours in a leap year."""
 EARTH_RADIUS_KM = 6371.0
 DAY = timedelta(days=1)
+PLACES = {
+    "latitude": (-90.0, 90.0),
+    "longitude": (-180.0, 180.0),
+    "altitude_m": (-1000.0, 9999.9),
+    "utc_offset_h": (-12.0, 14.0),
+}
+"""Where on earth a station may stand: limits of the EPW format, and of clocks in use."""
 
 
 @dataclass(slots=True)
@@ -60,6 +67,14 @@ class WeatherFile:
     longitude: float | None = None
     altitude_m: float | None = None
     warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in PLACES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:  # NaN neither
+                raise InputFileError(
+                    f"{self.path}: {name}={value:g}: must be {low:g} to {high:g}, a place on earth"
+                )
 
 
 def air_from_file(file: WeatherFile, site: Site, start: datetime, duration_s: float) -> OutdoorAir:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 from twin.errors import InputFileError
@@ -54,7 +55,7 @@ def text_of(path: str) -> str:
         data = file.read_bytes()
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputFileError(f"site.weather_path={path}: cannot be read: {error}") from error
     # Place names come in any encoding; numbers do not care.
     return data.decode("utf-8-sig", errors="replace")

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from twin.config import Positive
+from twin.config import LARGEST, Positive
 from twin.errors import require
 from twin.records import WorkloadContext
 from twin.workload.refused import RefusedRowError
@@ -197,6 +197,8 @@ class RowTaker:
                 raise
             found.skipped["never ran"] += 1
             return
+        if work_s > LARGEST:
+            raise RefusedRowError(f"a run time of {work_s:g} s: must be at most {LARGEST:g} s")
         self.require_gpus(gpus)
         if config.activity_from:
             found.activity.append(self.read_activity(fields))
@@ -249,7 +251,7 @@ class RowTaker:
             raise NotRunError(f"{name}: is missing")
         try:
             work_s = duration_s(text, self.config.duration_unit_s)
-        except ValueError:
+        except (ValueError, OverflowError):
             work_s = math.nan
         if not math.isfinite(work_s):
             raise RefusedRowError(f"{name}={text!r}: must be a duration")
@@ -263,7 +265,7 @@ class RowTaker:
             return math.nan
         try:
             limit_s = duration_s(fields[self.at["limit"]].strip(), self.config.limit_unit_s)
-        except ValueError:
+        except (ValueError, OverflowError):
             return math.nan
         return limit_s if 0 < limit_s < math.inf else math.nan
 
@@ -292,8 +294,15 @@ class RowTaker:
         """Return the number in the GPU column, or within its text."""
         if self.pattern is None:
             return self.read_number("gpus", fields)
-        match = self.pattern.search(fields[self.at["gpus"]])
-        return float(match[1]) if match else 0.0
+        text = fields[self.at["gpus"]]
+        match = self.pattern.search(text)
+        if match is None or match[1] is None:
+            return 0.0
+        try:
+            return float(match[1])
+        except ValueError:
+            what = f"{self.names['gpus']}={text!r}: {match[1]!r}"
+            raise RefusedRowError(f"{what} must be a number") from None
 
     def require_gpus(self, gpus: float) -> None:
         """Refuse no GPU, and more than there are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -151,8 +152,8 @@ def duration_s(text: str, unit_s: float = 1.0) -> float:
 
     Raises
     ------
-    ValueError
-        If *text* is neither.
+    ValueError, OverflowError
+        If *text* is neither, or of more days than there are numbers for.
 
     Examples
     --------
@@ -191,7 +192,14 @@ def instant_reader(
         return lambda text: float(text) - origin_s
     if time_format == "iso":
         return lambda text: _since_s(datetime.fromisoformat(text), start, zones)
-    return lambda text: _since_s(datetime.strptime(text, time_format), start, zones)
+    return lambda text: _since_s(_by_pattern(text, time_format), start, zones)
+
+
+def _by_pattern(text: str, pattern: str) -> datetime:
+    try:
+        return datetime.strptime(text, pattern)
+    except re.error as error:  # a pattern that names a thing twice
+        raise ValueError(str(error)) from None
 
 
 def _since_s(at: datetime, start: datetime, zones: set[str] | None) -> float:
