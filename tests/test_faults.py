@@ -147,7 +147,7 @@ def test_a_gpu_takes_its_server_along():
     unit = servers(dispatcher, per_server=8)
     unit.fail(9)
     assert dispatcher.cluster.free.gpus == 8
-    assert not dispatcher.fits(9)
+    assert not dispatcher.board.fits(9)
     unit.mend(9)
     dispatcher.env.run()
     assert dispatcher.cluster.free.gpus == 16
@@ -243,9 +243,9 @@ def test_failing_servers_never_lose_a_gpu_or_a_job(seed):
     assert free == 48
     assert cluster.power_w == 100 * cluster.servers_on
     work = sum(one.gpus * one.work_s for one in jobs)
-    assert dispatcher.useful_gpu_s == pytest.approx(work)
+    assert dispatcher.done.useful_gpu_s == pytest.approx(work)
     held = sum(one.gpus * one.service_s for one in jobs)
-    assert held == pytest.approx(work + dispatcher.lost_gpu_s)
+    assert held == pytest.approx(work + dispatcher.done.lost_gpu_s)
 
 
 # ---- bad input -----------------------------------------------------------------

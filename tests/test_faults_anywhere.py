@@ -88,7 +88,9 @@ def assert_nothing_is_lost(facility):
     seated = sum(job.gpus for job in desk.running)
     out = sum(cluster.capacities[i] for i in range(cluster.servers) if cluster._out[i])
     assert cluster.free.gpus + seated + out == cluster.gpus
-    assert desk.submitted == desk.completed + desk.killed + len(desk.running) + len(desk.queue)
+    assert desk.done.submitted == desk.done.completed + desk.done.killed + len(desk.running) + len(
+        desk.queue
+    )
     held = sum(job.gpus * job.remaining_s for job in desk.running if job.work_s < float("inf"))
     assert held >= 0.0
     # Everything has been repaired for hours: it has voltage, nothing is owed, everyone is back.

@@ -12,6 +12,8 @@ SHARED = {"errors", "units", "records", "config", "rng", "schema", "metrics", "m
 """What a family may import besides itself."""
 MEETING_PLACES = {
     "jobs",
+    "board",
+    "job_work",
     "offers",
     "saving",
     "storage_traffic",

@@ -57,7 +57,7 @@ def test_half_rate_for_40_s_costs_20_s_of_work():
     assert one.finished_at_s == 120
     # 80 s at 900 W, 40 s at half activity: 100 + 400 W
     assert one.energy_j == 80 * 900 + 40 * 500
-    assert desk.useful_gpu_s == 8 * 100
+    assert desk.done.useful_gpu_s == 8 * 100
     assert desk.tally.take(120)[1] == 8 * (80 + 20)  # active GPU-seconds
 
 
@@ -70,7 +70,7 @@ def test_a_duty_cycle_draws_its_mean_and_is_seen_at_both_levels():
     mean = 0.25 * 0.8 + 0.75 * 0.2
     assert one.energy_j == pytest.approx(40 * (100 + 800 * mean) + 60 * (100 + 800 * mean / 2))
     assert desk.tally.take(100)[1] == pytest.approx(8 * mean * (40 + 60 / 2))
-    seen = {step: gpu_s for step, gpu_s in enumerate(desk.activity_gpu_s) if gpu_s}
+    seen = {step: gpu_s for step, gpu_s in enumerate(desk.done.activity_gpu_s) if gpu_s}
     assert seen == {
         80: 8 * 40 * 0.25,
         20: 8 * 40 * 0.75,
@@ -89,8 +89,8 @@ def test_a_stop_loses_what_was_not_in_the_checkpoint():
     assert (one.restarts, one.lost_gpu_s) == (1, 15 * 8)
     assert one.started_at_s == 0
     assert one.service_s == 75 + 40
-    assert desk.useful_gpu_s == 8 * 100
-    assert desk.lost_gpu_s == 15 * 8
+    assert desk.done.useful_gpu_s == 8 * 100
+    assert desk.done.lost_gpu_s == 15 * 8
 
 
 def test_a_restart_takes_its_time_and_holds_its_gpus():
@@ -103,9 +103,9 @@ def test_a_restart_takes_its_time_and_holds_its_gpus():
     play(desk, [one])
     assert one.finished_at_s == 35 + 20 + 70
     assert one.service_s == 125
-    assert desk.useful_gpu_s == 8 * 100
-    assert desk.lost_gpu_s == 8 * 5
-    assert desk.useful_flops == pytest.approx(1e3)
+    assert desk.done.useful_gpu_s == 8 * 100
+    assert desk.done.lost_gpu_s == 8 * 5
+    assert desk.done.useful_flops == pytest.approx(1e3)
 
 
 def test_gpus_wait_at_their_low_level_while_a_checkpoint_is_loaded():
@@ -140,8 +140,8 @@ def kept_while_failing(one, gaps_s):
     failing = desk.env.process(fail())
     desk.submit(one)
     desk.env.run(until=failing)
-    desk.settle(one)
-    return desk.useful_gpu_s / one.gpus / desk.env.now
+    desk.work.settle(one)
+    return desk.done.useful_gpu_s / one.gpus / desk.env.now
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_checkpoints_written_behind_the_steps_share_storage_with_readers():
     desk = bench(disk=Disk(bytes_per_s=150.0))
     play(desk, [a, b])
     assert a.finished_at_s == b.finished_at_s == 120
-    assert (desk.moved.read_bytes, desk.moved.written_bytes) == (
+    assert (desk.traffic.moved.read_bytes, desk.traffic.moved.written_bytes) == (
         pytest.approx(9000),
         pytest.approx(9000),
     )
@@ -339,9 +339,9 @@ def test_air_that_is_too_warm_slows_the_jobs_that_breathe_it_and_no_others():
     gang = job("gang", 0, 16, 100)
     desk = bench(servers=4)
     at(desk, 20, lambda: desk.throttle(1.0, 1.0, [0, 2], (0.5, 0.5)))
-    at(desk, 30, lambda: slowed.append(desk.slowed_by_heat()))
+    at(desk, 30, lambda: slowed.append(desk.work.slowed_by_heat()))
     at(desk, 60, lambda: desk.throttle(1.0, 1.0))
-    at(desk, 70, lambda: slowed.append(desk.slowed_by_heat()))
+    at(desk, 70, lambda: slowed.append(desk.work.slowed_by_heat()))
     slowed = []
     play(desk, [a, b, gang])
     assert (a.finished_at_s, b.finished_at_s, gang.finished_at_s) == (120, 100, 120)
@@ -349,7 +349,7 @@ def test_air_that_is_too_warm_slows_the_jobs_that_breathe_it_and_no_others():
     assert a.energy_j == 900 * 80 + 500 * 40
     assert b.energy_j == 900 * 100
     assert desk.tally.take(120)[1] == pytest.approx(8 * (80 + 20) + 8 * 100 + 16 * (80 + 20))
-    assert desk.activity_gpu_s[50] == 40 * 24
+    assert desk.done.activity_gpu_s[50] == 40 * 24
 
 
 def test_a_job_that_starts_in_air_that_is_too_warm_is_slow_from_the_start():
@@ -360,7 +360,7 @@ def test_a_job_that_starts_in_air_that_is_too_warm_is_slow_from_the_start():
     assert early.finished_at_s == 5 + 25 / 0.5
     assert late.finished_at_s == early.finished_at_s + 40 / 0.5
     assert other.finished_at_s == pytest.approx(5 + 195 / 0.8)
-    assert desk.slowed_by_heat() == 0
+    assert desk.work.slowed_by_heat() == 0
     assert desk.tally.active_gpus == pytest.approx(0.0)
 
 

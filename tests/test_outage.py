@@ -269,7 +269,9 @@ def test_no_sequence_of_faults_loses_a_watt_a_job_or_a_gpu(tmp_path_factory, dra
     seated = sum(job.gpus for job in desk.running)
     out = sum(cluster.capacities[i] for i in range(cluster.servers) if cluster._out[i])
     assert cluster.free.gpus + seated + out == cluster.gpus
-    assert desk.submitted == desk.completed + desk.killed + len(desk.running) + len(desk.queue)
+    assert desk.done.submitted == desk.done.completed + desk.done.killed + len(desk.running) + len(
+        desk.queue
+    )
     # Everything has been repaired for more than an hour: it carries load again.
     assert (facility.voltage.it, facility.voltage.mechanical, facility.voltage.aux) == (1, 1, 1)
     assert facility.voltage.unserved_w == pytest.approx(0.0, abs=1e-6)

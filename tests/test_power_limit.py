@@ -152,8 +152,8 @@ def test_a_cap_settles_at_what_fits_and_lets_go():
     assert limit.part == 0.5  # (2000 - 400) / 3200
     assert dispatcher.cluster.power_w == 2000
     dispatcher.env.run(until=1000)
-    assert (limit.part, dispatcher.completed) == (1.0, 4)
-    assert dispatcher.useful_gpu_s == pytest.approx(4 * 8 * 100)
+    assert (limit.part, dispatcher.done.completed) == (1.0, 4)
+    assert dispatcher.done.useful_gpu_s == pytest.approx(4 * 8 * 100)
 
 
 def test_a_cap_goes_no_lower_than_was_measured():

@@ -103,7 +103,7 @@ def test_a_job_that_stops_for_its_checkpoints_stands_still_until_another_ends():
     assert stops.energy_j == pytest.approx(400 * 900 + 70 * 100)
     assert stops.service_s == 470
     assert dispatcher.saving.stalled_gpu_s == 8 * 70
-    assert dispatcher.useful_gpu_s == 8 * 650
+    assert dispatcher.done.useful_gpu_s == 8 * 650
     assert "stood still" in dispatcher.saving.warnings()[0]
 
 
@@ -266,7 +266,7 @@ def test_the_books_of_the_room_close_and_never_overflow(rows, holds, failures, u
     dispatcher.env.process(watch())
     play(dispatcher, jobs, until_s=1500)
     dispatcher.close()
-    written = dispatcher.moved.written_bytes - dispatcher.saving.unwritten_bytes
+    written = dispatcher.traffic.moved.written_bytes - dispatcher.saving.unwritten_bytes
     assert written >= -1e-6
 
 
@@ -285,7 +285,7 @@ def reloaded(bytes_per_s, restart_s, size=1000.0, others=(), at_s=35):
 def test_loading_alone_is_part_of_the_restart_and_its_bytes_are_read():
     one, dispatcher = reloaded(100.0, restart_s=20.0)
     assert one.finished_at_s == pytest.approx(35 + 20 + 70)
-    assert dispatcher.moved.read_bytes == pytest.approx(1000)
+    assert dispatcher.traffic.moved.read_bytes == pytest.approx(1000)
     # 1 W for each byte a second, for the 10 s of it
     assert dispatcher.tally.take(125)[4] == pytest.approx(1000)
 
@@ -301,7 +301,7 @@ def test_who_reads_beside_it_makes_loading_longer_and_is_slowed_from_the_next_mi
     one, dispatcher = reloaded(100.0, restart_s=20.0, others=[reader])
     assert one.finished_at_s == pytest.approx(35 + 10 + 20 + 70)
     assert reader.finished_at_s == pytest.approx(100 + 5 / 2)
-    assert dispatcher.moved.read_bytes == pytest.approx(1000 + 100 * 100)
+    assert dispatcher.traffic.moved.read_bytes == pytest.approx(1000 + 100 * 100)
 
 
 def test_two_that_start_again_share_what_there_is():
@@ -322,8 +322,8 @@ def test_a_second_failure_while_it_loads_loads_again():
         at(dispatcher, when_s, lambda: fail(dispatcher))
     play(dispatcher, [one])
     assert one.finished_at_s == pytest.approx(50 + 20 + 70)
-    assert dispatcher.moved.read_bytes == pytest.approx(500 + 1000)
-    assert dispatcher.moved.loading == 0.0
+    assert dispatcher.traffic.moved.read_bytes == pytest.approx(500 + 1000)
+    assert dispatcher.traffic.moved.loading == 0.0
     assert one.lost_gpu_s == 8 * 5
 
 
@@ -336,7 +336,7 @@ def test_no_server_loads_faster_than_its_ports():
 def test_without_a_checkpoint_nothing_is_read():
     one, dispatcher = reloaded(100.0, restart_s=20.0, at_s=5)
     assert one.finished_at_s == pytest.approx(5 + 20 + 100)
-    assert dispatcher.moved.read_bytes == 0.0
+    assert dispatcher.traffic.moved.read_bytes == 0.0
 
 
 # ---- a whole run ----

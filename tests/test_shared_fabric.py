@@ -109,7 +109,7 @@ def test_gpus_wait_at_their_low_level_while_the_fabric_makes_steps_longer():
     assert one.energy_j == pytest.approx(energy_j)
     active = dispatcher.tally.take(ends_s)[1]
     assert active == pytest.approx(32 * ((ends_s - 30) * slowed + 30 * 0.1))
-    assert dispatcher.activity_gpu_s[90] == pytest.approx(32 * 100 / 2)
+    assert dispatcher.done.activity_gpu_s[90] == pytest.approx(32 * 100 / 2)
 
 
 def test_a_job_on_one_leaf_is_not_slowed():
@@ -130,7 +130,7 @@ def test_links_carry_what_the_work_done_sends_whatever_slows_it():
     rate = 1 / (1 + 0.5 * 0.5 * (4 - 1))
     worked_s = rate * (ends_s - 50)
     assert worked_s == pytest.approx(250 * rate + 1000)  # 250 s of it done twice
-    load = dispatcher.gangs.link_loads(ends_s)["leaf"]
+    load = dispatcher.network.gangs.link_loads(ends_s)["leaf"]
     assert load["mean_fraction"] == pytest.approx([4 * 0.5 * 0.5 * worked_s / ends_s] * 2)
     assert load["contended"] == [False, False]
 
@@ -300,10 +300,10 @@ def test_a_checkpoint_slows_the_communication_of_others_on_its_leaf():
     dispatcher.env.run(until=61)
     assert gang.network_factor == pytest.approx(1 / 1.9)
     assert writer.network_factor == pytest.approx(1 / 1.9)
-    links = dispatcher.gangs.link_loads(61.0)["leaf"]
-    dispatcher.settle(gang), dispatcher.settle(writer)
+    links = dispatcher.network.gangs.link_loads(61.0)["leaf"]
+    dispatcher.work.settle(gang), dispatcher.work.settle(writer)
     sent = 1e9 * gang.worked_s + 0.9e9 * writer.worked_s
-    assert dispatcher.gangs.link_loads(61.0)["leaf"]["mean_fraction"][0] == pytest.approx(
+    assert dispatcher.network.gangs.link_loads(61.0)["leaf"]["mean_fraction"][0] == pytest.approx(
         sent / 61 / 1e9
     )
     assert links["contended"] == [True, False]
@@ -331,8 +331,8 @@ def test_a_checkpoint_is_loaded_over_the_uplinks_of_its_leaf():
     at(dispatcher, 35, lambda: (dispatcher.shut_down([0]), dispatcher.start_up([0], 0.0)))
     play(dispatcher, [one])
     assert one.finished_at_s == pytest.approx(35 + 50 + 70)
-    assert dispatcher.moved.read_bytes == pytest.approx(50e9)
-    (cable, _) = dispatcher.gangs.link_loads(155.0)["leaf"]["mean_fraction"]
+    assert dispatcher.traffic.moved.read_bytes == pytest.approx(50e9)
+    (cable, _) = dispatcher.network.gangs.link_loads(155.0)["leaf"]["mean_fraction"]
     assert cable == pytest.approx(50e9 / 155 / 1e9)
 
 
@@ -394,7 +394,7 @@ def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, row
             assert all(gpus <= 8 for gpus in held.values())
             free = dispatcher.cluster.free.free
             assert all(held[server] + free[server] <= 8 for server in range(6))
-            if not dispatcher.gangs.links.stale:
+            if not dispatcher.network.gangs.links.stale:
                 room = fabric.capacity()
                 for group, bytes_per_s in load.items():
                     assert bytes_per_s <= room["leaf", group] * (1 + 1e-6)
@@ -409,8 +409,8 @@ def test_whatever_breaks_no_gpu_is_held_twice_and_no_job_is_lost(contention, row
     assert dispatcher.cluster.gpus_out.power_w == 0
     lost_s = sum(each.lost_gpu_s / each.gpus for each in jobs if each.write_bytes_per_s)
     worked_s = sum(each.work_s for each in jobs if each.write_bytes_per_s) + lost_s
-    assert dispatcher.moved.written_bytes == pytest.approx(10.0 * worked_s)
-    assert not dispatcher.moved.bursting
+    assert dispatcher.traffic.moved.written_bytes == pytest.approx(10.0 * worked_s)
+    assert not dispatcher.traffic.moved.bursting
     assert fabric.cut_off() == set()
 
 

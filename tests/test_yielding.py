@@ -62,7 +62,7 @@ def test_a_failure_while_it_writes_costs_the_work_since_the_last_checkpoint():
     assert high.started_at_s == 100
     assert one.lost_gpu_s == 20 * 16
     assert one.status == COMPLETED
-    assert not dispatcher.leaving
+    assert not dispatcher.board.leaving
 
 
 def test_a_later_failure_costs_only_work_after_the_checkpoint_of_the_yield():
@@ -188,7 +188,7 @@ def test_in_a_shared_pool_no_gpu_is_held_twice_and_no_promise_is_broken(rows, he
         while True:
             yield dispatcher.env.timeout(37.0)
             taken = sum(each.gpus for each in dispatcher.running)
-            assert taken + dispatcher.free_gpus == 32
+            assert taken + dispatcher.board.free_gpus == 32
             assert taken == dispatcher.tally.allocated_gpus
             seats = [
                 (server, each) for each in dispatcher.running for server in each.placement.whole

@@ -502,8 +502,8 @@ def _dispatcher(env: simpy.Environment, design: Design, recorder: Recorder) -> D
         design.clock.heartbeat_s,
         recorder.event,
     )
-    dispatcher.signals["price"] = design.grid.price_per_kwh.at
-    dispatcher.signals["carbon"] = design.grid.carbon_kg_per_kwh.at
+    dispatcher.board.signals["price"] = design.grid.price_per_kwh.at
+    dispatcher.board.signals["carbon"] = design.grid.carbon_kg_per_kwh.at
     if design.scheduling.asks_every_s < inf:
         env.process(asking(env, dispatcher, design.scheduling.asks_every_s))
     return dispatcher

@@ -194,7 +194,7 @@ class Facility:
         """Return how the power of a running job swings with its steps."""
         if job.duty == 1.0 or job.rate <= 0.0:
             return Stepping(job.job_id, job.gpus, 0.0, job.duty, 0.0)
-        server, (factor, _) = self.cluster.server, self.dispatcher.pace_of(job)
+        server, (factor, _) = self.cluster.server, self.dispatcher.work.heat.of(job)
         levels = (job.activity * factor, job.low_activity * factor)
         # Fans are too slow to follow a step.
         high_w, low_w = (
@@ -328,7 +328,7 @@ class Facility:
             return allocated, allocated
         if all(zone.throttled for zone in self.zones):
             return allocated, 0.0
-        return float(self.dispatcher.slowed_by_heat()), 0.0
+        return float(self.dispatcher.work.slowed_by_heat()), 0.0
 
     def _warm_fans_j(self, fan_j: float, dt_s: float) -> float:
         """Return what the fans drew more for warm air [J]; note it by rack where racks differ."""

@@ -190,7 +190,7 @@ class Servers:
         desk = self.dispatcher
         self._drained = self._choose(fraction)
         desk.cluster.bar(self._drained, desk.env.now)
-        desk.changes += 1
+        desk.board.changes += 1
         return len(self._drained)
 
     def lose(self, fraction: float) -> None:

@@ -192,6 +192,25 @@ class Space:
 
 
 @dataclass(slots=True)
+class Done:
+    """What came of all jobs since the start of the run."""
+
+    submitted: int = 0
+    completed: int = 0
+    killed: int = 0
+    """Jobs refused for asking for more GPUs than there are."""
+    useful_gpu_s: float = 0.0
+    lost_gpu_s: float = 0.0
+    service_j: float = 0.0
+    """Energy of jobs without an end, those of services. [J]"""
+    useful_flops: float = 0.0
+    known_flops_gpu_s: float = 0.0
+    """GPU time of the jobs whose operations are known."""
+    activity_gpu_s: list[float] = field(default_factory=lambda: [0.0] * 101)
+    """GPU time held, by percent of GPU activity."""
+
+
+@dataclass(slots=True)
 class Spans:
     """How far placements reach: counts of starts, and of leaves of the gangs among them."""
 

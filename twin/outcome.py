@@ -23,20 +23,21 @@ def add_up(design: Design, facility: Facility) -> None:
 def _add_work(facility: Facility) -> None:
     """Carry what the dispatcher counted over to the totals."""
     totals, desk = facility.totals, facility.dispatcher
-    totals.useful_gpu_s = max(desk.useful_gpu_s, 0.0)  # lost work leaves a rounding rest
-    totals.lost_gpu_s = desk.lost_gpu_s
-    totals.storage_read_bytes = desk.moved.read_bytes
-    totals.storage_written_bytes = desk.moved.written_bytes
-    if desk.saving is not None:
-        totals.storage_written_bytes -= desk.saving.unwritten_bytes
-        totals.storage_most_bytes = desk.saving.space.most_bytes
-        totals.storage_stalled_gpu_s = desk.saving.stalled_gpu_s
-    totals.flops = max(desk.useful_flops, 0.0)
-    totals.flops_gpu_s = desk.known_flops_gpu_s
-    totals.jobs_submitted = desk.submitted
-    totals.jobs_completed = desk.completed
-    totals.jobs_killed = desk.killed
-    totals.service_j = desk.service_j
+    done, moved, saving = desk.done, desk.traffic.moved, desk.saving
+    totals.useful_gpu_s = max(done.useful_gpu_s, 0.0)  # lost work leaves a rounding rest
+    totals.lost_gpu_s = done.lost_gpu_s
+    totals.storage_read_bytes = moved.read_bytes
+    totals.storage_written_bytes = moved.written_bytes
+    if saving is not None:
+        totals.storage_written_bytes -= saving.unwritten_bytes
+        totals.storage_most_bytes = saving.space.most_bytes
+        totals.storage_stalled_gpu_s = saving.stalled_gpu_s
+    totals.flops = max(done.useful_flops, 0.0)
+    totals.flops_gpu_s = done.known_flops_gpu_s
+    totals.jobs_submitted = done.submitted
+    totals.jobs_completed = done.completed
+    totals.jobs_killed = done.killed
+    totals.service_j = done.service_j
     totals.requests_asked = desk.tally.asked
 
 

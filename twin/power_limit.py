@@ -102,10 +102,9 @@ class PowerLimit:
         busy_w, idle_w = server.power_w(1.0)[0], server.power_w(0.0)[0]
         self._gpu_w = (busy_w - idle_w) / server.gpus_per_server
         if self.feed.over_limit in ("refuse", "shed"):
-            self._seat = self.dispatcher.place
-            self.dispatcher.fits = self.fits
-            self.dispatcher.place = self.place
-            self.dispatcher.capacity = self.capacity
+            board = self.dispatcher.board
+            self._seat = board.place
+            board.fits, board.place, board.capacity = self.fits, self.place, self.capacity
 
     # ---- what the scheduler sees ----
 
@@ -151,7 +150,7 @@ class PowerLimit:
         if policy == "shed":
             self._shed()
         if len(self.dispatcher.queue):
-            self.dispatcher.changes += 1
+            self.dispatcher.board.changes += 1
             self.dispatcher.dispatch()
         return False
 

@@ -53,7 +53,7 @@ def run_record(
         "workload": asdict(report) if report else None,
         "placement": {
             "rule": design.scheduling.placement,
-            **facility.dispatcher.spans.record(),
+            **facility.dispatcher.network.spans.record(),
         },
         "servers_busy_mean": facility.dispatcher.tally.busy_servers_s / design.duration_s,
         "servers": facility.cluster.servers,
@@ -73,7 +73,7 @@ def run_record(
             "rack_power_bins": "200 equal bins of the rating, then above it",
             "rack_power_s": racks.histogram_s().sum(axis=0).tolist(),
             "gpu_activity_bins": "0, 0.01 .. 1",
-            "gpu_activity_gpu_s": facility.dispatcher.activity_gpu_s,
+            "gpu_activity_gpu_s": facility.dispatcher.done.activity_gpu_s,
             "gpu_s": facility.cluster.gpus * facility.totals.seconds,
         },
     }
@@ -125,7 +125,7 @@ def fabric_record(design: Design, facility: Facility) -> dict[str, Any]:
         "plan": fabric.plan(),
         "contention": fabric.contention,
         "carries_storage": fabric.carries_storage,
-        "links": facility.dispatcher.gangs.link_loads(facility.totals.seconds),
+        "links": facility.dispatcher.network.gangs.link_loads(facility.totals.seconds),
     }
 
 

@@ -110,8 +110,8 @@ def test_backfill_tries_no_gang_like_one_it_just_refused():
     # as it comes, and when GPUs are given back the first alone. One that ends in time is still
     # found behind them.
     dispatcher = desk(EasyBackfill(), 4)
-    tried, place = [], dispatcher.place
-    dispatcher.place = lambda gpus: tried.append(gpus) or place(gpus)
+    tried, place = [], dispatcher.board.place
+    dispatcher.board.place = lambda gpus: tried.append(gpus) or place(gpus)
     running = [job("0", 0, 4, 100), job("1", 0, 5, 999), job("2", 0, 5, 999), job("3", 0, 8, 100)]
     late = [job(f"late{i}", 2, 4, 500) for i in range(200)]
     short = job("short", 2, 4, 20)

@@ -216,7 +216,7 @@ def test_a_double_share_may_use_twice_as_much():
 
 def priced(policy, jobs, price, until_s=20_000.0):
     dispatcher = desk(policy, 2)
-    dispatcher.signals["price"] = price
+    dispatcher.board.signals["price"] = price
     dispatcher.env.process(asking(dispatcher.env, dispatcher, policy.asks_every_s))
     play(dispatcher, jobs, until_s)
     return [each.started_at_s for each in jobs]
@@ -279,7 +279,7 @@ def make(rows, true_limits=False):
 def test_no_gpu_is_held_twice_and_no_job_is_lost(policy, placement, rows):
     jobs, ended = make(rows), []
     dispatcher = desk(POLICIES[policy](placement=placement), 3, on_end=ended.append)
-    dispatcher.signals["price"] = lambda at_s: 1.0
+    dispatcher.board.signals["price"] = lambda at_s: 1.0
     held = []
     seat = dispatcher.policy.seat
 
@@ -296,7 +296,7 @@ def test_no_gpu_is_held_twice_and_no_job_is_lost(policy, placement, rows):
     assert sorted(each.job_id for each in ended) == sorted(each.job_id for each in jobs)
     assert all(each.status == COMPLETED for each in jobs)
     assert dispatcher.cluster.free.free == [8, 8, 8]
-    assert len(held) == dispatcher.spans.starts == len(jobs) + sum(j.restarts for j in jobs)
+    assert len(held) == dispatcher.network.spans.starts == len(jobs) + sum(j.restarts for j in jobs)
 
 
 @given(rows=job_lists)
@@ -366,7 +366,7 @@ def test_a_wide_job_does_not_starve_behind_small_ones(policy, placement, rows, h
     """It starts when the one before it ends, whoever filled the gap beside that."""
     wide, jobs = behind_a_wide_one(rows, held_s)
     dispatcher = desk(POLICIES[policy](placement=placement), 3)
-    dispatcher.signals["price"] = lambda at_s: 1.0
+    dispatcher.board.signals["price"] = lambda at_s: 1.0
     play(dispatcher, jobs)
     assert wide.started_at_s == held_s
 
@@ -412,7 +412,7 @@ def test_whoever_matters_most_waits_for_nobody_who_matters_less(rows):
         start_who_may()
         if dispatcher.queue.jobs and not dispatcher._put_off:
             lower = [j for j in dispatcher.running if j.priority < first().priority]
-            assert dispatcher.free_gpus + sum(each.gpus for each in lower) < first().gpus
+            assert dispatcher.board.free_gpus + sum(each.gpus for each in lower) < first().gpus
 
     dispatcher.policy.victims, dispatcher._dispatch = watched, passed
     play(dispatcher, jobs)
@@ -426,7 +426,7 @@ def test_servers_that_fail_lose_no_job_and_hold_none(policy, rows, failures):
     """One of three servers at a time is away for a minute; jobs of 20 GPUs wait for all of them."""
     jobs = make(rows)
     dispatcher = desk(POLICIES[policy](), 3)
-    dispatcher.signals["price"] = lambda at_s: 1.0
+    dispatcher.board.signals["price"] = lambda at_s: 1.0
     env = dispatcher.env
 
     def failing():
@@ -434,7 +434,7 @@ def test_servers_that_fail_lose_no_job_and_hold_none(policy, rows, failures):
             yield env.timeout(after_s)
             dispatcher.shut_down([server])
             dispatcher.dispatch()
-            assert dispatcher.free_by_server[server] == 0
+            assert dispatcher.board.free_by_server[server] == 0
             yield env.timeout(30)
             assert all(server not in each.placement.servers() for each in dispatcher.running)
             dispatcher.start_up([server], restart_s=30.0)
@@ -446,14 +446,14 @@ def test_servers_that_fail_lose_no_job_and_hold_none(policy, rows, failures):
     assert all(each.status == COMPLETED for each in jobs)
     assert dispatcher.cluster.free.free == [8, 8, 8]
     held = sum(each.gpus * each.service_s for each in jobs)
-    assert held == pytest.approx(dispatcher.useful_gpu_s + dispatcher.lost_gpu_s)
+    assert held == pytest.approx(dispatcher.done.useful_gpu_s + dispatcher.done.lost_gpu_s)
 
 
 def calls_of_one_pass(make_policy, waiting):
     """Return how many functions are called when one job's end lets the queue move."""
     policy = make_policy()
     dispatcher = desk(policy, 8)
-    dispatcher.signals["price"] = lambda at_s: 1.0
+    dispatcher.board.signals["price"] = lambda at_s: 1.0
     wide = [job("wide", 0, 64, 100)]
     queue = [job(str(i), 1, 1 + i % 8, 50 + i % 997) for i in range(waiting)]
     play(dispatcher, [*wide, *queue], until_s=99)

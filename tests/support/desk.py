@@ -141,10 +141,6 @@ def job(name: str, arrived_at_s: float, gpus: int, work_s: float, **more: Any) -
     return Job(name, "training", arrived_at_s, gpus, work_s, **more)
 
 
-class Desk(Dispatcher):
-    """Has room for what a test hangs on it."""
-
-
 def desk(
     policy: Policy,
     servers: int,
@@ -161,7 +157,7 @@ def desk(
     cluster = Cluster(server, servers * gpus_per_server, 1)
     disk = disk or Disk()
     env = simpy.Environment()
-    return Desk(env, cluster, policy, fabric, disk, on_end, record=record)
+    return Dispatcher(env, cluster, policy, fabric, disk, on_end, record=record)
 
 
 def play(dispatcher: Dispatcher, jobs: Iterable[Job], until_s: float | None = None) -> None:

@@ -81,13 +81,13 @@ def run(pipeline, context, days=7.0, servers=4, act=None, disk=None):
         seconds=days * DAY,
         gpus=8 * servers,
         held_gpu_s=dispatcher.tally.allocated_s,
-        read_bytes=dispatcher.moved.read_bytes,
-        written_bytes=dispatcher.moved.written_bytes,
+        read_bytes=dispatcher.traffic.moved.read_bytes,
+        written_bytes=dispatcher.traffic.moved.written_bytes,
         storage_load=dispatcher.storage.asked_fraction,
         room=dispatcher.saving and dispatcher.saving.short_room(dispatcher.traffic.inlet),
     )
     report = pipeline.flow_report(used)
-    report.details["moved"] = dispatcher.moved
+    report.details["moved"] = dispatcher.traffic.moved
     return report
 
 
