@@ -144,6 +144,19 @@ def test_dampers_close_when_drying_outdoor_air_costs_more_than_cooling_the_hall(
     assert got.heat_w == got.sprayed_w == 0.0
 
 
+def test_an_overloaded_trim_dries_as_far_as_it_can_and_no_less():
+    """It gave up drying at once: 5 % more heat took 25 % less power."""
+    made = plant(DIRECT)
+    powers_w = []
+    for fraction in (0.86, 0.90, 0.93, 0.94, 0.95, 1.0):
+        state = steady(made, fraction * design().heat_w, 39.0, 25.0)
+        powers_w.append(state.power_w)
+        assert state.supply_c == pytest.approx(24.0)
+    assert powers_w == sorted(powers_w)
+    got = made._outdoors((37.6, 23.3), made.fans.full_flow_w_per_k, (39.0, 25.0))
+    assert got.trim_w == pytest.approx(made._trim_most_w(39.0), rel=1e-5)
+
+
 def test_dry_heat_is_for_the_pad_alone():
     got, _ = opened(35.0, 17.0)
     assert got.trim_w == pytest.approx(0.0, abs=1e-6)

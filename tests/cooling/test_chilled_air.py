@@ -182,3 +182,13 @@ def test_a_tripped_pump_or_tower_stops_the_chillers_and_a_tripped_fan_the_air():
             state = made.step(1e6, 30.0, 22.0, 60.0)
         assert state.inlet_c > 30.0, unit
         assert state.unmet_w > 0.0, unit
+
+
+@pytest.mark.parametrize(("fraction", "wetbulb_c"), [(0.65, 15.0), (0.6, 23.0)])
+def test_a_chiller_near_its_threshold_does_not_come_and_go(fraction, wetbulb_c):
+    """Two cells make colder water, and one chiller then would do: power swung by 16 %."""
+    made = plant("chilled_air")
+    heat_w = fraction * design().heat_w
+    steady(made, heat_w, wetbulb_c + 6.0, wetbulb_c)
+    powers_w = {round(made.step(heat_w, wetbulb_c + 6.0, wetbulb_c, 60.0).power_w) for _ in "12345"}
+    assert len(powers_w) == 1

@@ -11,7 +11,13 @@ VARIABLE_SPEED = ["carrier_19xr", "trane_cvhf", "york_yk"]
 
 
 def chillers(machine="carrier_19xr", **changes):
-    keys = {"spares": 1, "margin": 1.1, "stage_up_plr": 0.9, "restart_s": 300.0} | changes
+    keys = {
+        "spares": 1,
+        "margin": 1.1,
+        "stage_up_plr": 0.9,
+        "stage_down_plr": 0.85,
+        "restart_s": 300.0,
+    } | changes
     return Chillers(machine=machine, **keys)
 
 
@@ -99,6 +105,21 @@ def test_units_are_scaled_to_the_plant():
 @pytest.mark.parametrize(("load", "units"), [(0, 0), (0.1, 1), (0.9, 1), (0.91, 2), (9.0, 3)])
 def test_units_start_when_the_running_ones_are_full(load, units):
     assert running_units(load, 1.0, 0.9, 3) == units
+
+
+def test_units_stop_when_the_rest_have_room_to_spare():
+    bank = chillers(stage_up_plr=0.9, stage_down_plr=0.8, margin=1.0)
+    bank.size(6e6, 7.0, 29.4)
+    unit_w, _ = bank.unit_w(7.0, 29.4)
+    loads = (0.5, 0.95, 0.85, 0.81, 0.79, 2.8, 1.7, 1.65, 1.5, 0.0)
+    assert [bank.staged(load * unit_w, unit_w) for load in loads] == [1, 2, 2, 2, 1, 4, 3, 3, 2, 0]
+    bank.set_available(0.25)
+    assert bank.staged(3.0 * unit_w, unit_w) == bank.ready
+
+
+def test_thresholds_of_staging_that_leave_no_gap_are_refused():
+    with pytest.raises(ParameterError, match=r"stage_down_plr=0\.9: must be < stage_up_plr=0\.9"):
+        chillers(stage_up_plr=0.9, stage_down_plr=0.9)
 
 
 def test_a_repaired_unit_comes_back_after_its_restart_time():

@@ -106,6 +106,7 @@ def test_hotter_than_design_the_coolant_floats_up_and_a_trim_chiller_holds_it():
         "spares": 0,
         "margin": 1.0,
         "stage_up_plr": 0.95,
+        "stage_down_plr": 0.9,
         "restart_s": 480.0,
     }
     keys = {"coolant_c": 34.0, "trim_fraction": 0.9}
@@ -306,6 +307,7 @@ TRIM = {
     "spares": 0,
     "margin": 1.0,
     "stage_up_plr": 0.95,
+    "stage_down_plr": 0.9,
     "restart_s": 480.0,
 }
 

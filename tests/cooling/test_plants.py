@@ -278,7 +278,7 @@ def test_a_rack_no_technology_carries_is_refused_with_the_limit(name):
         plant(name, design(rack_kw=600.0))
 
 
-TRIM = {"spares": 0, "margin": 1.0, "stage_up_plr": 0.95, "restart_s": 480.0}
+TRIM = {"spares": 0, "margin": 1.0, "stage_up_plr": 0.95, "stage_down_plr": 0.9, "restart_s": 480.0}
 
 
 @pytest.mark.parametrize(

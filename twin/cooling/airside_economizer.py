@@ -30,6 +30,8 @@ ALLOWABLE_DEWPOINT_C = (-12.0, 21.0)
 """Humidity of server inlets, the latter for class A2: ASHRAE TC 9.9, *Thermal Guidelines*, 2021."""
 
 _SAME_K = 1e-9
+_HALVINGS = 24
+"""To a ten-millionth of the span searched."""
 
 
 def evaporative_air_c(drybulb_c: float, wetbulb_c: float, effectiveness: float) -> float:
@@ -184,7 +186,8 @@ class AirsideEconomizer(AirStreamPlant):
     ) -> Outdoors:
         """Open the dampers as far as they save the trim work, and wet the pad as far as it helps.
 
-        Where the trim cannot keep the humidity too, the temperature comes first.
+        Where the trim cannot keep the humidity too, the temperature comes first, and the air
+        is dried as far as the trim then can.
         """
         return_c, wanted_c = air_c
         if -_SAME_K < return_c - wanted_c < _SAME_K:
@@ -193,13 +196,34 @@ class AirsideEconomizer(AirStreamPlant):
         reach_k = self.pad_effectiveness * (weather_c[0] - weather_c[1])
         closed_w = air_w_per_k * (return_c - wanted_c)
         got, ratio = self._opened(outdoor, air_c, air_w_per_k, reach_k, self._most_ratio)
-        if min(got.trim_w, closed_w) > self._trim_most_w(weather_c[0]):
-            got, ratio = self._opened(outdoor, air_c, air_w_per_k, reach_k, 1.0)
+        most_w = self._trim_most_w(weather_c[0])
+        if min(got.trim_w, closed_w) > most_w:
+            got, ratio = self._driest(outdoor, air_c, air_w_per_k, reach_k, most_w)
         if 0.0 <= closed_w < got.trim_w:
             return Outdoors(0.0, closed_w)
         if not self._recommended[0] <= ratio <= self._recommended[1]:
             self._say_humidity(ratio)
         return got
+
+    def _driest(
+        self,
+        outdoor: tuple[float, float],
+        air_c: tuple[float, float],
+        air_w_per_k: float,
+        reach_k: float,
+        most_w: float,
+    ) -> tuple[Outdoors, float]:
+        """Return what open dampers do while all of the trim dries; rare, so by bisection."""
+        low, high = self._most_ratio, outdoor[1] + RATIO_PER_K * reach_k
+        best = self._opened(outdoor, air_c, air_w_per_k, reach_k, high)
+        for _ in range(_HALVINGS if best[0].trim_w < most_w else 0):
+            middle = 0.5 * (low + high)
+            tried = self._opened(outdoor, air_c, air_w_per_k, reach_k, middle)
+            if tried[0].trim_w > most_w:
+                low = middle
+            else:
+                best, high = tried, middle
+        return best
 
     def _opened(
         self,

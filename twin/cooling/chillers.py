@@ -39,6 +39,41 @@ def running_units(load_w: float, unit_w: float, fill: float, available: int) -> 
     return units if units < available else available
 
 
+def staged_units(
+    running: int, load_w: float, unit_w: float, fills: tuple[float, float], available: int
+) -> int:
+    """Return how many equal units carry *load_w*, those that run kept as long as they serve.
+
+    Parameters
+    ----------
+    running : int
+        Units that ran last.
+    load_w, unit_w : float
+        Load and capacity of one unit. [W]
+    fills : (float, float)
+        Part load above which one more starts; that to which the rest are filled at most where
+        one stops, below the former. [-]
+    available : int
+        Units that can run.
+
+    Notes
+    -----
+    The capacity of a unit follows its condenser water, and that the units that run: without a
+    gap between the two, a load near a threshold would switch a unit at every look.
+
+    Examples
+    --------
+    >>> [staged_units(n, 1.75e6, 1e6, (0.95, 0.85), 4) for n in (1, 2, 3, 4)]
+    [2, 2, 3, 3]
+    """
+    start, stop = fills
+    if load_w > start * running * unit_w or running <= 0:
+        return running_units(load_w, unit_w, start, available)
+    if load_w <= stop * (running - 1) * unit_w:
+        running = min(running, running_units(load_w, unit_w, stop, available))
+    return running if running < available else available
+
+
 @dataclass(slots=True, kw_only=True)
 class Chillers:
     """Equal units, as many as the load needs, with spares and a restart time.
@@ -54,6 +89,8 @@ class Chillers:
     """Capacity of the duty units over the design load."""
     stage_up_plr: PositiveFraction
     """Part load of the running units above which one more starts."""
+    stage_down_plr: PositiveFraction
+    """Part load to which the rest are filled at most where one of them stops."""
     restart_s: NonNegative
     """From power back to chilled water, after a trip. [s]"""
 
@@ -69,6 +106,8 @@ class Chillers:
     fixed_units: int | None = field(init=False, default=None)
     """Run exactly so many units whatever the load, for studies at fixed staging."""
     warnings: list[str] = field(init=False, default_factory=list)
+    _staged: int = field(init=False, default=0)
+    """Units that ran last."""
     _left_range: bool = field(init=False, default=False)
     _doubted: bool = field(init=False, default=False)
     _chilled_c: float = field(init=False, default=math.nan)
@@ -80,7 +119,13 @@ class Chillers:
     _unit_w: tuple[float, float] = field(init=False, default=(0.0, 0.0))
 
     def __post_init__(self) -> None:
-        """Look the machine up."""
+        """Look the machine up, and keep the two thresholds apart."""
+        require(
+            self.stage_down_plr < self.stage_up_plr,
+            "stage_down_plr",
+            self.stage_down_plr,
+            f"< stage_up_plr={self.stage_up_plr}, or a unit would come and go",
+        )
         if isinstance(self.machine, str):
             if self.machine not in MACHINES:
                 raise ParameterError(f"machine={self.machine}: {suggest(self.machine, MACHINES)}")
@@ -125,7 +170,7 @@ class Chillers:
         wanted_w = load_w * self.margin
         self.duty_units = max(1, math.ceil(wanted_w / unit_w))
         self.scale = wanted_w / (self.duty_units * unit_w)
-        self.ready = self.installed
+        self.ready, self._staged = self.installed, 0
         self._left_range = self._doubted = False
         self._chilled_c = self._condenser_c = math.nan
 
@@ -192,7 +237,9 @@ class Chillers:
         """Units that run for *load_w* at a capacity of *unit_w* each."""
         if self.fixed_units is not None:
             return self.can_run
-        return running_units(load_w, unit_w, self.stage_up_plr, self.ready)
+        fills = self.stage_up_plr, self.stage_down_plr
+        units = self._staged = staged_units(self._staged, load_w, unit_w, fills, self.ready)
+        return units
 
     def _say_range_left(self, chilled_c: float, condenser_c: float) -> None:
         self._left_range = True
