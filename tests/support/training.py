@@ -7,7 +7,7 @@ from twin.physics.training.transformer import Transformer
 
 A100 = Machine(
     peak_flops=312e12,
-    math_efficiency=0.568,
+    math_efficiency=0.579,
     memory_bytes=80e9,
     memory_bytes_per_s=2.039e12,
     multiprocessors=108,
@@ -18,7 +18,7 @@ A100 = Machine(
 
 H100 = Machine(
     peak_flops=989e12,
-    math_efficiency=0.568,
+    math_efficiency=0.579,
     memory_bytes=80e9,
     memory_bytes_per_s=3.35e12,
     multiprocessors=132,
@@ -27,7 +27,7 @@ H100 = Machine(
     fabric_bytes_per_s=48e9,
 )
 
-H100_FP8 = replace(H100, linear_speed=1.697)
+H100_FP8 = replace(H100, linear_speed=1.684)
 
 H800_FP8 = replace(H100_FP8, domain_bytes_per_s=200e9)
 

@@ -157,7 +157,12 @@ class TrainingSoftware:
     """Share of tensor-parallel communication hidden behind mathematics, where there is enough."""
     expert_overlap: Fraction
     communication_multiprocessors: CountOrZero = 0
-    """Of each GPU, that run hidden communication and no products meanwhile."""
+    """Of each GPU, that run hidden communication of tensor and expert ranks and no products
+    meanwhile."""
+    data_multiprocessors: CountOrZero = 0
+    """The same of data ranks."""
+    gradient_bytes: Positive = 4.0
+    """Of a gradient on its way to other data ranks: 4 in FP32, 2 in 16 bits. [B]"""
     straggler: NonNegative
     """A step lengthens by this times ln(GPUs)."""
     network_efficiency: PositiveFraction

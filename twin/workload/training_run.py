@@ -238,6 +238,8 @@ class TrainingRun(Workload):
             tensor_overlap=software.tensor_overlap,
             expert_overlap=software.expert_overlap,
             communication_multiprocessors=software.communication_multiprocessors,
+            data_multiprocessors=software.data_multiprocessors,
+            gradient_bytes=software.gradient_bytes,
             straggler=software.straggler,
         )
 
@@ -327,7 +329,9 @@ _BELOW = {
         "parallelism.",
     ),
     "interval_minutes": "checkpoint.",
-    **dict.fromkeys(("math_efficiency", "communication_multiprocessors"), "software."),
+    **dict.fromkeys(
+        ("math_efficiency", "communication_multiprocessors", "data_multiprocessors"), "software."
+    ),
     "vocabulary": "model.",
 }
 """Where the name that an equation complains of stands in the configuration."""

@@ -18,22 +18,22 @@ def layout(**ranks):
 
 def test_a_dense_model_does_not_wait_for_experts_it_has_not():
     latency = replace(H100, domain_gpus=1, domain_bytes_per_s=1e30, fabric_bytes_per_s=1e30)
-    got_s = data_s(BARE, layout(data=128), latency)
+    got_s = data_s(BARE, layout(data=128), latency, 2.0)
     assert got_s == pytest.approx(2 * 127 * latency.fabric_latency_s)
 
 
 def test_data_ranks_that_do_not_fill_racks_still_meet_inside_them():
     """128 of them, nine to a rack of 72 with 8 tensor ranks each."""
     size = 2.0 * BARE.parameters / 8
-    got_s = data_s(BARE, layout(tensor=8, data=128), RACK)
+    got_s = data_s(BARE, layout(tensor=8, data=128), RACK, 2.0)
     inside_s, across_s = 2 * 8 / 9 * size / 450e9, 2 * 14 / 15 * size / 8 / 48e9
     assert got_s == pytest.approx(inside_s + across_s)
 
 
 def test_experts_that_are_not_spread_are_reduced_like_all_other_weights():
     routed = replace(BARE, expert_parameters=1.0e9)
-    assert data_s(routed, layout(data=128), QUIET) == pytest.approx(
-        data_s(BARE, layout(data=128), QUIET)
+    assert data_s(routed, layout(data=128), QUIET, 4.0) == pytest.approx(
+        data_s(BARE, layout(data=128), QUIET, 4.0)
     )
 
 

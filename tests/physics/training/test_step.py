@@ -163,14 +163,42 @@ def test_no_more_communication_is_hidden_than_there_are_products(lent):
 @pytest.mark.parametrize(
     ("lent", "message"),
     [
-        (108, "communication_multiprocessors=108: must be >= 0 and < 108"),
-        (-1, "communication_multiprocessors=-1: must be >= 0 and < 108"),
+        (108, "multiprocessors=108: must be >= 0 and < 108"),
+        (-1, "multiprocessors=-1: must be >= 0 and < 108"),
     ],
 )
-def test_multiprocessors_that_are_not_there_are_not_lent(lent, message):
+@pytest.mark.parametrize("whose", ["communication", "data"])
+def test_multiprocessors_that_are_not_there_are_not_lent(whose, lent, message):
     layout = Layout(tensor=8, pipeline=1, data=1, batch=1)
-    with pytest.raises(ParameterError, match=message):
-        step_time(BARE, layout, A100, hidden(1.0, lent))
+    software = Software(**{f"{whose}_multiprocessors": lent})
+    with pytest.raises(ParameterError, match=f"{whose}_{message}"):
+        step_time(BARE, layout, A100, software)
+
+
+@pytest.mark.parametrize("lent", [0, 27])
+def test_gradients_that_are_hidden_slow_the_products_they_meet(lent):
+    """Of 96 pieces one is seen; beside the others a layer's products have a quarter less."""
+    layout = Layout(tensor=1, pipeline=1, data=128, batch=1024)
+    quiet = Software(straggler=0.0)
+    alone = step_time(BARE, layout, A100, quiet)
+    beside = step_time(BARE, layout, A100, replace(quiet, data_multiprocessors=lent))
+    hidden_s = 95 * alone.data_s
+    slowed = replace(A100, multiprocessors=81, peak_flops=312e12 * 0.75) if lent else A100
+    longer_s = step_time(BARE, layout, slowed, quiet).math_s - alone.math_s
+    layers_s = alone.math_s + alone.memory_s
+    assert beside.math_s - alone.math_s == pytest.approx(
+        hidden_s * longer_s / (layers_s + longer_s)
+    )
+    assert replace(beside, math_s=alone.math_s) == alone
+
+
+def test_gradients_in_sixteen_bits_take_two_thirds_of_the_way_of_those_in_thirty_two():
+    layout = Layout(tensor=1, pipeline=1, data=128, batch=1024)
+    quiet = replace(A100, domain_latency_s=0.0, fabric_latency_s=0.0)
+    wide, narrow = (
+        step_time(BARE, layout, quiet, Software(gradient_bytes=each)).data_s for each in (4.0, 2.0)
+    )
+    assert narrow == pytest.approx(2 / 3 * wide)
 
 
 def test_where_multiprocessors_are_not_known_none_is_lent():

@@ -29,7 +29,7 @@ def test_products_of_the_layers_alone_are_faster_with_eight_bits():
     layout = Layout(tensor=8, pipeline=8, data=1, batch=8)
     alike = replace(A100, multiprocessors=None)
     slow, fast = (step_time(GPT3, layout, replace(alike, linear_speed=x)) for x in (1.0, 2.0))
-    spared = 3 * GPT3.layer_parameters * 8 * 2048 / 64 / (312e12 * 0.568)
+    spared = 3 * GPT3.layer_parameters * 8 * 2048 / 64 / (312e12 * 0.579)
     assert slow.math_s - fast.math_s == pytest.approx(spared)
 
 
@@ -75,7 +75,7 @@ def test_attention_alone_runs_at_its_own_speed():
     as_products, half = (
         step_time(BARE, layout, replace(A100, attention_speed=x)) for x in (1.0, 0.5)
     )
-    more_s = BARE.attention_flops() * 2048 / (312e12 * 0.568)
+    more_s = BARE.attention_flops() * 2048 / (312e12 * 0.579)
     assert half.math_s - as_products.math_s == pytest.approx(more_s)
     with pytest.raises(ParameterError, match="attention_speed=0"):
         replace(A100, attention_speed=0.0)
@@ -86,6 +86,6 @@ def test_a_wider_attention_is_more_work_and_no_more_of_anything_else():
     wide = replace(GPT3, attention_width=3 * GPT3.hidden)
     assert wide.attention_flops() == 3 * GPT3.attention_flops()
     narrow, step = (step_time(model, layout, A100) for model in (GPT3, wide))
-    more_s = 2 * GPT3.attention_flops() * 32 * 2048 / 32 / (312e12 * 0.568)
+    more_s = 2 * GPT3.attention_flops() * 32 * 2048 / 32 / (312e12 * 0.579)
     assert step.math_s - narrow.math_s == pytest.approx(more_s)
     assert (step.memory_s, step.tensor_s) == (narrow.memory_s, narrow.tensor_s)

@@ -37,9 +37,10 @@ def expert_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     return 4.0 * all_to_all_s(layout.expert, size / layout.tensor, bytes_per_s, latency_s)
 
 
-def data_s(model: Transformer, layout: Layout, machine: Machine) -> float:
+def data_s(model: Transformer, layout: Layout, machine: Machine, gradient_bytes: float) -> float:
     """Return the reduction of gradients and gathering of parameters, nothing hidden."""
-    dense, routed = (BYTES_PER_VALUE * held for held in layout.weights(model))
+    mean_bytes = (gradient_bytes + BYTES_PER_VALUE) / 2.0  # of the way there and the way back
+    dense, routed = (mean_bytes * held for held in layout.weights(model))
     together = machine.domain_gpus // layout.tensor
     copies = layout.data * layout.context
     dense_s = _nested_all_reduce_s(copies, together, dense, machine)

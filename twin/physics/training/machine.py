@@ -55,16 +55,16 @@ class Machine:
             multiprocessors=self.multiprocessors,
         )
 
-    def without(self, multiprocessors: int) -> Machine:
+    def without(self, multiprocessors: int, name: str) -> Machine:
         """Return what *multiprocessors* fewer leave, all the memory's bandwidth among it.
 
-        All of it where nobody knows how many there are.
+        All of it where nobody knows how many there are; *name* is what a refusal calls them.
         """
         have = self.multiprocessors
         if have is None or multiprocessors == 0:
             return self
         lent, allowed = 0 < multiprocessors < have, f">= 0 and < {have}"
-        require(lent, "communication_multiprocessors", multiprocessors, allowed)
+        require(lent, name, multiprocessors, allowed)
         left = have - multiprocessors
         return replace(self, multiprocessors=left, peak_flops=self.peak_flops * left / have)
 
@@ -79,6 +79,11 @@ class Software:
     expert_overlap: float = 0.5
     """Share of expert dispatch and return hidden (assumed), likewise. [-]"""
     communication_multiprocessors: int = 0
-    """Multiprocessors that run hidden communication, and no products meanwhile."""
+    """Multiprocessors that run hidden communication of tensor and expert ranks, and no products
+    meanwhile."""
+    data_multiprocessors: int = 0
+    """The same of data ranks."""
+    gradient_bytes: float = 4.0
+    """Of a gradient on its way to other data ranks: 4 in FP32, 2 in 16 bits. [B]"""
     straggler: float = 0.0075
     """Step lengthens by this times ln(GPUs); 0.005-0.01 over published runs. [-]"""

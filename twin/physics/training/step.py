@@ -146,7 +146,8 @@ def step_time(
 
     While communication is hidden, products have the multiprocessors it leaves, and no more is
     hidden than they take there. Gradient reduction and parameter gathering hide behind the
-    pipeline's last and first round; the piece at its edge cannot.
+    pipeline's last and first round; the piece at its edge cannot. What is hidden meets all
+    that a layer does alike, and slows its products alone.
 
     References
     ----------
@@ -178,13 +179,14 @@ def step_time(
     bubble_s = bubble_fraction(p, m, pieces, both_ways=layout.both_ways) * m * mean_s
     bubble_s += communication.fill_s(model, layout, machine)
     chunks = pieces if p > 1 else model.layers
-    data_s = communication.data_s(model, layout, machine)
-    data_s = max(data_s / chunks, data_s - min(p, m) * mean_s * (1.0 - 1.0 / chunks))
+    all_s = communication.data_s(model, layout, machine, software.gradient_bytes)
+    data_s = max(all_s / chunks, all_s - min(p, m) * mean_s * (1.0 - 1.0 / chunks))
+    lost_s = (all_s - data_s) * _slowed(model, layout, machine, software, layer_s)
     optimizer_s = work.optimizer_s(model, layout, machine)
     slow = software.straggler * math.log(layout.gpus)
     each = m / p
     return StepTime(
-        math_s=each * (layers * math_s + words_s),
+        math_s=each * (layers * math_s + words_s) + lost_s,
         memory_s=each * (layers * memory_s + loss_s),
         optimizer_s=optimizer_s,
         tensor_s=each * layers * tensor_s,
@@ -193,7 +195,7 @@ def step_time(
         data_s=data_s,
         bubble_s=bubble_s,
         imbalance_s=m * (pace_s - mean_s),
-        straggler_s=slow * (m * pace_s + bubble_s + data_s + optimizer_s),
+        straggler_s=slow * (m * pace_s + lost_s + bubble_s + data_s + optimizer_s),
     )
 
 
@@ -209,9 +211,19 @@ def _overlapped_s(
     tensor_s = communication.tensor_s(model, layout, machine)
     expert_s = communication.expert_s(model, layout, machine)
     wanted_s = tensor_s * software.tensor_overlap + expert_s * software.expert_overlap
-    left = machine.without(software.communication_multiprocessors)
+    name = "communication_multiprocessors"
+    left = machine.without(software.communication_multiprocessors, name)
     slowed_s = work.math_s(model, layout, left)
     hidden = min(1.0, slowed_s / wanted_s) if wanted_s > 0.0 else 1.0
     math_s += hidden * wanted_s * (1.0 - math_s / slowed_s)
     tensor_s *= 1.0 - hidden * software.tensor_overlap
     return math_s, tensor_s, expert_s * (1.0 - hidden * software.expert_overlap)
+
+
+def _slowed(
+    model: Transformer, layout: Layout, machine: Machine, software: Software, layer_s: float
+) -> float:
+    """Return the share of time that a layer loses while data ranks communicate beside it [-]."""
+    left = machine.without(software.data_multiprocessors, "data_multiprocessors")
+    longer_s = work.math_s(model, layout, left) - work.math_s(model, layout, machine)
+    return longer_s / (layer_s + longer_s)
