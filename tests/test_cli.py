@@ -95,6 +95,7 @@ REFUSED = {
     "a folder of choices": (["--config-dir=/tmp"], r"--config-dir: not available"),
     "a pickled run": (["--experimental-rerun=x"], r"--experimental-rerun: not available"),
     "no folder": (["hydra.run.dir="], r"hydra\.run\.dir=: must name a folder"),
+    "a folder that cannot be": (["hydra.run.dir='a\0b'"], r"hydra\.run\.dir='a\\x00b': must name"),
     "a folder as weather": (["site.weather_path=/"], r"site\.weather_path=/: is a folder"),
     "a folder as trace": (["scenario=philly_replay", "workload.path=/"], r"^/: is a folder"),
     "no key": (["=3"], r"^'=3': names no key; write group=choice or group\.key=value\n$"),

@@ -137,6 +137,21 @@ def test_hydra_and_logging_call_nothing_of_a_users_choice(override):
         compose.check_machinery(compose.compose([override]).config)
 
 
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+hydra.job.env_set={PATH:/tmp/bin}",
+        "+hydra.job_logging.handlers={x:{class:logging.FileHandler,filename:/tmp/x,mode:w}}",
+        "hydra.output_subdir=../../x",
+        "hydra.output_subdir=/tmp/x",
+        "hydra.job.name=../x",
+    ],
+)
+def test_nothing_is_written_elsewhere_and_the_environment_stays(override):
+    with pytest.raises(ConfigError, match="not allowed; configuration is data"):
+        compose.check_machinery(compose.compose([override]).config)
+
+
 def test_an_installed_package_carries_its_own_files(own_folder, monkeypatch):
     package = own_folder / "site-packages/twin"
     shutil.copytree(catalogue.data_dir("conf"), package / "_data/conf")

@@ -21,6 +21,15 @@ def test_what_fails_half_way_leaves_the_file_before_it(tmp_path):
     assert (tmp_path / f"a.csv{PART}").read_text() == "ne"
 
 
+def test_a_link_in_the_way_is_not_followed(tmp_path):
+    elsewhere = tmp_path / "elsewhere.txt"
+    elsewhere.write_text("precious")
+    (tmp_path / f"a.json{PART}").symlink_to(elsewhere)
+    path = write_text(tmp_path / "a.json", "new")
+    assert (path.read_text(), path.is_symlink()) == ("new", False)
+    assert elsewhere.read_text() == "precious"
+
+
 def test_two_runs_do_not_write_into_one_folder_at_once(tmp_path):
     busy = pytest.raises(ConfigError, match="another run or sweep is writing")
     with alone_in(tmp_path), busy, alone_in(tmp_path):

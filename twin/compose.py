@@ -41,6 +41,8 @@ from twin.refusals import REFUSALS, check_words, explain
 _TRUSTED_PLUGINS = (OWN_PLUGINS, "hydra_plugins.")
 _TRUSTED_HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
 _TRUSTED_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+_LOG_FILE = "${hydra.runtime.output_dir}/${hydra.job.name}.log"
+_PLAIN_NAME = re.compile(r"\.?\w[\w.\-]*")
 _VALUE_OVERRIDE = re.compile(r"^(?!hydra[./])[A-Za-z_]\w*((\.[\w\-]+)+=|=\{)")
 
 
@@ -165,6 +167,8 @@ def claim(key: str, config: DictConfig) -> Path:
             return Path(named)
     except OSError as error:
         raise ConfigError(f"{key}={named}: cannot be written into: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{key}={named!r}: must name a folder: {error}") from error
 
 
 def compose(overrides: Sequence[str], *, sweep: bool = False) -> Composed:
@@ -240,7 +244,10 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 def check_machinery(config: DictConfig) -> None:
-    """Refuse a configuration that makes Hydra or ``logging`` call code of its choosing."""
+    """Refuse a configuration that makes Hydra or ``logging`` call code of its choosing.
+
+    Nor may it write files elsewhere, or set the environment: what ``git`` is depends on it.
+    """
     settings = OmegaConf.to_container(config.hydra, resolve=False)
     assert isinstance(settings, dict)
     problems = _hidden_choices(config)
@@ -257,8 +264,14 @@ def check_machinery(config: DictConfig) -> None:
             trusted = False
         elif logs and key == "class":
             trusted = value in _TRUSTED_HANDLERS
+        elif logs and key == "filename":
+            trusted = value == _LOG_FILE
         elif logs and "://" in str(value):
             trusted = value in _TRUSTED_STREAMS
+        elif path in ("job.name", "output_subdir"):
+            trusted = value is None or _PLAIN_NAME.fullmatch(str(value)) is not None
+        elif path.startswith("job.env_set."):
+            trusted = False
         if not trusted:
             problems.append(f"hydra.{path}={value!r}: not allowed; configuration is data")
     if problems:

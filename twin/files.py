@@ -22,6 +22,7 @@ PART = ".part"
 def whole(path: Path) -> Iterator[Path]:
     """Yield the name to write *path* under; the block's end, if it is reached, renames it."""
     part = path.with_name(path.name + PART)
+    part.unlink(missing_ok=True)  # of a run that was killed, or a link to somewhere else
     yield part
     part.replace(path)
 

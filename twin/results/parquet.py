@@ -27,6 +27,7 @@ class ParquetFile:
         self._part = folder / f"{name}.parquet{PART}"
         self._columns = columns
         self._rows_per_group = rows_per_group
+        self._part.unlink(missing_ok=True)  # of a run that was killed, or a link to somewhere else
         self._held: list[Any] = []
         self._held_rows = 0
         self._schema = _arrow_schema(columns)
