@@ -97,7 +97,7 @@ def assert_nothing_is_lost(facility):
     assert (voltage.it, voltage.mechanical, voltage.movers, voltage.aux) == (1, 1, 1, 1)
     assert voltage.unserved_w == pytest.approx(0.0, abs=1e-6)
     assert voltage.motors.whole == dict.fromkeys(voltage.motors.whole, 1.0)
-    assert facility.zones[0].tripped or cluster.servers_on == cluster.servers
+    assert facility.heat_limit.zones[0].tripped or cluster.servers_on == cluster.servers
     assert facility.it_w > 0.0
 
 

@@ -275,7 +275,7 @@ def test_no_sequence_of_faults_loses_a_watt_a_job_or_a_gpu(tmp_path_factory, dra
     # Everything has been repaired for more than an hour: it carries load again.
     assert (facility.voltage.it, facility.voltage.mechanical, facility.voltage.aux) == (1, 1, 1)
     assert facility.voltage.unserved_w == pytest.approx(0.0, abs=1e-6)
-    if not facility.zones[0].tripped:
+    if not facility.heat_limit.zones[0].tripped:
         assert cluster.servers_on == cluster.servers
 
 

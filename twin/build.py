@@ -30,6 +30,7 @@ from twin.errors import ConfigError, ParameterError, suggest
 from twin.facility import Facility, split
 from twin.faults import Faults, Group, Servers, Unit, Wiring, start
 from twin.gpu.base import GpuServer
+from twin.heat_limit import HeatLimit
 from twin.jobs import Dispatcher, arrivals, asking, filling
 from twin.network.base import Fabric
 from twin.offers import service
@@ -461,6 +462,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         restart_s=design.facility.restart_minutes * SECONDS_PER_MINUTE,
         reset_s=design.faults.breaker_reset_minutes * SECONDS_PER_MINUTE,
     )
+    power_limit = PowerLimit(feed, dispatcher, recorder.event)
     facility = Facility(
         env=env,
         cluster=design.cluster,
@@ -473,7 +475,8 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         aux_w=design.aux_w,
         ups_parts=frozenset(part for mover in on_ups for part in mover.parts),
         voltage=voltage,
-        power_limit=PowerLimit(feed, dispatcher, recorder.event),
+        power_limit=power_limit,
+        heat_limit=HeatLimit(dispatcher, voltage, power_limit, recorder.event),
         recorder=recorder,
         racks=RackPower(
             design.cluster.racks, design.rack.rated_kw * 1000.0, design.rack.racks_per_row

@@ -7,7 +7,7 @@ other beat depends on (the record, the ledger, the sums) is made up for many at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from math import inf, nan
 
@@ -20,10 +20,11 @@ from twin.burst import Burst, Stepping, take
 from twin.cluster.cluster import Cluster
 from twin.config import BurstConfig
 from twin.cooling.base import CoolingPlant, PlantState
+from twin.heat_limit import HeatLimit
 from twin.jobs import Dispatcher
 from twin.power.base import PowerFeed
 from twin.power_limit import PowerLimit
-from twin.records import Event, Job
+from twin.records import Job
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
 from twin.results.summary import Totals
@@ -31,7 +32,7 @@ from twin.schema import ROW
 from twin.site.base import WeatherSeries
 from twin.site.demand import DemandMeter, MonthlyDemand
 from twin.site.grid import GridSignals
-from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
+from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 from twin.voltage import Voltage
 
 BEATS_PER_BLOCK = 128
@@ -60,23 +61,6 @@ def split(plant: PlantState, ups_parts: frozenset[str]) -> tuple[float, float]:
 
 
 @dataclass(slots=True)
-class Zone:
-    """Servers that draw the same air, and what heat does to them now."""
-
-    where: str
-    servers: Sequence[int]
-    rise_k: float = 0.0
-    """How much warmer their air is than the hall's inlet. [K]"""
-    throttled: bool = False
-    throttled_s: float = 0.0
-    """For how long heat or a power limit has slowed them. [s]"""
-    tripped: bool = False
-    fan_factor: float = 1.0
-    inlet_c: float = nan
-    inlet_max_c: float = -273.15
-
-
-@dataclass(slots=True)
 class Facility:
     """Everything one facility is made of; no state of it lives anywhere else."""
 
@@ -92,6 +76,7 @@ class Facility:
     aux_w: float
     voltage: Voltage
     power_limit: PowerLimit
+    heat_limit: HeatLimit
     recorder: Recorder
     racks: RackPower
     demand: DemandMeter | None = None
@@ -124,18 +109,10 @@ class Facility:
     pending_warm_w: list[NDArray[np.float64]] = field(default_factory=list)
     """What the fans of each rack drew more for warm air in those beats, where racks differ. [W]"""
 
-    throttled: bool = False
-    """Whether heat slows GPUs down: all of them, or the jobs that have some in warmer air."""
-
     block: int = field(init=False)
     """Beats between two settlements."""
-    zones: list[Zone] = field(init=False)
-    """The hall, from the coolest air to the warmest; one where all racks draw it alike."""
-    zone_of: NDArray[np.intp] = field(init=False)
-    """Which of them each rack belongs to."""
 
     def __post_init__(self) -> None:
-        self.zones, self.zone_of = _zones(self.cluster)
         most = RACK_BEATS_PER_BLOCK // self.cluster.racks
         self.block = max(1, min(BEATS_PER_BLOCK, most))
 
@@ -246,6 +223,8 @@ class Facility:
         self.totals.gpu_out_s = self.cluster.gpus_out.take(self.env.now)
         self.totals.it_loss_j = self.feed.it_loss_j()
         self.totals.jobs_shed = self.power_limit.jobs_shed
+        self.totals.throttle_after_s = self.heat_limit.throttle_after_s
+        self.totals.trip_after_s = self.heat_limit.trip_after_s
         self.totals.feed_fits_w = self.it_w + self.feed.headroom_w(steady=True)
 
     def beat(self, from_s: float, to_s: float) -> None:
@@ -277,10 +256,7 @@ class Facility:
         mechanical_w, movers_w = self.plant_w = split(plant, self.ups_parts)
         feed = self.feed.serve_all(mechanical_w, aux_w, dt_s, movers_w)
         self.it_w, self.warm, self.dispatcher.offers.inlet_c = it_w, warm, plant.inlet_c
-        slowed_gpus = capped_gpus = 0.0
-        capped = self.power_limit.part < 1.0
-        if capped or self.throttled:
-            slowed_gpus, capped_gpus = self._slowed_gpus(allocated_s / dt_s, capped)
+        slowed_gpus, capped_gpus = self.heat_limit.slowed_gpus(allocated_s / dt_s)
 
         self.pending.append(
             (
@@ -294,7 +270,7 @@ class Facility:
                 drybulb_c, wetbulb_c,
                 voltage.it, voltage.unserved_w,
                 plant.power_w,
-                plant.inlet_max_c + self.zones[-1].rise_k,
+                plant.inlet_max_c + self.heat_limit.zones[-1].rise_k,
                 plant.supply_c,
                 plant.water_kg_per_s,
                 plant.unmet_w,
@@ -315,28 +291,15 @@ class Facility:
         )  # fmt: skip
         if len(self.pending) >= self.block:
             self.settle()
-        for zone in self.zones:
-            if capped or zone.throttled:
-                zone.throttled_s += dt_s
-            self._limit(zone, plant.inlet_c + zone.rise_k, plant.inlet_max_c + zone.rise_k, to_s)
+        self.heat_limit.heed(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
         self.follow_feed()
         self._heed_limit()
 
-    def _slowed_gpus(self, allocated: float, capped: bool) -> tuple[float, float]:
-        """Return how many of the GPUs held heat or a power limit slows, and the limit alone."""
-        if capped:
-            return allocated, allocated
-        if all(zone.throttled for zone in self.zones):
-            return allocated, 0.0
-        return float(self.dispatcher.work.slowed_by_heat()), 0.0
-
     def _warm_fans_j(self, fan_j: float, dt_s: float) -> float:
         """Return what the fans drew more for warm air [J]; note it by rack where racks differ."""
-        fans = self.cluster.rack_fans
-        if fans is None:  # all draw the same air: spread over racks as their power is
-            return fan_j * (self.zones[0].fan_factor - 1.0)
-        more = np.array([zone.fan_factor - 1.0 for zone in self.zones])
-        warm_w = fans.take(dt_s) * more[self.zone_of]
+        warm_w = self.heat_limit.rack_fans_w(dt_s)
+        if warm_w is None:  # spread over racks as their power is
+            return fan_j * (self.heat_limit.zones[0].fan_factor - 1.0)
         self.pending_warm_w.append(warm_w)
         return float(warm_w.sum()) * dt_s
 
@@ -403,33 +366,6 @@ class Facility:
         facility_peak_w = float(column["facility_power_w"].max())
         totals.facility_peak_w = max(totals.facility_peak_w, facility_peak_w)
 
-    def _limit(self, zone: Zone, inlet_c: float, inlet_max_c: float, now_s: float) -> None:
-        """Let inlet temperature set fan speed, throttling and trip of the servers of a zone."""
-        server = self.cluster.server
-        zone.inlet_max_c = max(zone.inlet_max_c, inlet_max_c)
-        if inlet_c == zone.inlet_c:
-            return
-        zone.inlet_c = inlet_c
-        zone.fan_factor = server.fan_factor(inlet_c)
-        throttled, tripped = server.limits(inlet_c, zone.throttled, zone.tripped)
-        if zone.tripped and self.voltage.mechanical == 0.0:
-            tripped = True  # nobody starts servers in a hall without cooling
-        if tripped != zone.tripped:
-            zone.tripped = tripped
-            self._trip(zone, inlet_c, now_s)
-        if throttled != zone.throttled:
-            zone.throttled = throttled
-            self.throttled = any(each.throttled for each in self.zones)
-            rate = self._pace()
-            kind = "throttle" if throttled else "throttle_end"
-            detail = f"inlet {inlet_c:.1f} C, GPUs at {rate:.0%} of their rate"
-            if throttled:
-                detail += self._since(now_s)
-                self.totals.throttle_after_s = min(
-                    self.totals.throttle_after_s, now_s - self.voltage.lost_at_s
-                )
-            self.recorder.event(Event(now_s, kind, zone.where, detail))
-
     def _heed_limit(self) -> None:
         """Keep the servers below what the feed can carry."""
         limit = self.power_limit
@@ -437,55 +373,4 @@ class Facility:
             voltage = self.voltage
             other_w = (self.network_w + self.dispatcher.tally.storage_w) * voltage.it
             if limit.heed(self.it_w, other_w, self.warm):
-                self._pace()
-
-    def _pace(self) -> float:
-        """Let GPUs work as heat and power allow; return the rate of the slowest over their own."""
-        usual = self.power_limit.pace() if self.power_limit.part < 1.0 else (1.0, 1.0)
-        if not self.throttled:
-            self.dispatcher.throttle(*usual)
-            return usual[1]
-        activity, rate = self.cluster.server.throttle()
-        hot = min(usual[0], activity), min(usual[1], rate)
-        if all(zone.throttled for zone in self.zones):
-            self.dispatcher.throttle(*hot)
-        else:
-            servers = [server for zone in self.zones if zone.throttled for server in zone.servers]
-            self.dispatcher.throttle(*usual, servers, hot)
-        return hot[1]
-
-    def _trip(self, zone: Zone, inlet_c: float, now_s: float) -> None:
-        desk, voltage, servers = self.dispatcher, self.voltage, zone.servers
-        if zone.tripped:
-            jobs = desk.shut_down(servers)
-            detail = f"inlet {inlet_c:.1f} C: servers shut down, {jobs} jobs stopped"
-            detail += self._since(now_s)
-            totals = self.totals
-            totals.trip_after_s = min(totals.trip_after_s, now_s - voltage.lost_at_s)
-            self.recorder.event(Event(now_s, "thermal_trip", zone.where, detail))
-        else:
-            desk.start_up(servers, voltage.restart_s)
-            minutes = voltage.restart_s / SECONDS_PER_MINUTE
-            detail = f"inlet {inlet_c:.1f} C: servers powered again, ready in {minutes:g} min"
-            self.recorder.event(Event(now_s, "thermal_restart", zone.where, detail))
-
-    def _since(self, now_s: float) -> str:
-        """Say how long ago cooling or power was lost, where it was."""
-        passed_s = now_s - self.voltage.lost_at_s
-        if passed_s == inf:
-            return ""
-        return f", {passed_s / SECONDS_PER_MINUTE:.1f} min after the last loss"
-
-
-def _zones(cluster: Cluster) -> tuple[list[Zone], NDArray[np.intp]]:
-    """Return the parts of a hall that draw the same air, and which of them each rack belongs to."""
-    if cluster.rack_fans is None:
-        whole = Zone("hall", range(cluster.servers))
-        return [whole], np.zeros(cluster.racks, dtype=np.intp)
-    rises_k, zone_of = np.unique(cluster.rack_fans.rise_k, return_inverse=True)
-    of_server = zone_of[cluster.rack_of]
-    zones = [
-        Zone(f"racks at +{rise_k:g} K", np.flatnonzero(of_server == number).tolist(), rise_k)
-        for number, rise_k in enumerate(rises_k.tolist())
-    ]
-    return zones, zone_of
+                self.heat_limit.pace()

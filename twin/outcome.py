@@ -132,7 +132,8 @@ def costs(design: Design, facility: Facility) -> Costs:
 def rack_table(design: Design, facility: Facility) -> dict[str, list[Any]]:
     """Return the columns of ``racks.parquet``."""
     number = facility.cluster.racks
-    zones = [facility.zones[zone] for zone in facility.zone_of]
+    heat = facility.heat_limit
+    zones = [heat.zones[zone] for zone in heat.zone_of]
     power: Mapping[str, Any] = facility.racks.table()
     width = len(str(number))
     kind = type(design.cooling).__name__
