@@ -285,6 +285,20 @@ def test_running_more_tower_pumps_never_warms_the_water(wetbulb_c):
     assert above_k == sorted(above_k, reverse=True)
 
 
+@pytest.mark.parametrize("name", [*LIQUID, "direct_liquid_cabinet"])
+def test_pumps_that_stop_stop_cooling_at_once_at_any_heartbeat(name):
+    """On towers the water that stood still gave its heat away for one more beat."""
+    warmest_c = []
+    for beat_s in (10.0, 60.0, 300.0):
+        made = plant(name)
+        steady(made, 0.8 * design().heat_w, 30.0, 22.0)
+        made.set_available("pump", 0.0)
+        for _ in range(int(900.0 / beat_s)):
+            state = made.step(0.8 * design().heat_w, 30.0, 22.0, beat_s)
+        warmest_c.append(state.inlet_c)
+    assert warmest_c == pytest.approx([warmest_c[0]] * 3, abs=0.1)
+
+
 @each_liquid
 def test_a_plant_without_heat_runs_no_compressor_outdoors(name):
     made = plant(name)

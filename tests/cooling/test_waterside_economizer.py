@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.plants import design, plant, steady
+from tests.support.plants import design, plant, residual, steady
 from tests.support.plants import settings as plant_keys
 from twin.config import parse
 from twin.cooling.waterside_economizer import Economizer
@@ -109,3 +109,19 @@ def test_thresholds_that_would_chatter_are_refused():
         economizer(on_margin_k=1.0)
     with pytest.raises(ConfigError, match="chiller_on_margin_k"):
         economizer(chiller_off_margin_k=2.0)
+
+
+@pytest.mark.parametrize("wetbulb_c", [12.0, 18.0, 22.0])
+def test_half_the_chillers_leave_the_hall_no_warmer_than_none(wetbulb_c):
+    """Chillers that could not carry all kept the share of the economizer from the load."""
+    warmest_c = []
+    for fraction in (0.0, 0.5, 1.0):
+        made = plant("waterside_economizer")
+        heat_w = 0.8 * design().heat_w
+        steady(made, heat_w, wetbulb_c + 8.0, wetbulb_c)
+        made.set_available("chiller", fraction)
+        states = [made.step(heat_w, wetbulb_c + 8.0, wetbulb_c, 60.0) for _ in range(60)]
+        warmest_c.append(max(state.inlet_max_c for state in states))
+        assert max(residual(state, heat_w, 60.0) for state in states) < 1e-9
+    assert warmest_c[0] >= warmest_c[1] - 0.1
+    assert warmest_c[1] >= warmest_c[2] - 0.1

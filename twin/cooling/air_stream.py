@@ -64,6 +64,8 @@ class AirStreamPlant(HallPlant):
 
     reset: SupplyReset | None = None
     _moving: SupplyReset | None = field(init=False, default=None)
+    _missed: bool = field(init=False, default=False)
+    """Whether the supply missed its set point last: then a mean over a long beat hides it."""
     fans: SupplyFans
     chillers: Chillers
     """The trim: air-cooled machines on a coil in the supply air."""
@@ -93,6 +95,7 @@ class AirStreamPlant(HallPlant):
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set point."""
         wanted = self._size_hall(design, "outdoor-air cooling")
+        self._missed = False
         self.fans.size(design.heat_w, wanted, design.altitude_m)
         self._size_outdoors(design, wanted)
         _, fan_w = self.fans.move(wanted)
@@ -143,7 +146,9 @@ class AirStreamPlant(HallPlant):
             left_s = reset.until_look_s(left_s)
         held = self._supply_set_c, 0.0
         step_s = self.chillers.until_restart_s(left_s)
-        state = self._advance(heat_w, weather_c, step_s, held)
+        state = None
+        if not self._missed:
+            state = self._advance(heat_w, weather_c, step_s, held)
         if state is None:
             step_s = min(step_s, _SHORT_STEP_S)
             state = self._advance(heat_w, weather_c, step_s, held)
@@ -236,7 +241,7 @@ class AirStreamPlant(HallPlant):
             stored_j,
             got.evaporated_kg_per_s,
         )
-        missed = supply_c > self._supply_set_c or air <= 0.0
+        missed = self._missed = supply_c > self._supply_set_c or air <= 0.0
         return self._record(worked, (supply_c, return_c), missed, dt_s)
 
     def _record(

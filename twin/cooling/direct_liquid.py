@@ -313,7 +313,9 @@ class DirectLiquid(CoolingPlant):
         load_w = given_w + pump_w
         return_c = water.return_c
         reused_w = 0.0 if self.reuse is None else self._reused_w(self.reuse, max(load_w, 0.0))
-        done = self._rejection.step(load_w - reused_w, water.water_c, weather_c, dt_s)
+        done = None
+        if water.flow_w_per_k > 0.0 or load_w <= 0.0:  # water that stands carries nothing
+            done = self._rejection.step(load_w - reused_w, water.water_c, weather_c, dt_s)
         if done is None or load_w < reused_w:
             cdu.coolant_c = coolant_c
             return None

@@ -143,6 +143,10 @@ class EconomizedRejection(HeatRejection):
     _free_most_w: float = field(init=False, default=0.0)
     _tower_c: float = field(init=False, default=0.0)
     """Water the tower could give at full fan speed. [degC]"""
+    _bring_c: float = field(init=False, default=0.0)
+    """Chilled water behind the exchanger, where chillers run too. [degC]"""
+    _flow_w_per_k: float = field(init=False, default=0.0)
+    """Chilled water through it. [W/K]"""
 
     def size(
         self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
@@ -169,6 +173,8 @@ class EconomizedRejection(HeatRejection):
         economizer.decide(*looked)
         self.longest_step_s = economizer.quiet_s(*looked)
         if not self._free():
+            self._bring_c = max(self._tower_c, self.condenser.water_c) + economizer.approach_k
+            self._flow_w_per_k = water.flow_w_per_k
             return -math.inf
         self._tower_c = alone_c
         made_c = self._tower_c + economizer.approach_k
@@ -209,10 +215,20 @@ class EconomizedRejection(HeatRejection):
         self.economizer.pass_time(dt_s)
 
     def most_w(self, chilled_c: float) -> float:
-        """Most heat that can be taken now; in FC, what brings the return down to the tower. [W]."""
+        """Most heat that can be taken now; in FC, what brings the return down to the tower. [W].
+
+        In PMC the exchanger takes its share of it before the chillers.
+        """
         if self._free():
             return self._free_most_w
-        return HeatRejection.most_w(self, chilled_c)
+        lifted_w = HeatRejection.most_w(self, chilled_c)
+        full_k, before_k = self._return_c - chilled_c, self._return_c - self._bring_c
+        if not self.economizer.on or before_k <= 0.0 or full_k <= 0.0:
+            return lifted_w
+        most_w = lifted_w + self._flow_w_per_k * before_k
+        if before_k < full_k:
+            most_w = min(most_w, lifted_w * full_k / (full_k - before_k))
+        return most_w
 
     def step(
         self, load_w: float, chilled_c: float, weather_c: tuple[float, float], dt_s: float
