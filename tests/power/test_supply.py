@@ -187,6 +187,39 @@ def test_a_trip_is_exact_once_the_overload_is_known(ready, drive):
     assert run.when("trip", "busway") == [pytest.approx(80.0 / (1.3**2 - 1.0), abs=1e-3)]
 
 
+def test_a_ups_walks_in_step_by_step_while_its_battery_gives_the_rest(ready, drive):
+    feed = ready("n_plus_1", **SURE)
+    run = drive(feed, mechanical_w=0.0, aux_w=0.0).run(600).set("utility", 0)
+    seen = []
+    for for_s in (13.0, 3.75, 3.75, 3.75):  # a second after start and transfer, and each step
+        run.run(for_s)
+        diagram = feed.one_line()
+        taken_w, ups = diagram.edges["lv_board", "ups"]["load_w"], diagram.nodes["ups"]
+        assert ups["load_w"] + ups["loss_w"] + ups["battery_w"] == pytest.approx(taken_w, abs=1.0)
+        seen.append(taken_w / (ups["load_w"] + ups["loss_w"]))
+    assert seen == pytest.approx([0.0, 0.25, 0.5, 0.75], abs=1e-6)
+    run.run(60)
+    assert run.when("live", "ups") == [pytest.approx(627.0, abs=1e-3)]
+    assert len(run.when("walk_in", "ups")) == 3
+    assert run.residual_j < 1e-9
+
+
+def test_a_battery_that_dies_in_a_walk_in_leaves_its_load_dark_for_the_rest_of_it(ready, drive):
+    feed = ready("n_plus_1", **DUD, ups={"delay_s": 400, "walk_in_steps": 2})
+    run = drive(feed, it_w=1.9e6, mechanical_w=0.0, aux_w=0.0).run(60).set("utility", 0)
+    run.run(feed.battery_lasts_s("ups") - 10.0)
+    back_s = run.at_s
+    run.set("utility", 1).run(500)
+    assert run.when("waiting", "ups") == [pytest.approx(back_s + 10.0, abs=1e-3)]
+    assert run.when("live", "ups") == [pytest.approx(back_s + 400.0, abs=1e-3)]
+
+
+def test_steps_are_for_what_has_a_battery():
+    nothing = (0.0, 0.0, 0.0)
+    with pytest.raises(ParameterError, match="walk_in_steps=4: must be 1 without a battery"):
+        Element(type="pdu", heat_to="hall", loss=nothing, fed_by="utility", walk_in_steps=4)
+
+
 @pytest.mark.parametrize("beat_s", [10.0, 300.0, 900.0])
 def test_load_that_moves_to_another_path_trips_it_on_time_however_long_a_beat_is(
     ready, drive, beat_s

@@ -56,12 +56,12 @@ def discharge_w(site_w: float, limit_w: float, power_w: float, *, dear: bool, ch
 class Bess:
     """Storage sized by the contract of the utility it stands at; outdoors, in containers.
 
-    It follows the grid: in an outage it is idle. Above the import limit it gives whatever the
-    price. Else it acts on prices: with ``ahead_hours`` by the plan that earns most from the
-    prices published so far ahead, looked at anew every few hours; with two thresholds when the
-    price passes them; with neither it refills whenever the limit leaves room. The plan knows
-    nothing of the limit, nor of loads smaller than the rating. What its containers need for
-    their own cooling is not modelled.
+    It follows the grid: in an outage it is idle. Above the import limit it gives the excess,
+    whatever the price, and keeps what more it could give for the rest of the peak. Else it acts
+    on prices: with ``ahead_hours`` by the plan that earns most from the prices published so far
+    ahead, looked at anew every few hours; with two thresholds when the price passes them; with
+    neither it refills whenever the limit leaves room. The plan knows nothing of the limit, nor of
+    loads smaller than the rating. What its containers need for their own cooling is not modelled.
     """
 
     at: str

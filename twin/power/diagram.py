@@ -99,6 +99,9 @@ class Element:
     delay_s: NonNegative = 0.0
     """From voltage at the input to voltage at the output: the transfer of a switch, the
     staged reconnection of a branch, the walk-in of a UPS while its battery still carries. [s]"""
+    walk_in_steps: Units = 1
+    """Equal steps in which it takes its load over from its battery during ``delay_s``, so that
+    generators are loaded block by block; 1: all at the end of it."""
     retransfer_s: NonNegative = 0.0
     """Draw ``first`` only: how long the first feeder must be back before it is used again. [s]"""
     start: Start | None = None
@@ -135,6 +138,10 @@ class Element:
         hangs = self.type not in SOURCES and self.type not in SINKS
         ok = hangs or self.battery is None
         require(ok, "battery", "given", f"left out for a {self.type}")
+        ok = self.walk_in_steps == 1 or (self.battery is not None and self.draw == "equal")
+        require(
+            ok, "walk_in_steps", self.walk_in_steps, "1 without a battery, or where it switches"
+        )
         ok = self.bypass is None or self.breaker is not None
         require(ok, "breaker", None, "given where there is a bypass: it says when to turn to it")
         ok = self.draw == "first" or self.retransfer_s == 0.0

@@ -67,10 +67,10 @@ def draw(
     for feeder, fed in graph.edges:
         drawn.add_edge(feeder, fed, load_w=0.0)
     for i, *_, feeders in routes.it_rows + routes.other_rows:
-        for j, part in feeders:
-            drawn.edges[names[j], names[i]]["load_w"] = part * (
-                loads.load_w[i] + loads.loss_w[i] + stores.heat_w[i] + stores.into_w[i]
-            )
+        out_w = loads.load_w[i] + loads.loss_w[i]
+        entering_w = out_w if supply.taken[i] else out_w + stores.heat_w[i] + stores.into_w[i]
+        for j, part in feeders:  # in a walk-in parts of all, be it from feeders or the battery
+            drawn.edges[names[j], names[i]]["load_w"] = part * entering_w
     if stores.bess is not None:
         taken_w, heat_w = stores.bess_w
         drawn.add_node("bess", kind="bess", load_w=0.0, loss_w=heat_w, heat_to="outdoor")

@@ -82,10 +82,10 @@ class Stores:
         supply: Supply,
         dt_s: float,
     ) -> None:
-        """Let batteries give what their elements deliver and lose where nothing feeds them."""
+        """Let batteries give what their elements deliver and lose and do not draw."""
         for i, battery in self.batteries:
             if supply.state[i] == BATTERY:
-                power_w = load_w[i] + loss_w[i]
+                power_w = (1.0 - supply.taken[i]) * (load_w[i] + loss_w[i])
                 battery.discharge(power_w, routes.rated_w[i], dt_s)
                 self.into_w[i] = -power_w
 
@@ -111,7 +111,7 @@ class Stores:
         soonest_s = inf
         for i, battery in self.batteries:
             if supply.state[i] == BATTERY:
-                power_w = load_w[i] + loss_w[i]
+                power_w = (1.0 - supply.taken[i]) * (load_w[i] + loss_w[i])
                 soonest_s = min(soonest_s, battery.lasts_s(power_w, routes.rated_w[i]))
         return soonest_s
 

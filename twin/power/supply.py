@@ -27,6 +27,7 @@ LIVE (a switch)      it moves to another feeder and ``delay_s`` is not 0    WAIT
 WAITING              input lost (a battery does not start from black)       DEAD
 DEAD                 input back, or a switch has moved to one that is       WAITING
 WAITING              ``delay_s`` has passed with voltage at the input       LIVE
+BATTERY              a step of ``delay_s`` has passed, more are to come     BATTERY
 BATTERY              ``delay_s`` has passed with voltage at the input       LIVE
 BATTERY              battery empty, no voltage at the input                 DEAD
 BATTERY              battery empty, voltage at the input                    WAITING
@@ -112,6 +113,8 @@ class Supply:
         """Whether a generator has no fuel."""
         self.bypassed = [False] * count
         """Whether an element passes its input through, its battery out of play."""
+        self.taken = [0.0] * count
+        """Part of its input that an element on battery draws from its feeders: it walks in."""
         self.stuck = [False] * count
         self.position = [0] * count
         """Which of its feeders a switch is on."""
@@ -137,10 +140,11 @@ class Supply:
 
     def draws(self, i: int) -> list[Part]:
         """Return which feeders element *i* draws from now, and which part of its input each."""
-        if self.state[i] != LIVE or not self._feeders[i]:
+        taken = 1.0 if self.state[i] == LIVE else self.taken[i]
+        if taken == 0.0 or not self._feeders[i]:
             return []
         chosen = self._chosen(i)
-        return [(j, 1.0 / len(chosen)) for j in chosen]
+        return [(j, taken / len(chosen)) for j in chosen]
 
     def until_change_s(self) -> float:
         """Return the time until a timer runs out; ``inf`` where none runs."""
@@ -162,10 +166,10 @@ class Supply:
         """
         changed = False
         for _ in range(2 * len(self._names) + 2):
-            before = (list(self.state), list(self.position))
+            before = (list(self.state), list(self.position), list(self.taken))
             for i in reversed(range(len(self._names))):
                 self._settle_one(i)
-            if before == (self.state, self.position):
+            if before == (self.state, self.position, self.taken):
                 self._next_s = min(*self._timer_s, *self._retransfer_s)
                 return changed
             changed = True
@@ -182,6 +186,8 @@ class Supply:
             if element.draw == "first":
                 self._choose_position(i)
             self._enter(i, self._next_state(i))
+            if self.state[i] != BATTERY:
+                self.taken[i] = 0.0
 
     def _next_state(self, i: int) -> str:
         """Return the state that follows for an element that is fed; see the table above."""
@@ -191,6 +197,7 @@ class Supply:
             return DEAD
         if not self._chosen(i):
             self._timer_s[i] = inf
+            self.taken[i] = 0.0
             unbacked = self.empty[i] or self.bypassed[i] or state in (DEAD, WAITING)
             return DEAD if unbacked else BATTERY
         if state == LIVE:
@@ -199,10 +206,34 @@ class Supply:
         if self._timer_s[i] == inf:
             # A switch takes time to move, none to stay where it is.
             self._timer_s[i] = element.delay_s if element.draw == "equal" else 0.0
-        if self._timer_s[i] <= SOON:
+            if state == BATTERY:
+                self._timer_s[i] /= element.walk_in_steps
+        if self._timer_s[i] <= SOON and (state != BATTERY or not self._step_in(i)):
             self._timer_s[i] = inf
             return LIVE
-        return BATTERY if state == BATTERY and not self.empty[i] else WAITING
+        return self._still_waits(i)
+
+    def _still_waits(self, i: int) -> str:
+        """Return the state of an element whose ``delay_s`` has not passed."""
+        if self.state[i] != BATTERY:
+            return WAITING
+        if not self.empty[i]:
+            return BATTERY
+        element = self._elements[i]  # it waits for all that is left of its walk-in
+        before_last = 1.0 - 1.0 / element.walk_in_steps
+        self._timer_s[i] += element.delay_s * (before_last - self.taken[i])
+        return WAITING
+
+    def _step_in(self, i: int) -> bool:
+        """Take the next step of a walk-in; return whether there is one before the last."""
+        steps = self._elements[i].walk_in_steps
+        done = round(self.taken[i] * steps) + 1
+        if done == steps:
+            return False
+        self.taken[i] = done / steps
+        self._timer_s[i] = self._elements[i].delay_s / steps
+        self.changes.append(Change("walk_in", self._names[i], f"{done} of {steps} steps"))
+        return True
 
     def _choose_position(self, i: int) -> None:
         """Move a switch off a dead feeder, or back to its first one after a while."""
