@@ -291,6 +291,9 @@ def hardware(design: Design) -> Hardware:
         fabric_bytes_per_s=fabric_bytes_per_s,
         storage_bytes_per_s=design.storage.write_bandwidth_bytes_per_s,
         gpu_power_w=server.gpu_power_w,
+        link_fraction=server.link_fraction,
+        exchange_s=server.exchange_us * 1e-6,
+        attention_s=server.attention_us * 1e-6,
         storage_holds_bytes=design.storage.capacity_bytes,
         multiprocessors=server.multiprocessors,
     )

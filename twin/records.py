@@ -193,6 +193,12 @@ class Hardware:
     """Writing to shared storage, all of it. [B/s]"""
     gpu_power_w: Callable[[float], float]
     """Power of one GPU by its activity 0-1. [W]"""
+    link_fraction: float
+    """Of its bandwidth to others, what a GPU reaches in adding up the layers of a served model."""
+    exchange_s: float
+    """What each exchange of such a sum takes, whatever its size. [s]"""
+    attention_s: float
+    """What attention of a decode step takes in each layer besides reading. [s]"""
     storage_holds_bytes: float | None = None
     """Capacity of shared storage, None where it is not known. [B]"""
     multiprocessors: int | None = None

@@ -160,7 +160,8 @@ def test_without_latency_the_sums_of_layers_take_what_a_ring_takes():
     assert token_s == pytest.approx(126 * 2 * ring_all_reduce_s(8, 2 * 16384, 450e9), rel=1e-12)
 
 
-def test_over_endless_links_only_messages_count():
-    step_s, token_s = tensor_parallel_s(10, 8, 1.0, 1e30, 1e-6)
-    assert step_s == pytest.approx(10 * 2 * 2 * 3 * 1e-6)
+@pytest.mark.parametrize(("gpus", "exchanges"), [(1, 0), (2, 1), (3, 2), (8, 2)])
+def test_over_endless_links_only_exchanges_count(gpus, exchanges):
+    step_s, token_s = tensor_parallel_s(10, gpus, 1.0, 1e30, 1e-6)
+    assert step_s == pytest.approx(10 * 2 * exchanges * 1e-6)
     assert token_s < 1e-20

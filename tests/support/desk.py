@@ -30,6 +30,9 @@ class ToyServer(GpuServer):
     memory_bytes_per_s: float = 2e12
     multiprocessors: int | None = None
     scale_up_bytes_per_s: float = 300e9
+    link_fraction: float = 0.5
+    exchange_us: float = 5.0
+    attention_us: float = 10.0
     nic_bytes_per_s: float = 200e9
 
     def drive(self, activity: float) -> float:

@@ -33,6 +33,9 @@ def hardware(server):
         fabric_bytes_per_s=50e9,
         storage_bytes_per_s=1e12,
         gpu_power_w=server.gpu_power_w,
+        link_fraction=server.link_fraction,
+        exchange_s=server.exchange_us * 1e-6,
+        attention_s=server.attention_us * 1e-6,
     )
 
 

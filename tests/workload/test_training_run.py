@@ -21,6 +21,9 @@ A100 = Hardware(
     fabric_bytes_per_s=25e9,
     storage_bytes_per_s=2e12,
     gpu_power_w=lambda activity: 62.0 + 338.0 * activity,
+    link_fraction=0.5,
+    exchange_s=5e-6,
+    attention_s=2e-5,
 )
 
 

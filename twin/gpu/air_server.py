@@ -181,6 +181,9 @@ class AirServer(GpuServer):
     """Of one GPU; null: not known, or its products are not tiled as cuBLAS does."""
     scale_up_gb_per_s: NonNegative
     """Bandwidth of one GPU inside its scale-up domain, both directions; 0: none known. [GB/s]"""
+    exchange_us: NonNegative
+    link_fraction: PositiveFraction
+    attention_us: NonNegative
     nic_count: CountOrZero
     nic_gbps: NonNegative
     mass_kg: Positive | None

@@ -36,6 +36,12 @@ class GpuServer(Component):
     """Of one GPU, that a matrix product is shared out over; None: not known."""
     scale_up_bytes_per_s: float
     """Bandwidth of one GPU to the others of its server, one direction; 0: none known. [B/s]"""
+    link_fraction: float
+    """Of it, what adding up the layers of a served model reaches."""
+    exchange_us: float
+    """From the start of such a sum until parts are exchanged, whatever their size. [us]"""
+    attention_us: float
+    """What attention of a decode step takes in each layer besides reading its cache. [us]"""
     nic_bytes_per_s: float
     """All network ports of the server, one direction. [B/s]"""
 

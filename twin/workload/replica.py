@@ -148,8 +148,6 @@ class Engine:
     sort_gwords_per_s: Positive | None
     """Words that a GPU sorts in a second to keep the likeliest (top p), in billions; None: a
     word is drawn from all."""
-    link_latency_us: NonNegative
-    """From one GPU of a replica to another, for each of the messages of an all-reduce. [us]"""
     memory_fraction: PositiveFraction
     """GPU memory for weights, keys and values; the rest is working space."""
     batch_max: Count
@@ -257,11 +255,13 @@ def _step(
     hardware = facility[1]
     bytes_per_s = hardware.memory_bytes_per_s * engine.bandwidth_fraction
     weights, kv_bytes = model.weights_read() / gpus, model.kv_bytes_per_token()
-    latency_s, prompt, answer = _tokens(model, engine, gpus, facility)
+    exchanges_s, prompt, answer = _tokens(model, engine, gpus, facility)
     flops_per_s = gpus * facility[0] * engine.mfu
     kernels = KERNELS_PER_LAYER * model.layers + FP8_KERNELS * model.fp8_layers
+    launched_s = kernels * engine.kernel_launch_us * 1e-6
+    least_s = exchanges_s + model.layers * hardware.attention_s
     costs = StepCosts(
-        fixed_s=read_s(weights, bytes_per_s) + kernels * engine.kernel_launch_us * 1e-6 + latency_s,
+        fixed_s=read_s(weights, bytes_per_s) + launched_s + least_s,
         per_request_s=answer.seconds,
         per_cached_token_s=read_s(kv_bytes / gpus, bytes_per_s),
         per_prompt_token_s=prompt.seconds,
@@ -284,18 +284,16 @@ def _step(
 def _tokens(
     model: LanguageModel, engine: Engine, gpus: int, facility: tuple[float, Hardware]
 ) -> tuple[float, _Token, _Token]:
-    """Return the latency of the links in a step [s], and tokens of a prompt and of an answer."""
+    """Return the exchanges over links in a step [s], and tokens of a prompt and of an answer."""
     peak_flops, hardware = facility
     flops_per_s = gpus * peak_flops * model.speed_over_bf16 * engine.mfu
     bytes_per_s = hardware.memory_bytes_per_s * BANDWIDTH_REACHED
     joined = gpus <= hardware.domain_gpus
     link_bytes_per_s = hardware.domain_bytes_per_s if joined else hardware.fabric_bytes_per_s
-    latency_s, sums_s = tensor_parallel_s(
-        model.layers,
-        gpus,
-        model.hidden_size * ACTIVATION_BYTES,
-        link_bytes_per_s,
-        engine.link_latency_us * 1e-6,
+    link_bytes_per_s *= hardware.link_fraction
+    token_bytes = model.hidden_size * ACTIVATION_BYTES
+    exchanges_s, sums_s = tensor_parallel_s(
+        model.layers, gpus, token_bytes, link_bytes_per_s, hardware.exchange_s
     )
     hidden, wide, keys = model.hidden_size, model.feed_forward_size, model.kv_heads * model.head_dim
     passes = model.layers * passes_bytes(hidden, keys, wide, gpus, model.gated)
@@ -313,7 +311,7 @@ def _tokens(
         moved += words * SORTING_BYTES
     prompt = _Token(prompt_s + between_s, prompt_s, passes)
     answer = _Token(answer_s + between_s + drawing_s, answer_s, passes + moved)
-    return latency_s, prompt, answer
+    return exchanges_s, prompt, answer
 
 
 STEPS = 400
