@@ -21,6 +21,7 @@ def units_of(**changes):
         "pump_exponent": 2.7,
         "min_flow": 0.4,
         "volume_l_per_rack": 60.0,
+        "still_l_per_rack": 12.0,
     }
     made = DistributionUnits(**(keys | changes))
     made.size(120e3, 1)
@@ -66,14 +67,51 @@ def test_frontier_water_warms_13_k():
 
 
 def test_a_rack_whose_loop_has_flow_but_no_rejection_warms_as_its_water_allows():
-    """120 kW into 60 L of coolant is 0.5 K/s when the distribution units stop."""
+    """120 kW into 60 L of coolant is 0.5 K/s when the facility water stands."""
     made = units_of()
-    made.available = 0.0
-    given_w, stored_j = made.exchange(120e3, 36.0, 10.0)
+    given_w, stored_j = made.exchange(120e3, 36.0, 10.0, water_flows=False)
 
     assert given_w == 0.0
     assert stored_j == pytest.approx(1.2e6)
     assert (made.coolant_c - 40.0) / 10.0 == pytest.approx(0.5, rel=0.05)
+
+
+def test_coolant_that_stands_warms_at_the_cold_plates_and_mixes_when_it_moves_again():
+    """Five times as fast: 15 K, the way to a stop, take 6 s at 120 kW."""
+    made = units_of()
+    made.set_available(0.0)
+    given_w, stored_j = made.exchange(120e3, 36.0, 6.0)
+    assert (given_w, stored_j) == (0.0, pytest.approx(7.2e5))
+    assert made.coolant_c == pytest.approx(40.0 + 14.4, abs=0.2)
+
+    made.set_available(1.0)
+    assert made.coolant_c == pytest.approx(40.0 + 14.4 / 5.0, abs=0.05)
+    assert made.heat_j_per_k * (made.coolant_c - 40.0) == pytest.approx(7.2e5)
+
+
+@pytest.mark.parametrize("unit", ["cdu", "pump"])
+@pytest.mark.parametrize("name", [*LIQUID, "direct_liquid_cabinet"])
+def test_heat_that_stays_in_standing_coolant_is_unmet(name, unit):
+    """All of the liquid's share, with distribution units or facility pumps stopped."""
+    made = plant(name)
+    heat_w = 0.8 * design().heat_w
+    steady(made, heat_w, 25.0, 18.0)
+    made.set_available(unit, 0.0)
+    for _ in range(10):
+        state = made.step(heat_w, 25.0, 18.0, 60.0)
+        assert residual(state, heat_w, 60.0) <= 1e-9
+    assert state.unmet_w == pytest.approx(made.capture_fraction * heat_w, rel=0.03)
+    made.set_available(unit, 1.0)
+    state = made.step(heat_w, 25.0, 18.0, 60.0)
+    assert residual(state, heat_w, 60.0) <= 1e-9
+    assert steady(made, heat_w, 25.0, 18.0).unmet_w == 0.0
+
+
+def test_more_coolant_at_the_cold_plates_than_there_is_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"still_l_per_rack=80\.0: must be <= volume_l_per_rack=60"
+    ):
+        plant("direct_liquid_dry", distribution__still_l_per_rack=80.0)
 
 
 def test_coolant_settles_at_the_approach_and_loses_no_heat():

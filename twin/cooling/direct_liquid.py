@@ -53,6 +53,8 @@ class DistributionUnits:
     min_flow: PositiveFraction
     volume_l_per_rack: Positive
     """Coolant in racks and units, as litres of water of the same heat capacity. [L]"""
+    still_l_per_rack: Positive
+    """What of it, with the metal of the cold plates, heat reaches while no pump runs. [L]"""
 
     coolant_c: float = field(init=False, default=0.0)
     """Coolant supplied to the racks. [degC]"""
@@ -60,7 +62,20 @@ class DistributionUnits:
     available: float = field(init=False, default=1.0)
     """What the units in service carry, over the design heat; spares cover theirs. [-]"""
     heat_j_per_k: float = field(init=False, default=0.0)
+    _still_share: float = field(init=False, default=1.0)
+    _rest_c: float = field(init=False, default=0.0)
+    """Coolant away from the cold plates, while it stands. [degC]"""
     _design_w: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        """Check the volumes against each other."""
+        require(
+            self.still_l_per_rack <= self.volume_l_per_rack,
+            "still_l_per_rack",
+            self.still_l_per_rack,
+            f"<= volume_l_per_rack={self.volume_l_per_rack:g} L, of which it is a part",
+        )
+        self._still_share = self.still_l_per_rack / self.volume_l_per_rack
 
     def size(self, heat_w: float, racks: int) -> None:
         """Fix the exchangers for *heat_w* and the coolant for the racks."""
@@ -74,8 +89,19 @@ class DistributionUnits:
         return self.duty_units + self.spares
 
     def set_available(self, fraction: float) -> None:
-        """Let a fraction of the units be in service; all share one manifold."""
-        self.available = min(1.0, fraction * self.installed / self.duty_units)
+        """Let a fraction of the units be in service; all share one manifold.
+
+        Without any the coolant stands: what the cold plates hold warms alone, and mixes with
+        the rest when it moves again.
+        """
+        before, self.available = (
+            self.available,
+            min(1.0, fraction * self.installed / self.duty_units),
+        )
+        if before > 0.0 >= self.available:
+            self._rest_c = self.coolant_c
+        elif self.available > 0.0 >= before:
+            self.coolant_c = self._rest_c + self._still_share * (self.coolant_c - self._rest_c)
 
     def pump_w(self, heat_w: float) -> float:
         """Power of pumps and controls, all of it into the coolant. [W]."""
@@ -87,17 +113,21 @@ class DistributionUnits:
         full_w = self.pump_kw_per_kw * self._design_w * self.available
         return affinity_power_w(full_w, flow, self.pump_exponent)
 
-    def exchange(self, heat_w: float, water_c: float, dt_s: float) -> tuple[float, float]:
+    def exchange(
+        self, heat_w: float, water_c: float, dt_s: float, water_flows: bool = True
+    ) -> tuple[float, float]:
         """Advance the coolant; return the heat given to the water and the stored heat. [W], [J].
 
-        ``C T' = Q - K (T - Tw)`` with K the design heat over the design approach: exact,
-        and with no unit in service the coolant keeps all the heat.
+        ``C T' = Q - K (T - Tw)`` with K the design heat over the design approach: exact. Where
+        the water stands the coolant keeps all the heat; where the coolant itself stands, what
+        the cold plates hold does.
         """
+        if self.available <= 0.0 or not water_flows:
+            held = self.heat_j_per_k * (self._still_share if self.available <= 0.0 else 1.0)
+            self.coolant_c += heat_w * dt_s / held
+            return 0.0, heat_w * dt_s
         design_w = self._design_w * (1.0 + self.pump_kw_per_kw)
         conductance = self.available * design_w / self.approach_k
-        if conductance <= 0.0:
-            self.coolant_c += heat_w * dt_s / self.heat_j_per_k
-            return 0.0, heat_w * dt_s
         target_c = water_c + heat_w / conductance
         steps = dt_s * conductance / self.heat_j_per_k
         change_k, mean_c = relax(self.coolant_c, target_c, steps)
@@ -304,7 +334,7 @@ class DirectLiquid(CoolingPlant):
     def _hold(self, liquid_w: float, weather_c: tuple[float, float], dt_s: float) -> _Liquid | None:
         """One exact step at the water's set point, or None where it cannot be held."""
         water, cdu = self.facility_water, self.distribution
-        if abs(water.water_c - self._water_set_c) > _AT_SET_POINT_K:
+        if abs(water.water_c - self._water_set_c) > _AT_SET_POINT_K or water.flow <= 0.0:
             return None
         cdu_w = cdu.pump_w(liquid_w)
         coolant_c = cdu.coolant_c
@@ -313,15 +343,14 @@ class DirectLiquid(CoolingPlant):
         load_w = given_w + pump_w
         return_c = water.return_c
         reused_w = 0.0 if self.reuse is None else self._reused_w(self.reuse, max(load_w, 0.0))
-        done = None
-        if water.flow_w_per_k > 0.0 or load_w <= 0.0:  # water that stands carries nothing
-            done = self._rejection.step(load_w - reused_w, water.water_c, weather_c, dt_s)
+        done = self._rejection.step(load_w - reused_w, water.water_c, weather_c, dt_s)
         if done is None or load_w < reused_w:
             cdu.coolant_c = coolant_c
             return None
         self._short_step_s = _SHORTEST_STEP_S
         heat_in_w = given_w + stored_j / dt_s - cdu_w
-        return _Liquid(heat_in_w, cdu_w, pump_w, reused_w, stored_j, done, return_c, False)
+        short = cdu.available < 1.0
+        return _Liquid(heat_in_w, cdu_w, pump_w, reused_w, stored_j, done, return_c, short)
 
     def _move(
         self, liquid_w: float, weather_c: tuple[float, float], target_c: float, dt_s: float
@@ -330,10 +359,11 @@ class DirectLiquid(CoolingPlant):
         water, cdu = self.facility_water, self.distribution
         before_c, coolant_c = water.water_c, cdu.coolant_c
         cdu_w = cdu.pump_w(liquid_w)
-        given_w, stored_j = cdu.exchange(liquid_w + cdu_w, before_c, dt_s)
+        flows = water.flow > 0.0
+        given_w, stored_j = cdu.exchange(liquid_w + cdu_w, before_c, dt_s, flows)
         pump_w = water.pump_w(max(given_w, 0.0))
         excess_w = water.heat_j_per_k * (before_c - target_c) / dt_s
-        wanted_w = max(0.0, given_w + pump_w + excess_w) if water.flow > 0.0 else 0.0
+        wanted_w = max(0.0, given_w + pump_w + excess_w) if flows else 0.0
         return_c = water.return_c
         reused_w = 0.0 if self.reuse is None else self._reused_w(self.reuse, wanted_w)
         load_w = min(wanted_w - reused_w, self._rejection.most_w(before_c))
