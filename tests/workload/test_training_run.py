@@ -230,6 +230,7 @@ def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(run, cluster):
             r"workload.model.feed_forward=10{14}: must be so wide",
         ),
         ({"model": {"vocabulary": -1}}, r"workload.model.vocabulary=-1: must be >= 0"),
+        ({"model": {"layers": None}}, r"workload.model.layers=None: must be given where hidden is"),
     ],
 )
 def test_wrong_keys_are_refused_by_name(run, keys, message):
@@ -312,6 +313,36 @@ def test_products_that_are_not_known_to_fill_the_gpu_are_told(run, cluster):
     unknown.check(cluster(hardware=replace(A100, multiprocessors=None)))
     assert len(known.warnings) == 1
     assert "gpu.multiprocessors is not known" in unknown.warnings[1]
+
+
+def test_of_a_dense_model_its_size_is_enough():
+    workload = build.read(composed("workload=dense_run", "workload.gpus=8")).workload
+    shape = workload.model.transformer()
+    assert (shape.layers, shape.hidden, shape.parameters) == (36, 4096, 7e9)
+
+
+def test_a_shape_that_is_not_given_is_told(run, cluster):
+    model = {"name": "7B", "parameters_billion": 7, "layers": None, "hidden": None}
+    workload = run(model={**model, "sequence": 4096}, gpus=8)
+    workload.check(cluster())
+    assert workload.plan(cluster()).layout.full_recompute is False
+    assert (
+        "7B: model.layers and hidden are not given: taken as 36 layers of 4096"
+        in (workload.warnings[1])
+    )
+
+
+def test_of_experts_the_shape_is_that_of_what_a_token_meets(run):
+    model = {
+        "name": "671B",
+        "parameters_billion": 671,
+        "active_parameters_billion": 37,
+        "layers": None,
+        "hidden": None,
+        "sequence": 4096,
+    }
+    shape = run(model=model).model.transformer()
+    assert (shape.layers, shape.hidden) == (60, 7168)
 
 
 def test_the_plan_is_told_in_words(run, cluster):

@@ -21,7 +21,7 @@ from twin.physics.training.checkpoints import (
 )
 from twin.physics.training.layout import STORED_BYTES_PER_TOKEN, Layout
 from twin.physics.training.step import StepTime
-from twin.physics.training.transformer import Transformer
+from twin.physics.training.transformer import Transformer, usual_shape
 from twin.units import SECONDS_PER_MINUTE
 
 BILLION = 1e9
@@ -35,8 +35,10 @@ class ModelShape:
 
     name: str
     parameters_billion: Positive
-    layers: Count
-    hidden: Count
+    layers: Count | None
+    hidden: Count | None
+    """Width of a token between layers. Both null: as models with so many parameters met by a
+    token are mostly built."""
     sequence: Count
     """Tokens of a sequence."""
     active_parameters_billion: Positive | None = None
@@ -68,6 +70,8 @@ class ModelShape:
             value = getattr(self, name) or 0.0
             allowed = f"<= parameters_billion={self.parameters_billion:g}"
             require(value <= self.parameters_billion, name, value, allowed)
+        both = (self.layers is None) == (self.hidden is None)
+        require(both, "layers", self.layers, "given where hidden is, and only there")
         self._check_shape()
 
     def _check_shape(self) -> None:
@@ -75,24 +79,27 @@ class ModelShape:
         if not self.feed_forward:
             return
         shape = self.transformer()
-        weights = self.layers * sum(rows * columns for rows, columns in shape.layer_weights())
+        weights = shape.layers * sum(rows * columns for rows, columns in shape.layer_weights())
         require(
             weights <= ROUGHLY * shape.layer_parameters,
             "feed_forward",
             self.feed_forward,
-            f"so wide that {self.layers} layers fit {shape.layer_parameters / BILLION:.4g} billion "
-            f"parameters; with it, hidden={self.hidden} and gated={str(self.gated).lower()} they "
-            f"have {weights / BILLION:.4g}",
+            f"so wide that {shape.layers} layers fit {shape.layer_parameters / BILLION:.4g} "
+            f"billion parameters; with it, hidden={shape.hidden} and "
+            f"gated={str(self.gated).lower()} they have {weights / BILLION:.4g}",
         )
 
     def transformer(self) -> Transformer:
         """Return the shape as the training arithmetic takes it."""
         active = self.active_parameters_billion or self.parameters_billion
+        layers, hidden = self.layers, self.hidden
+        if layers is None or hidden is None:
+            layers, hidden = usual_shape(active * BILLION)
         return Transformer(
             parameters=self.parameters_billion * BILLION,
             active_parameters=active * BILLION,
-            layers=self.layers,
-            hidden=self.hidden,
+            layers=layers,
+            hidden=hidden,
             sequence=self.sequence,
             expert_parameters=self.expert_parameters_billion * BILLION,
             expert_copies=self.expert_copies,

@@ -104,6 +104,12 @@ class TrainingRun(Workload):
         plan = self.plan(context)
         self._check_room(context)
         self.warnings = [self._in_words(plan)]
+        if self.model.layers is None:
+            shape = self.model.transformer()
+            self.warnings.append(
+                f"{self.label(self.model.name)}: model.layers and hidden are not given: taken as "
+                f"{shape.layers} layers of {shape.hidden}, as models of that size are mostly built"
+            )
         if context.hardware is not None and context.hardware.multiprocessors is None:
             self.warnings.append(
                 f"{self.label(self.model.name)}: gpu.multiprocessors is not known, so no time "

@@ -6,7 +6,11 @@ import pytest
 
 from tests.support.training import BARE, GPT3, LLAMA3
 from twin.errors import ParameterError
-from twin.physics.training.transformer import training_flops, transformer_flops
+from twin.physics.training.transformer import (
+    training_flops,
+    transformer_flops,
+    usual_shape,
+)
 
 
 def test_gpt3_takes_its_published_petaflop_days():
@@ -75,3 +79,26 @@ def test_products_of_a_layer_have_its_parameters():
 
 def test_a_feed_forward_part_is_four_times_as_wide_where_none_is_told():
     assert GPT3.layer_weights() == replace(GPT3, feed_forward=4 * 12288).layer_weights()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "layers", "hidden"),
+    [
+        (6.7e9, 32, 4096),
+        (13e9, 40, 5120),
+        (69e9, 80, 8192),
+        (175e9, 96, 12288),
+        (405e9, 126, 16384),
+    ],
+)
+def test_a_shape_that_is_not_given_is_like_those_that_are_published(parameters, layers, hidden):
+    """A sixth of the layers off at most, and an eighth of the width."""
+    deep, wide = usual_shape(parameters)
+    assert deep == pytest.approx(layers, rel=1 / 6)
+    assert wide == pytest.approx(hidden, rel=1 / 8)
+    assert 12 * deep * wide**2 == pytest.approx(parameters, rel=0.05)
+
+
+def test_the_shape_of_nothing_is_refused():
+    with pytest.raises(ParameterError, match="parameters=0: must be > 0"):
+        usual_shape(0)

@@ -90,6 +90,43 @@ class Transformer:
         return 6.0 * (self.layer_parameters + self.output_parameters) + self.attention_flops()
 
 
+def usual_shape(parameters: float) -> tuple[int, int]:
+    r"""Layers and width of a dense transformer of that size, as such models are mostly built.
+
+    .. math:: N = 12\,l h^2, \qquad h = 128\,l
+
+    Parameters
+    ----------
+    parameters : float
+        Parameters *N* in the layers, > 0.
+
+    Returns
+    -------
+    layers : int
+        A multiple of four, so that pipelines can share them out.
+    hidden : int
+        A multiple of 512: eight tensor ranks with whole heads of 64.
+
+    Notes
+    -----
+    The width is 128 times the layers in GPT-3 175B (96 of 12,288) and Llama 2 7B (32 of 4,096),
+    130 in Llama 3.1 405B (126 of 16,384), 102 in Llama 2 70B (80 of 8,192).
+
+    References
+    ----------
+    .. [1] T. Brown et al., "Language models are few-shot learners", 2020, table 2.1.
+    .. [2] H. Touvron et al., "Llama 2", 2023; "The Llama 3 herd of models", 2024, table 3.
+
+    Examples
+    --------
+    >>> usual_shape(175e9), usual_shape(405e9)
+    ((96, 12288), (124, 16384))
+    """
+    require(parameters > 0, "parameters", parameters, "> 0")
+    hidden = 512 * max(1, round((128.0 * parameters / 12.0) ** (1 / 3) / 512))
+    return 4 * max(1, round(parameters / (12.0 * hidden**2) / 4)), hidden
+
+
 def training_flops(active_parameters: float, tokens: float, full_recompute: bool = False) -> float:
     """Floating-point operations of a training run, attention scores not counted.
 
