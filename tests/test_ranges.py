@@ -57,6 +57,7 @@ from twin.errors import ConfigError
         ("cooling.chillers.spares", 1e30, []),
         ("cooling.tower.spares", 1e30, []),
         ("cooling.facility_water.duty_pumps", 1e30, ["cooling=direct_liquid_dry"]),
+        ("cooling.facility_water.volume_l_per_rack", 1e-12, ["cooling=direct_liquid_dry"]),
         ("cooling.cooler.spares", 1e30, ["cooling=direct_liquid_dry"]),
         ("cooling.cooler.duty_banks", 1e30, ["cooling=direct_liquid_dry"]),
         ("cooling.room.air_rise_k", 1e-30, []),

@@ -19,7 +19,8 @@ class ChilledWater:
 
     rise_k: Annotated[float, Range(0.5, 50.0)]
     """Warming across the coils at design. [K]"""
-    volume_l_per_rack: Positive
+    volume_l_per_rack: Annotated[float, Range(low=1.0)]
+    """A loop of next to no water would turn over many times in the shortest step. [l]"""
     pump_head_kpa: Annotated[float, Range(1.0, 5000.0)]
     pump_efficiency: Annotated[float, Range(0.05, 1.0)]
     pump_exponent: Annotated[float, Range(2.0, 3.0)]
