@@ -73,24 +73,39 @@ def test_generators_carry_an_outage_and_no_job_is_lost(tmp_path):
     assert done.summary["energy_residual_fraction"] < 1e-9
 
 
-def test_a_generator_that_does_not_start_leaves_the_battery_and_then_the_dark(tmp_path):
+def test_a_generator_that_does_not_start_leaves_the_battery_and_a_hall_that_is_too_hot(tmp_path):
     done = finished(tmp_path, "power=n", outage(repair=2.0), NO_GENERATOR)
     at = times(done)
     assert ("live", "power.generator") not in at
     # Without cooling the room is too hot long before the battery is empty.
     assert 0.5 < at["thermal_trip", "hall"] < 0.7
-    assert at["dead", "power.ups"] > at["thermal_trip", "hall"]
-    assert at["power_off", "racks"] == at["dead", "power.ups"]
-    assert at["power_on", "racks"] == pytest.approx(2.5 + 15 / 3600)  # UPS walk-in
-    assert done.summary["gpu_hours_lost"] > 0.0
-    assert done.summary["gpu_available_fraction"] < 0.6
-    dark = at["power_on", "racks"] - at["power_off", "racks"]
-    assert done.summary["power_available_fraction"] == pytest.approx(1.0 - dark / 3.0)
+    assert ("dead", "power.ups") not in at
     # Motors stop at once: the room has only its own mass.
     to_throttle, to_trip = (done.summary[f"minutes_to_{what}"] for what in ("throttle", "trip"))
     assert 1.0 < to_throttle < to_trip
     assert to_trip == pytest.approx(60.0 * (at["thermal_trip", "hall"] - 0.5))
     assert done.summary["throttled_gpu_hours"] > done.summary["capped_gpu_hours"] == 0.0
+    assert done.summary["gpu_hours_lost"] > 0.0
+    assert done.summary["energy_residual_fraction"] < 1e-9
+    # Switches and storage go with the servers, so that the hall does not warm without end.
+    series = done.series()
+    hot = (series["at_s"] > 0.7 * 3600) & (series["at_s"] < 2.4 * 3600)
+    assert (series["it_power_w"][hot] == 0.0).all()
+    assert series["inlet_max_c"].max() < 60.0
+    assert at["thermal_restart", "hall"] > 2.5
+    assert series["storage_power_w"][-1] >= series["storage_power_w"][0] * 0.99
+
+
+def test_a_battery_that_is_empty_before_the_hall_is_hot_leaves_the_dark(tmp_path):
+    small = "power.elements.ups.battery.minutes_at_rating=0.2"
+    done = finished(tmp_path, "power=n", small, outage(repair=2.0), NO_GENERATOR)
+    at = times(done)
+    assert ("thermal_trip", "hall") not in at
+    assert at["power_off", "racks"] == at["dead", "power.ups"]
+    assert at["power_on", "racks"] == pytest.approx(2.5 + 15 / 3600)  # UPS walk-in
+    assert done.summary["gpu_available_fraction"] < 0.6
+    dark = at["power_on", "racks"] - at["power_off", "racks"]
+    assert done.summary["power_available_fraction"] == pytest.approx(1.0 - dark / 3.0)
     assert done.summary["energy_residual_fraction"] < 1e-9
     series = done.series()
     dark = (series["at_s"] > 2.0 * 3600) & (series["at_s"] < 2.3 * 3600)
@@ -118,15 +133,16 @@ def test_fans_and_pumps_on_the_ups_win_minutes_and_cost_battery(tmp_path):
     def lived(movers):
         words = ["power=n", f"power.movers_on_ups={movers}", outage(repair=2.0), NO_GENERATOR]
         done = finished(tmp_path / movers, *words)
-        return done.summary, times(done)
+        series = done.series(["at_s", "battery_j"])
+        return done.summary, series["battery_j"][series["at_s"] < 2.4 * 3600].min()
 
-    none, none_at = lived("[]")
+    none, none_left_j = lived("[]")
     fans, _ = lived("[air]")
-    both, both_at = lived("[air,water]")
+    both, both_left_j = lived("[air,water]")
     assert fans["minutes_to_throttle"] == pytest.approx(none["minutes_to_throttle"], abs=1.0)
     assert both["minutes_to_throttle"] > none["minutes_to_throttle"] + 5.0
     assert both["minutes_to_trip"] > none["minutes_to_trip"] + 5.0
-    assert both_at["dead", "power.ups"] < none_at["dead", "power.ups"]
+    assert both_left_j < none_left_j
     assert both["energy_residual_fraction"] < 1e-9
 
 

@@ -164,8 +164,12 @@ class Facility:
 
     def _it_now_w(self) -> float:
         """Return the IT power of this instant [W]."""
+        return self.cluster.power_w * self.warm + self._spread_w() * self.voltage.it
+
+    def _spread_w(self) -> float:
+        """Return what switches and storage draw now, where all have voltage [W]."""
         spread_w = self.network_w + self.dispatcher.tally.storage_w
-        return self.cluster.power_w * self.warm + spread_w * self.voltage.it
+        return spread_w * self.heat_limit.spread
 
     def _stepping(self, job: Job) -> Stepping:
         """Return how the power of a running job swings with its steps."""
@@ -184,8 +188,7 @@ class Facility:
         """Heed what has happened in the feed, and when it will change next."""
         changes = self.feed.take_changes()
         if changes:
-            spread_w = self.network_w + self.dispatcher.tally.storage_w
-            self.voltage.follow(changes, spread_w, self.plant_w, self.aux_w)
+            self.voltage.follow(changes, self._spread_w(), self.plant_w, self.aux_w)
         due_s = self.env.now + self.feed.until_change_s()
         if due_s != self.feed_due_s:
             self.feed_due_s = due_s
@@ -242,8 +245,9 @@ class Facility:
         )
         server_w = server_j / dt_s
         voltage, saving = self.voltage, self.dispatcher.saving
-        network_w = self.network_w * voltage.it
-        storage_w = storage_j / dt_s * voltage.it
+        spread = voltage.it * self.heat_limit.spread
+        network_w = self.network_w * spread
+        storage_w = storage_j / dt_s * spread
         aux_w = self.aux_w * voltage.aux
         it_w = server_w + network_w + storage_w
 
@@ -371,6 +375,6 @@ class Facility:
         limit = self.power_limit
         if limit.acts and self.it_w > 0.0:
             voltage = self.voltage
-            other_w = (self.network_w + self.dispatcher.tally.storage_w) * voltage.it
+            other_w = self._spread_w() * voltage.it
             if limit.heed(self.it_w, other_w, self.warm):
                 self.heat_limit.pace()

@@ -1,7 +1,8 @@
 """What heat does to the servers: fans that speed up, GPUs that slow down, halls that trip.
 
 Once a beat the plant says how warm the air is that it supplies; what it does to them holds
-for the next beat.
+for the next beat. Switches and storage draw the same air and are made for none that is warmer:
+they are taken to go with the last servers of the hall, and to come back with the first.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class HeatLimit:
     """Shortest time from a loss of cooling or power until heat slowed GPUs down. [s]"""
     trip_after_s: float = inf
     """The same until servers shut down. [s]"""
+    spread: float = 1.0
+    """What of switches and storage runs: nothing while every server is shut down by heat. [-]"""
     zones: list[Zone] = field(init=False)
     """The hall, from the coolest air to the warmest; one where all racks draw it alike."""
     zone_of: NDArray[np.intp] = field(init=False)
@@ -130,6 +133,7 @@ class HeatLimit:
 
     def _trip(self, zone: Zone, inlet_c: float, now_s: float) -> None:
         desk, voltage, servers = self.dispatcher, self.voltage, zone.servers
+        self.spread = 0.0 if all(each.tripped for each in self.zones) else 1.0
         if zone.tripped:
             jobs = desk.shut_down(servers)
             detail = f"inlet {inlet_c:.1f} C: servers shut down, {jobs} jobs stopped"
