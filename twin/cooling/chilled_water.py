@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from twin.config import Positive, PositiveFraction, Range, Units, UnitsOrZero
+from twin.config import PositiveFraction, Range, Units, UnitsOrZero
 from twin.physics.flow import affinity_power_w, moving_power_w
 from twin.physics.thermal import WATER_CP, WATER_DENSITY
 
