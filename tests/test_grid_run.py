@@ -211,4 +211,8 @@ def test_in_an_outage_pv_is_off_and_generators_count(tmp_path):
     assert done.summary["generator_energy_kwh"] == pytest.approx(
         series["generator_power_w"].sum() * 60.0 / 3.6e6
     )
+    litres = 1e3 * done.summary["generator_fuel_m3"]
+    # At the rating 0.255 L/kWh; a tenth of that is burnt for turning alone, by a spare set too.
+    assert 0.255 < litres / done.summary["generator_energy_kwh"] < 0.51
+    assert done.summary["generator_carbon_t"] == pytest.approx(2.7e-3 * litres)
     assert done.summary["energy_residual_fraction"] < 1e-9

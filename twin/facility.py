@@ -225,6 +225,7 @@ class Facility:
         self.totals.set_point_moves = self.plant.set_point_moves()
         self.totals.gpu_out_s = self.cluster.gpus_out.take(self.env.now)
         self.totals.it_loss_j = self.feed.it_loss_j()
+        self.totals.fuel_l, self.totals.fuel_carbon_kg = self.feed.fuel()
         self.totals.jobs_shed = self.power_limit.jobs_shed
         self.totals.throttle_after_s = self.heat_limit.throttle_after_s
         self.totals.trip_after_s = self.heat_limit.trip_after_s

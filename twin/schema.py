@@ -31,6 +31,7 @@ ISO_CUE = "ISO/IEC 30134-8:2022, Carbon usage effectiveness"
 GREEN_GRID_ERE = "The Green Grid, White Paper 29, ERE: a metric for measuring the benefit of reuse"
 TUE = "Patterson et al., TUE, a new energy-efficiency metric applied at ORNL's Jaguar, ISC 2013"
 ASHRAE_90_4 = "ANSI/ASHRAE Standard 90.4, Energy Standard for Data Centers, sections 6 and 8"
+SCOPE_1 = "GHG Protocol, Corporate Standard, 2004, scope 1"
 SCOPE_2 = "GHG Protocol, Scope 2 Guidance, 2015"
 SLOWDOWN = "Feitelson and Rudolph, Metrics and benchmarking for parallel job scheduling, 1998"
 ETTR = "Kokolis et al., Revisiting reliability in large-scale ML research clusters, HPCA 2025"
@@ -916,6 +917,28 @@ SUMMARY = _keys(
         "cooling plant",
         TRUST,
         after="free_cooling_fraction",
+    ),
+    Key(
+        "generator_fuel_m3",
+        "Generator fuel",
+        "m3",
+        "burnt by the sets that run, spare ones that turn along included; null where there are no "
+        "generators, or where it is not known how much they take per kWh",
+        LEDGER,
+        ENERGY,
+        "lower",
+        "generator_energy_kwh",
+    ),
+    Key(
+        "generator_carbon_t",
+        "Carbon of generators",
+        "t",
+        "generator_fuel_m3 x what a litre emits; on site (scope 1), not part of carbon_t; null "
+        "where generator_fuel_m3 is, or where that is not known",
+        SCOPE_1,
+        COST,
+        "lower",
+        "carbon_market_t",
     ),
 )
 """Keys of ``summary.json``, in order."""

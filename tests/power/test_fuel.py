@@ -38,6 +38,20 @@ def test_what_is_burnt_does_not_depend_on_the_step(loads):
     assert 0.0 <= one.level <= 1.0
 
 
+def test_litres_and_what_they_emit_follow_from_the_load():
+    sets = tank(litres_per_kwh=0.25, carbon_kg_per_litre=2.7, delivery_hours=1.0)
+    assert (sets.litres(), sets.carbon_kg()) == (0.0, 0.0)
+    sets.pass_time(4e6, 4e6, 3600.0)
+    assert sets.litres() == pytest.approx(4000.0 * 0.25)
+    assert sets.level == 1.0  # a tanker has come; what was burnt stays burnt
+    sets.pass_time(1e6, 4e6, 3600.0)
+    assert sets.litres() == pytest.approx(4000.0 * 0.25 * (1.0 + 0.1 + 0.9 / 4.0))
+    assert sets.carbon_kg() == pytest.approx(2.7 * sets.litres())
+    sets.pass_time(4e6, 4e6, 1e9)  # no more than is there
+    assert sets.litres() <= 4000.0 * 0.25 * (1.325 + 12.0)
+    assert (tank().litres(), tank().carbon_kg()) == (None, None)
+
+
 def test_a_load_below_nothing_is_refused():
     with pytest.raises(ParameterError, match="load_fraction"):
         fuel_fraction(-0.1, 0.1)

@@ -169,6 +169,10 @@ class PowerFeed(Component):
         """Return what storage and sources on site did since the start, by name."""
         return {}
 
+    def fuel(self) -> tuple[float | None, float | None]:
+        """Return what was burnt so far [L], and what that emits [kg CO2]; None: not known."""
+        return None, None
+
     @property
     def standby_w(self) -> float:
         """What the auxiliaries draw to keep the feed's own reserves ready [W]."""

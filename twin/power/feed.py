@@ -430,6 +430,13 @@ class Feed(PowerFeed):
         found = {"storage": self.bess, "pv": self.pv}
         return {name: each.account() for name, each in found.items() if each is not None}
 
+    def fuel(self) -> tuple[float | None, float | None]:
+        """Return what all sets have burnt since the start [L], and what that emits [kg CO2]."""
+        tanks = [self._ordered[i].fuel for i in self._generators]
+        litres = [None if tank is None else tank.litres() for tank in tanks]
+        carbon = [None if tank is None else tank.carbon_kg() for tank in tanks]
+        return _sum(litres), _sum(carbon)
+
     @property
     def standby_w(self) -> float:
         """What keeps the generator sets warm, an auxiliary load [W]."""
@@ -682,3 +689,9 @@ class Feed(PowerFeed):
             late.append(self._pv_at)
         self._loads.route(self._routes, late)
         self._rerouted = True
+
+
+def _sum(parts: Sequence[float | None]) -> float | None:
+    """Return the sum; None where there are no parts, or one is not known."""
+    known = [part for part in parts if part is not None]
+    return sum(known) if parts and len(known) == len(parts) else None

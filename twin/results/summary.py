@@ -33,6 +33,7 @@ KILOGRAMS_PER_TONNE = 1e3
 ROUNDING = 1e-9
 """Requests dropped below this share of those asked are a rounding rest."""
 KILOGRAMS_PER_M3 = 1e3
+LITRES_PER_M3 = 1000.0
 
 
 @dataclass(slots=True)
@@ -63,6 +64,8 @@ class Totals:
     facility_j: float = 0.0
     pv_j: float | None = None
     generator_j: float | None = None
+    fuel_l: float | None = None
+    fuel_carbon_kg: float | None = None
     reused_j: float = 0.0
     unserved_j: float = 0.0
     water_kg: float = 0.0
@@ -204,6 +207,7 @@ def _energies(t: Totals, facts: Facts) -> Summary:
         "energy_residual_fraction": t.residual_max,
         "pv_energy_kwh": None if t.pv_j is None else t.pv_j / JOULES_PER_KWH,
         "generator_energy_kwh": None if t.generator_j is None else t.generator_j / JOULES_PER_KWH,
+        "generator_fuel_m3": None if t.fuel_l is None else t.fuel_l / LITRES_PER_M3,
     }
 
 
@@ -328,11 +332,12 @@ def _flow(t: Totals) -> Summary:
 
 
 def _money(t: Totals, facts: Facts) -> Summary:
-    market_kg = t.carbon_market_kg
+    market_kg, fuel_kg = t.carbon_market_kg, t.fuel_carbon_kg
     return {
         "water_m3": t.water_kg / KILOGRAMS_PER_M3,
         "carbon_t": t.carbon_kg / KILOGRAMS_PER_TONNE,
         "carbon_market_t": None if market_kg is None else market_kg / KILOGRAMS_PER_TONNE,
+        "generator_carbon_t": None if fuel_kg is None else fuel_kg / KILOGRAMS_PER_TONNE,
         "electricity_cost": t.electricity_cost,
         "demand_cost": t.demand_cost,
         "cost_per_gpu_hour": facts.cost_per_gpu_hour,
