@@ -182,6 +182,8 @@ def config_fields(cls: type) -> Mapping[str, Any]:
 
 
 _A_COMPONENT = "a mapping with a 'kind'"
+_AS_YAML = {"None": "null", "True": "true", "False": "false"}
+"""How the user wrote what Python calls otherwise."""
 
 
 class _Reader:
@@ -233,7 +235,7 @@ class _Reader:
         return self._scalar(kind, raw, path)
 
     def _refuse(self, path: str, raw: Any, allowed: str) -> None:
-        self.problems.append(f"{path}={raw!r}: must be {allowed}")
+        self.problems.append(f"{path}={_AS_YAML.get(repr(raw), repr(raw))}: must be {allowed}")
 
     def _annotated(self, kind: Any, raw: Any, path: str) -> Any:
         base, *notes = get_args(kind)

@@ -219,14 +219,19 @@ def _explain_several(found: re.Match[str]) -> str:
     )
 
 
+def _explain_no_group(file: object, named: str) -> str:
+    """Return what is wrong with ``override`` in a *file*: Hydra looks below its own group."""
+    last = named.partition("@")[0].rpartition("/")[2]
+    if last in GROUPS:
+        return f"{file}: override {last}: must have a slash before the group, 'override /{last}'"
+    return f"{file}: override /{named}: there is no such group; {suggest(named, GROUPS)}"
+
+
 _COMPOSITION: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"Could not override '([^']*)'", lambda found: _explain_unknown(found[1])),
     (
         r"In '(.*)': Could not override '([^']*)'",
-        lambda found: (
-            f"{choice_file(found[1]) or found[1]}: override /{found[2]}: there is no such group; "
-            f"{suggest(found[2], GROUPS)}"
-        ),
+        lambda found: _explain_no_group(choice_file(found[1]) or found[1], found[2]),
     ),
     (r"Ambiguous value for argument '(.*)'$", _explain_several),
     (r"Sweep parameters '(.*)' requires --multirun", _explain_several),
@@ -255,7 +260,13 @@ _COMPOSITION: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 
 def _explain_override(error: OverrideParseException) -> str:
     said = error.override.lstrip("+")
-    return f"'{said}': cannot be read; write key=value, quoting special characters"
+    if said in scenario_files():
+        return f"'{said}': cannot be read; did you mean scenario={said}?"
+    groups = [group for group in GROUPS if said in choices(group)]
+    if groups:
+        return f"'{said}': cannot be read; did you mean {groups[0]}={said}?"
+    how = "write key=value, and a value with blanks or special characters as \"key='a value'\""
+    return f"'{said}': cannot be read; {how}"
 
 
 def _explain_interpolation(error: UnsupportedInterpolationType) -> str:

@@ -144,7 +144,7 @@ def _read_scenario(path: Path) -> DictConfig:
         raise ConfigError(f"{path}: must be text in UTF-8: {said}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: is nested too deeply") from error
-    if not isinstance(content, DictConfig) or _bare_text(content):
+    if not content or not isinstance(content, DictConfig) or _bare_text(content):
         raise ConfigError(f"{path}:1: must be a mapping of keys, as 'scenario: {{...}}'")
     _require_names(path, content)
     return content

@@ -151,11 +151,22 @@ def summary(values: Values, folder: Path) -> None:
             f"Means of {len(told)} replications; <key>_ci95 in summary.json is half the 95 % "
             "interval of each, replications.parquet holds them all"
         )
-    lines = [[_bottleneck(told)], *(_to_know(record) for record in told)]
+    lines = [[_happened(folder)], [_bottleneck(told)], *(_to_know(record) for record in told)]
     for line in dict.fromkeys(chain.from_iterable(lines)):  # replications say much alike
         if line:
             say(line)
     say(f"Written to {place(folder)}")
+
+
+def _happened(folder: Path) -> str:
+    """Return what tripped, failed, was slowed or shed, by how often; nothing of replications."""
+    if not (folder / "events.parquet").is_file():
+        return ""
+    from twin.results.run_folder import Run
+
+    kinds = Counter(Run(folder, {}).events()["kind"].tolist())
+    often = [f"{kind} {number:,}" for kind, number in kinds.items()]
+    return f"Events, in events.parquet: {', '.join(often)}" if often else ""
 
 
 def _bottleneck(records: Sequence[Mapping[str, Any]]) -> str:

@@ -32,7 +32,7 @@ def text(week):
 def test_it_is_one_file_of_less_than_five_megabytes_that_asks_for_nothing(text):
     assert len(text.encode()) < 5e6
     page_itself = re.sub(r'<script type="text/plain".*?</script>', "", text, flags=re.DOTALL)
-    assert not re.findall(r'(?:src|href)="(?!data:)', page_itself)
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page_itself)
     assert "http" not in page_itself.replace("http-equiv", "")
 
 
@@ -71,6 +71,55 @@ def test_columns_that_say_nothing_are_not_drawn(week):
     assert "c-battery" not in {chart["id"] for chart in meta["charts"]}
     totals = next(chart for chart in meta["charts"] if chart["id"] == "c-totals")
     assert [line["label"] for line in totals["series"]] == ["facility", "IT"]
+
+
+def test_each_section_is_linked_from_the_top(text):
+    links = dict(re.findall(r'<a href="#(s\d+)">(.*?)</a>', text))
+    heads = dict(re.findall(r'<h2 id="(s\d+)">(.*?)</h2>', text))
+    assert links == heads and "Scorecard" in heads.values() and len(heads) > 5
+    assert text.index("<nav") < text.index('<h2 id="s1">')
+
+
+def test_prices_are_told_in_the_currency_of_the_run(week):
+    run = Run.open(week)
+    (chart,) = (c for c in pack(run).meta["charts"] if c["id"] == "c-price")
+    assert chart["unit"] == f"{run.summary['currency']}/kWh"
+    assert chart["axis"] == f"price [{run.summary['currency']}/kWh]"
+
+
+def test_the_scale_of_pue_is_that_of_the_time_in_which_servers_work(week, monkeypatch):
+    run = Run.open(week)
+    (chart,) = (c for c in pack(run).meta["charts"] if c["id"] == "c-pue")
+    assert chart["range"] is None and chart["title"] == "PUE"
+    whole = run.series()
+    series = {name: values.copy() for name, values in whole.items()}
+    series["pue"][7], series["it_power_w"][7] = 40.0, 1.0
+    monkeypatch.setattr(Run, "series", lambda self, columns=None: series)
+    (chart,) = (c for c in pack(run).meta["charts"] if c["id"] == "c-pue")
+    low, high = chart["range"]
+    assert low < np.delete(whole["pue"], 7).min() and np.delete(whole["pue"], 7).max() < high < 40.0
+    assert "off the scale" in chart["title"]
+
+
+def test_a_battery_that_stays_full_is_not_drawn(week, monkeypatch):
+    series = {**Run.open(week).series()}
+    series["battery_j"] = np.full_like(series["pue"], 1e9)
+    monkeypatch.setattr(Run, "series", lambda self, columns=None: series)
+    assert "c-battery" not in {chart["id"] for chart in pack(Run.open(week)).meta["charts"]}
+    series["battery_j"][3] = 0.5e9
+    assert "c-battery" in {chart["id"] for chart in pack(Run.open(week)).meta["charts"]}
+
+
+def test_figures_that_no_chart_repeats_stand_in_the_page(week, tmp_path):
+    copy = shutil.copytree(week, tmp_path / "copy")
+    (copy / "plots").mkdir(exist_ok=True)
+    for name in ("gantt", "one_line", "fault_story", "utilization"):
+        (copy / "plots" / f"{name}.png").write_bytes(name.encode())
+    shown = page(Run.open(copy))
+    for name in ("gantt", "one_line", "fault_story"):
+        assert f'alt="{name.replace("_", " ")}"' in shown
+    assert 'alt="utilization"' not in shown  # its chart stands there
+    assert shown.index('alt="fault story"') > shown.index(">Events (")
 
 
 def test_a_long_run_carries_hourly_ranges_and_a_few_columns_whole(tmp_path):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil
+from typing import Annotated
 
-from twin.config import Count, NonNegative, Positive
+from twin.config import Count, NonNegative, Positive, Range
 from twin.errors import ConfigError, require
 
 CONTINUOUS = 0.8
 """Part of its rating that a breaker may carry for three hours or more (NEC 210.20, 215.3). [-]"""
+RackKilowatts = Annotated[float, Range(0.0, 2000.0, open_low=True)]
+"""Racks of 1 MW are announced (Open Compute Project, 2025); more are watts taken for kilowatts."""
 ROUNDING = 1.0 + 1e-9
 """What just fits in decimals fits in floats. [-]"""
 
@@ -54,7 +57,7 @@ class RackConfig:
     """One kind of rack; the whole hall is built of it."""
 
     name: str
-    rated_kw: Positive
+    rated_kw: RackKilowatts
     """Power the rack's feed and cooling are rated for. [kW]"""
     servers_per_rack: Count
     racks_per_row: Count | None = None

@@ -80,7 +80,7 @@ def _bars(axes: Axes, comparison: Comparison, metric: str) -> None:
     axes.barh(at, np.nan_to_num(values), color=colours, height=0.68)
     longest = float(np.nanmax(values)) if not np.isnan(values).all() else 1.0
     for k, value in enumerate(values):
-        text = "not modelled" if np.isnan(value) else _digits(metric, float(value))
+        text = "not modelled" if np.isnan(value) else digits_of(metric, float(value))
         place = (0.0 if np.isnan(value) else value) + 0.015 * longest
         axes.annotate(text, (place, k), va="center", fontsize=8, color=style.INK)
     style.dress(axes, "")
@@ -102,7 +102,8 @@ def _dots(axes: Axes, comparison: Comparison, metric: str) -> None:
     _title(axes, metric, unit)
 
 
-def _digits(metric: str, value: float) -> str:
+def digits_of(metric: str, value: float) -> str:
+    """Return *value* as text: a ratio such as PUE with three decimals."""
     return f"{value:.3f}" if SUMMARY[metric].unit == "-" else digits(value)
 
 

@@ -195,6 +195,8 @@ def _box(axes: Axes, node: Node, top: float, total: float) -> None:
     axes.add_patch(box)
     if not node.shown:
         return
+    from matplotlib.patheffects import withStroke
+
     share = "" if node.column in (0, 3) and height > 0.9995 else f", {100.0 * height:.1f} %"
     axes.annotate(
         f"{node.name}  {quantity(node.kwh, 'kWh')}{share}",
@@ -203,4 +205,5 @@ def _box(axes: Axes, node: Node, top: float, total: float) -> None:
         fontsize=8.5,
         color=style.INK,
         annotation_clip=False,
+        path_effects=[withStroke(linewidth=2.5, foreground="white", alpha=0.75)],
     )

@@ -53,7 +53,7 @@ def draw(run: Run, folder: Path) -> Path | None:
     style.legend(top, stacked=True)
     carbon_t = _by_month(series["carbon_kg_per_s"] * lengths_s, month) / 1000.0
     bottom.bar(at, carbon_t, 0.72, color=style.COLOURS["facility"])
-    style.dress(bottom, "CO2 [t]")
+    style.dress(bottom, "CO₂ [t]")
     bottom.set_xticks(at, names)
     return style.save(figure, folder, "months")
 

@@ -139,8 +139,23 @@ def _element(axes: Axes, node: Mapping[str, Any], x: float, y: float) -> None:
     units = node.get("installed", 1)
     count = f" ×{units}" if units > 1 else ""
     style_of: dict[str, Any] = {"ha": "center", "va": "center", "color": style.INK, "zorder": 5}
-    axes.text(x, y - 0.1, f"{node['name'].replace('_', ' ')}{count}", fontsize=9, **style_of)
+    axes.text(x, y - 0.1, f"{spoken(node['name'])}{count}", fontsize=9, **style_of)
     axes.text(x, y + 0.12, _figures(peak_w, rated_w), fontsize=7.5, **style_of)
+
+
+ABBREVIATIONS = frozenset({"ats", "bess", "lv", "mv", "pdu", "pv", "sts", "ups"})
+
+
+def spoken(name: str) -> str:
+    """Return the name of an element as it is written on a diagram.
+
+    Examples
+    --------
+    >>> spoken("lv_board"), spoken("ups_a"), spoken("racks")
+    ('LV board', 'UPS A', 'racks')
+    """
+    words = name.split("_")
+    return " ".join(w.upper() if w in ABBREVIATIONS or len(w) == 1 else w for w in words)
 
 
 def _figures(peak_w: float, rated_w: float) -> str:

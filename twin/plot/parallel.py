@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from twin.plot import style
-from twin.plot.comparison import axis_title, values_of
+from twin.plot.comparison import axis_title, digits_of, values_of
 from twin.results.compare import Comparison
-from twin.results.quantity import figure as digits
 
 METRICS = ("pue", "cost_per_gpu_hour", "carbon_t", "water_m3", "wait_p95_s")
 """Axes of figures, where they are known; the first one colours the lines."""
 MOST_SETTINGS = 4
 FEWEST_RUNS = 4
 LONGEST_NAME = 18
+DARK_ENOUGH = 0.82
+"""Of the colour map what can be seen on white as a thin line."""
 
 Axis = tuple[str, style.Floats, list[tuple[float, str]]]
 """Name, place of each run between 0 and 1, and ticks."""
@@ -37,9 +38,9 @@ def draw(comparison: Comparison, folder: Path) -> Path | None:
     axes = figure.subplots()
     at = np.arange(len(lines))
     height = np.column_stack([axis[1] for axis in lines])
-    colour = colormaps["viridis"](np.nan_to_num(shown[0][1], nan=0.5))
+    colour = colormaps["viridis"](DARK_ENOUGH * np.nan_to_num(shown[0][1], nan=0.5))
     lines_of_runs = [np.column_stack([at, line]) for line in height]
-    axes.add_collection(LineCollection(lines_of_runs, colors=colour, linewidths=1.0, alpha=0.6))
+    axes.add_collection(LineCollection(lines_of_runs, colors=colour, linewidths=1.3, alpha=0.7))
     for place, (_, _, ticks) in enumerate(lines):
         axes.axvline(place, color=style.INK, linewidth=0.8)
         for where, text in ticks:
@@ -67,7 +68,8 @@ def _of_metric(comparison: Comparison, metric: str) -> Axis | None:
     low, high = (float(end) for end in (np.nanmin(values), np.nanmax(values)))
     if high == low:
         return None
-    ticks = [(0.0, digits(low)), (0.5, digits(0.5 * (low + high))), (1.0, digits(high))]
+    ends = ((0.0, low), (0.5, 0.5 * (low + high)), (1.0, high))
+    ticks = [(place, digits_of(metric, value)) for place, value in ends]
     return axis_title(metric, unit).replace(" [", "\n["), (values - low) / (high - low), ticks
 
 

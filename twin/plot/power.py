@@ -48,7 +48,10 @@ def draw(run: Run, folder: Path) -> Path:
     top.set_ylim(bottom=0.0)
     style.legend(top, stacked=True)
     style.line(bottom, x, series["pue"], style.COLOURS["facility"], "PUE", linewidth=1.2)
-    style.dress(bottom, "PUE [-]")
+    cut = style.busy_range(series["pue"], series["it_power_w"])
+    style.dress(bottom, "PUE [-]" if cut is None else "PUE [-]\n(off the scale\nwhere IT is off)")
+    if cut is not None:
+        bottom.set_ylim(*cut)
     mean = run.summary.get("pue")
     if mean is not None:
         bottom.axhline(mean, color=style.COLOURS["hot"], linewidth=1.0, linestyle="--")

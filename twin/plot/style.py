@@ -120,6 +120,14 @@ def length_s(run: Run) -> float:
     return float(run.summary["simulated_days"]) * SECONDS_PER_DAY
 
 
+DATES = ["%Y", "%b", "%b %d", "%H:%M", "%H:%M", "%S.%f"]
+"""What stands at a year, a month, a day, an hour, a minute and a second: no day without month."""
+DATES_AT_ZERO = ["", "%Y", "%b %d", "%b %d", "%H:%M", "%H:%M"]
+"""The same where the smaller ones are zero."""
+DATE_BESIDE = ["", "%Y", "%Y", "%Y", "%Y %b %d", "%Y %b %d %H:%M"]
+"""What is said once, beside the axis."""
+
+
 def time_axis(axes: Axes, run: Run, from_s: float, to_s: float) -> None:
     """Label the x axis in dates of the site, or in days where the start is not known."""
     start = start_of(run)
@@ -132,7 +140,9 @@ def time_axis(axes: Axes, run: Run, from_s: float, to_s: float) -> None:
 
     locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, formats=DATES, zero_formats=DATES_AT_ZERO, offset_formats=DATE_BESIDE
+    )
     axes.xaxis.set_major_formatter(formatter)
     axes.set_xlabel("site-local time", color=INK)
 
@@ -196,6 +206,37 @@ def line(axes: Axes, x: Floats, values: Floats, colour: str, label: str, **style
     if per > 1:
         axes.fill_between(at, low, high, color=colour, alpha=0.22, linewidth=0)
     axes.plot(at, mean, color=colour, label=label, **{"linewidth": 1.5, **style})
+
+
+BUSY_SHARE = 0.25
+"""Of its mean, what IT must draw for a PUE to say something of the plant."""
+FAR_OFF = 2.0
+"""Spans beyond which a PUE makes all others a straight line."""
+LEAST_SPAN = 0.02
+
+
+def busy_range(pue: Floats, it_power_w: Floats) -> tuple[float, float] | None:
+    """Return the range in which to draw PUE; None where all of it may be drawn.
+
+    While servers are off PUE has no bound, and an axis that holds all of it shows nothing of the
+    time before and after.
+
+    Examples
+    --------
+    >>> busy_range(np.array([1.2, 1.3, 9.0]), np.array([5.0, 5.0, 0.1]))
+    (1.19, 1.33)
+    >>> busy_range(np.array([1.2, 1.3, 1.4]), np.array([5.0, 5.0, 0.1])) is None
+    True
+    """
+    known = ~np.isnan(pue)
+    busy = known & (it_power_w >= BUSY_SHARE * np.mean(it_power_w))
+    if not busy.any():
+        return None
+    low, high = float(pue[busy].min()), float(pue[busy].max())
+    span = max(high - low, LEAST_SPAN)
+    if float(pue[known].max()) <= high + FAR_OFF * span:
+        return None
+    return round(low - 0.1 * span, 6), round(high + 0.3 * span, 6)
 
 
 def power_scale(lines: Sequence[Floats]) -> tuple[float, str]:

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from twin.plot import style
-from twin.plot.comparison import axis_title, unit_of
+from twin.plot.comparison import axis_title, digits_of, unit_of
 from twin.results.compare import Comparison
 from twin.results.explain import effects
-from twin.results.quantity import figure as digits
 
 USUAL = "pue"
 LONGEST_NAME = 24
@@ -35,7 +34,7 @@ def draw(comparison: Comparison, folder: Path, metric: str = USUAL) -> Path | No
             left = value == low
             style.label(
                 axes,
-                f"{name} {digits(value)}",
+                f"{name} {digits_of(metric, value)}",
                 (value, place),
                 (-4 if left else 4, 0),
                 ha="right" if left else "left",
@@ -48,7 +47,7 @@ def draw(comparison: Comparison, folder: Path, metric: str = USUAL) -> Path | No
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.use_sticky_edges = False
     axes.margins(x=0.3)
-    axes.set_xlabel(f"all runs: {digits(mean)}", color=style.INK)
+    axes.set_xlabel(f"the line: mean of all runs, {digits_of(metric, mean)}", color=style.INK)
     return style.save(figure, folder, f"tornado_{metric}")
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from twin.results.indoors import indoors
 from twin.results.page import squeeze
+from twin.results.quantity import spoken
 from twin.results.run_folder import Columns, Run
 from twin.units import BYTES_PER_PETABYTE, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
@@ -48,9 +49,14 @@ class Chart:
     lines: tuple[Line, ...]
     stacked: bool = False
     from_zero: bool = False
+    cut: bool = False
+    """Whether a PUE of hours in which IT is nearly off may leave the picture."""
     format: str = ".3~f"
+    ticks: str = ""
+    """How the numbers beside the axis are written; as they come, where empty."""
 
 
+OFF_THE_SCALE = ", off the scale where IT is nearly off"
 BLUE, SKY, ORANGE, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#009e73"
 RED, PINK, VIOLET, GREY, BLACK = "#d55e00", "#cc79a7", "#8c6bb1", "#9aa0a6", "#202124"
 PALE = "#e7e9ec"
@@ -73,7 +79,16 @@ CHARTS = (
         ),
         stacked=True,
     ),
-    Chart("c-pue", "PUE", "PUE [-]", "", (Line("pue", "PUE", BLACK, PALE),), format=".3f"),
+    Chart(
+        "c-pue",
+        "PUE",
+        "PUE [-]",
+        "",
+        (Line("pue", "PUE", BLACK, PALE),),
+        cut=True,
+        format=".3f",
+        ticks=".2f",
+    ),
     Chart(
         "c-totals",
         "IT and facility",
@@ -143,7 +158,7 @@ CHARTS = (
     Chart(
         "c-carbon",
         "Carbon",
-        "CO2 [t/h]",
+        "CO₂ [t/h]",
         "t/h",
         (Line("carbon_kg_per_s", "carbon, location-based", GREY, "", 3.6),),
         from_zero=True,
@@ -151,8 +166,8 @@ CHARTS = (
     Chart(
         "c-price",
         "Electricity price",
-        "per kWh",
-        "per kWh",
+        "price [currency/kWh]",
+        "currency/kWh",
         (Line("price_per_kwh", "price", PINK),),
         from_zero=True,
     ),
@@ -209,7 +224,8 @@ def pack(run: Run) -> Packed:
     length_s = float(run.summary["simulated_days"] or 0.0) * SECONDS_PER_DAY
     blob = _Blob()
     called = indoors(run).labels()
-    charts = [_chart(chart, series, step_s, blob, called) for chart in CHARTS]
+    currency = run.summary.get("currency")
+    charts = [_chart(_priced(chart, currency), series, step_s, blob, called) for chart in CHARTS]
     start = _start(run)
     x0, per_s = 0.0, 1.0 / SECONDS_PER_DAY
     if start is not None:  # milliseconds, as plotly counts dates
@@ -271,16 +287,30 @@ def _chart(
         for line in chart.lines
         if _says_something(line.column, series)
     ]
+    cut = _busy_range(series) if chart.cut else None
     return {
         "id": chart.id,
-        "title": chart.title,
+        "title": chart.title + (OFF_THE_SCALE if cut else ""),
+        "range": cut,
         "axis": chart.axis,
         "unit": chart.unit,
         "stacked": chart.stacked,
         "from_zero": chart.from_zero,
         "format": chart.format,
+        "ticks": chart.ticks,
         "series": lines,
     }
+
+
+def _busy_range(series: Columns) -> tuple[float, float] | None:
+    from twin.plot.style import busy_range
+
+    return busy_range(series["pue"], series["it_power_w"])
+
+
+def _priced(chart: Chart, currency: str | None) -> Chart:
+    """Return *chart* with its unit in the currency of the run."""
+    return replace(chart, axis=spoken(chart.axis, currency), unit=spoken(chart.unit, currency))
 
 
 def _says_something(column: str, series: Columns) -> bool:
@@ -288,6 +318,8 @@ def _says_something(column: str, series: Columns) -> bool:
     values = series[column]
     if np.isnan(values).all() or (column in MAY_BE_IDLE and not np.nan_to_num(values).any()):
         return False
+    if column == "battery_j" and np.nanmax(values) == np.nanmin(values):
+        return False  # full throughout
     return column != "utility_power_w" or not np.allclose(
         values, series["facility_power_w"], rtol=1e-9, equal_nan=True
     )

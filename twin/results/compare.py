@@ -209,9 +209,11 @@ class Comparison:
             yield Text("* the best of its column")
         if len(self.entries) > MOST_ROWS:
             yield Text(f"The first {MOST_ROWS} of {len(self.entries):,} runs.")
-        hidden = len(self.varied) - len(self.telling[:MOST_VARIED])
+        hidden = len(self.telling) - MOST_VARIED
         if hidden > 0:
-            yield Text(f"{hidden} more keys differ; compare.csv holds them.")
+            yield Text(f"{hidden} more settings differ; compare.csv holds them.")
+        if self.explained:
+            yield Text(f"{self.explained} keys that come with these choices: compare.csv.")
         for path, why in self.failures:
             yield Text(f"{path}: {why}", style="red")
         for note, names in self.notes().items():

@@ -22,7 +22,7 @@ PICTURES = (
     ("tornado_cost_per_gpu_hour", "What moves the cost"),
     ("parallel", "All designs at once"),
     ("costs", "What it is paid for"),
-    ("waterfall", "From the thirstiest to the leanest design"),
+    ("waterfall", "From the design that draws most to the one that draws least"),
     ("compare", "Figure by figure"),
 )
 """Pictures that stand in the folder, and their heads."""
@@ -66,17 +66,17 @@ def _table(comparison: Comparison) -> str:
     metrics = comparison.metrics()
     keys = comparison.telling[:MOST_VARIED]
     best = {metric: comparison.best(metric) for metric in metrics}
-    head = ["run", *keys, *(SUMMARY[metric].label for metric in metrics)]
+    head = "".join(f"<th>{escape(name)}</th>" for name in ["run", *keys])
+    head += "".join(f'<th class="number">{escape(SUMMARY[name].label)}</th>' for name in metrics)
     rows = []
     for k, entry in enumerate(comparison.entries[:MOST_ROWS]):
         cells = [_run(entry)]
         cells += [f"<td>{escape(comparison.setting(entry, key))}</td>" for key in keys]
         cells += [_figure(entry, metric, k in best[metric]) for metric in metrics]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
     return (
         '<h2>All designs</h2><p class="soft no-print">A click on a head sorts.</p>'
-        f'<div class="wide"><table id="designs"><thead><tr>{top}</tr></thead>'
+        f'<div class="wide"><table id="designs"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

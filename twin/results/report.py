@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from html import escape
 from pathlib import Path
@@ -32,8 +33,13 @@ HEADLINES = (
     "free_cooling_fraction",
 )
 """Figures on the cards at the top, where they apply."""
-PICTURES = ("energy_flow", "rack_density", "burst")
-"""Figures of ``plots/`` that no interactive chart repeats."""
+PICTURES = (
+    ("Energy flow and rack density", ("energy_flow", "rack_density", "burst")),
+    ("Load, weather and season", ("load_duration", "pue_map", "months", "electricity")),
+    ("Feed and fabric", ("one_line", "fabric")),
+    ("Jobs and services", ("gantt", "service", "shared_pool")),
+)
+"""Figures of ``plots/`` that no interactive chart repeats, by what they are about."""
 MOST_EVENTS = 500
 MOST_REFUSED = 20
 
@@ -55,7 +61,7 @@ def page(run: Run) -> str:
         _published(run),
         pipeline_section.section(run),
         _charts(packed),
-        _pictures(run),
+        *(_pictures(run, head, names) for head, names in PICTURES),
         _events(run),
         to_know(str(sentence) for sentence in [*run.notes, *run.info.get("warnings", [])]),
         _inputs(run),
@@ -204,10 +210,15 @@ def _charts(packed: Packed) -> str:
     )
 
 
-def _pictures(run: Run) -> str:
-    paths = [run.path / "plots" / f"{name}.png" for name in PICTURES]
-    shown = pictures(*(path for path in paths if path.is_file()))
-    return f"<h2>Energy flow and rack density</h2>{shown}" if shown else ""
+def _pictures(run: Run, head: str, names: Sequence[str]) -> str:
+    shown = _drawn(run, *names)
+    return f"<h2>{head}</h2>{shown}" if shown else ""
+
+
+def _drawn(run: Run, *names: str) -> str:
+    """Return those figures of the run that were drawn."""
+    paths = [run.path / "plots" / f"{name}.png" for name in names]
+    return pictures(*(path for path in paths if path.is_file()))
 
 
 def _events(run: Run) -> str:
@@ -223,7 +234,8 @@ def _events(run: Run) -> str:
     more = ""
     if number > MOST_EVENTS:
         more = f'<p class="soft">The first {MOST_EVENTS}; all are in events.parquet.</p>'
-    return f"<h2>Events ({number:,})</h2>{table(('time', *words), rows)}{more}"
+    story = _drawn(run, "fault_story")
+    return f"<h2>Events ({number:,})</h2>{story}{table(('time', *words), rows)}{more}"
 
 
 def _instant(run: Run, at_s: float) -> str:

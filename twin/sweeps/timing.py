@@ -79,11 +79,12 @@ class Timing:
             return f"Checked in {span(self.check_s)}, run in {span(self.wall_s)}."
         designs = "1 design" if self.designs == 1 else f"{self.designs} designs"
         words = [
-            f"{designs} in {span(self.wall_s)} on {self.workers} cores: "
+            f"{designs} in {span(self.wall_s)} on "
+            f"{'1 core' if self.workers == 1 else f'{self.workers} cores'}: "
             f"{span(self.design_s)} of design time, {span(self.design_cpu_s)} of processor time."
         ]
         speed_up = self.speed_up()
-        if speed_up is not None and self.startup_s is not None:
+        if speed_up is not None and self.startup_s is not None and self.workers > 1:
             words.append(
                 f"Speed-up over one core {speed_up:.2f}, {100 * speed_up / self.workers:.0f} % of "
                 f"ideal, without {span(self.startup_s)} of starting processes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
@@ -35,8 +36,24 @@ _DOCUMENT = """<!doctype html>
 
 def document(title: str, sections: Iterable[str]) -> str:
     """Return a whole page; *sections* are HTML, empty ones are left out."""
-    body = "\n".join(section for section in sections if section)
-    return _DOCUMENT.format(title=escape(title), css=_file("report.css"), body=body)
+    return _DOCUMENT.format(
+        title=escape(title),
+        css=_file("report.css"),
+        body=_with_contents([section for section in sections if section]),
+    )
+
+
+def _with_contents(sections: Sequence[str]) -> str:
+    """Return *sections* joined, with a line of links to those that have a head above the first."""
+    heads: list[str] = []
+
+    def marked(found: re.Match[str]) -> str:
+        heads.append(found[1])
+        return f'<h2 id="s{len(heads)}">{found[1]}</h2>'
+
+    body = "\n".join(re.sub(r"<h2>(.*?)</h2>", marked, section) for section in sections)
+    links = "".join(f'<a href="#s{k}">{head}</a>' for k, head in enumerate(heads, start=1))
+    return body.replace('<h2 id="s1">', f'<nav class="no-print">{links}</nav><h2 id="s1">', 1)
 
 
 def script(name: str, meta: Any, data: str = "") -> str:

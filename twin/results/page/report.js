@@ -92,6 +92,8 @@
     xaxis.range = range || [meta.x0, meta.x1];
     const yaxis = { ...axis, title: { text: chart.axis, font: { size: 12 } }, fixedrange: true };
     if (chart.stacked || chart.from_zero) yaxis.rangemode = "tozero";
+    if (chart.range) yaxis.range = chart.range;
+    if (chart.ticks) yaxis.tickformat = chart.ticks;
     return {
       title: { text: chart.title, x: 0, xanchor: "left", xref: "paper", font: { size: 14 } },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
