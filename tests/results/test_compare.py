@@ -199,6 +199,38 @@ def test_runs_of_two_versions_are_told(sweep, tmp_path):
     assert "made by twin 0.0.9, others by another version" in printed(compare([folder]), 300)
 
 
+def with_lines(folder, *lines):
+    config = folder / "config.yaml"
+    kept = [line for line in config.read_text().splitlines() if not line.startswith("gpu:")]
+    config.write_text("\n".join([*kept, *lines]) + "\n")
+
+
+def test_designs_of_another_gpu_are_reminded_that_their_jobs_take_as_long(sweep, tmp_path):
+    folder = shutil.copytree(sweep, tmp_path / "copy")
+    for name, tflops in (("0", 312), ("1", 989)):
+        streams = "{a: {kind: training.TrainingJobs}}"
+        work = f"workload: {{kind: mix.Mix, streams: {streams}}}"
+        with_lines(folder / name, f"gpu: {{peak_tflops: {tflops}}}", work)
+    shown = printed(compare([folder / "0", folder / "1"]), 300)
+    assert "told in GPU time and take as long on any GPU" in shown
+    with_lines(folder / "1", "gpu: {peak_tflops: 312}")
+    assert "GPU time and" not in printed(compare([folder / "0", folder / "1"]), 300)
+
+
+def test_work_that_is_worked_out_for_its_gpu_is_not_reminded(sweep, tmp_path):
+    folder = shutil.copytree(sweep, tmp_path / "copy")
+    for name, tflops in (("0", 312), ("1", 989)):
+        gpu = f"gpu: {{peak_tflops: {tflops}}}"
+        with_lines(folder / name, gpu, "workload: {kind: training_run.TrainingRun}")
+    assert "GPU time and" not in printed(compare([folder / "0", folder / "1"]), 300)
+
+
+def test_runs_of_unequal_length_are_told(sweep, tmp_path):
+    short = make_run(tmp_path / "short", days=0.125, beat_s=300.0)
+    shown = printed(compare([sweep / "0", short]), 300)
+    assert "short: lasts 3.00 h, not 6.00 h as " in shown and "unequal times" in shown
+
+
 def test_a_figure_and_its_unit_stay_on_one_line(sweep):
     lines = [line.strip() for line in printed(compare([sweep]), width=100).splitlines()]
     assert "*" not in lines and "CNY/GPU-h *" not in lines

@@ -49,9 +49,10 @@ def draw(run: Run, folder: Path) -> Path:
     style.legend(top, stacked=True)
     style.line(bottom, x, series["pue"], style.COLOURS["facility"], "PUE", linewidth=1.2)
     cut = style.busy_range(series["pue"], series["it_power_w"])
-    style.dress(bottom, "PUE [-]" if cut is None else "PUE [-]\n(off the scale\nwhere IT is off)")
+    style.dress(bottom, "PUE [-]")
     if cut is not None:
         bottom.set_ylim(*cut)
+        style.label(bottom, style.OFF_THE_SCALE, (0.005, 0.9), (0, 0), xycoords="axes fraction")
     mean = run.summary.get("pue")
     if mean is not None:
         bottom.axhline(mean, color=style.COLOURS["hot"], linewidth=1.0, linestyle="--")

@@ -44,7 +44,7 @@ def draw(run: Run, folder: Path) -> Path | None:
     _panel(figure, right, wet, pue, load)
     style.dress(left, "PUE [-]", _title(run))
     margin = 0.03 * (high - low)
-    left.set_ylim(low - margin, high + margin)
+    left.set_ylim(style.busy_range(pue, it) or (low - margin, high + margin))
     return style.save(figure, folder, "pue_map")
 
 

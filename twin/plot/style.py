@@ -208,11 +208,14 @@ def line(axes: Axes, x: Floats, values: Floats, colour: str, label: str, **style
     axes.plot(at, mean, color=colour, label=label, **{"linewidth": 1.5, **style})
 
 
-BUSY_SHARE = 0.25
+BUSY_SHARE = 0.5
 """Of its mean, what IT must draw for a PUE to say something of the plant."""
-FAR_OFF = 2.0
+RARE_SHARE = 0.01
+"""Of that time, what may be off the scale at either end."""
+FAR_OFF = 3.0
 """Spans beyond which a PUE makes all others a straight line."""
 LEAST_SPAN = 0.02
+OFF_THE_SCALE = "rare extremes are off the scale"
 
 
 def busy_range(pue: Floats, it_power_w: Floats) -> tuple[float, float] | None:
@@ -224,7 +227,7 @@ def busy_range(pue: Floats, it_power_w: Floats) -> tuple[float, float] | None:
     Examples
     --------
     >>> busy_range(np.array([1.2, 1.3, 9.0]), np.array([5.0, 5.0, 0.1]))
-    (1.19, 1.33)
+    (1.16, 1.34)
     >>> busy_range(np.array([1.2, 1.3, 1.4]), np.array([5.0, 5.0, 0.1])) is None
     True
     """
@@ -232,11 +235,11 @@ def busy_range(pue: Floats, it_power_w: Floats) -> tuple[float, float] | None:
     busy = known & (it_power_w >= BUSY_SHARE * np.mean(it_power_w))
     if not busy.any():
         return None
-    low, high = float(pue[busy].min()), float(pue[busy].max())
-    span = max(high - low, LEAST_SPAN)
+    low, high = np.quantile(pue[busy], [RARE_SHARE, 1.0 - RARE_SHARE])
+    span = max(float(high - low), LEAST_SPAN)
     if float(pue[known].max()) <= high + FAR_OFF * span:
         return None
-    return round(low - 0.1 * span, 6), round(high + 0.3 * span, 6)
+    return round(float(low) - 0.4 * span, 2), round(float(high) + 0.4 * span, 2)
 
 
 def power_scale(lines: Sequence[Floats]) -> tuple[float, str]:

@@ -56,7 +56,6 @@ class Chart:
     """How the numbers beside the axis are written; as they come, where empty."""
 
 
-OFF_THE_SCALE = ", off the scale where IT is nearly off"
 BLUE, SKY, ORANGE, GREEN = "#0072b2", "#56b4e9", "#e69f00", "#009e73"
 RED, PINK, VIOLET, GREY, BLACK = "#d55e00", "#cc79a7", "#8c6bb1", "#9aa0a6", "#202124"
 PALE = "#e7e9ec"
@@ -287,10 +286,12 @@ def _chart(
         for line in chart.lines
         if _says_something(line.column, series)
     ]
-    cut = _busy_range(series) if chart.cut else None
+    from twin.plot.style import OFF_THE_SCALE, busy_range
+
+    cut = busy_range(series["pue"], series["it_power_w"]) if chart.cut else None
     return {
         "id": chart.id,
-        "title": chart.title + (OFF_THE_SCALE if cut else ""),
+        "title": f"{chart.title} ({OFF_THE_SCALE})" if cut else chart.title,
         "range": cut,
         "axis": chart.axis,
         "unit": chart.unit,
@@ -300,12 +301,6 @@ def _chart(
         "ticks": chart.ticks,
         "series": lines,
     }
-
-
-def _busy_range(series: Columns) -> tuple[float, float] | None:
-    from twin.plot.style import busy_range
-
-    return busy_range(series["pue"], series["it_power_w"])
 
 
 def _priced(chart: Chart, currency: str | None) -> Chart:

@@ -63,6 +63,10 @@ PARTS_KEPT = 4096
 _TOP_KEY = re.compile(r"^(?=[A-Za-z_])", re.MULTILINE)
 QUIET = ("scenario.", "output.")
 """Keys that name or describe a run; a difference in them explains nothing."""
+TOLD_IN_GPU_TIME = frozenset(
+    {"driving_pipeline.DrivingPipeline", "trace.TraceReplay", "training.TrainingJobs"}
+)
+"""Kinds of workload that know how long jobs hold GPUs, not what these compute meanwhile."""
 SAME = 1e-9
 ERROR_FILE = "error.txt"
 
@@ -272,9 +276,33 @@ def compare(paths: Iterable[str | Path]) -> Comparison:
         for version, made in versions.items():
             for entry in made:
                 entry.notes.append(f"made by twin {version}, others by another version")
+    _note_unlike(entries)
     _name(entries)
     varied, explained = _varied(entries)
     return Comparison(entries, failures, varied, explained)
+
+
+def _note_unlike(entries: Sequence[Entry]) -> None:
+    """Note of each run what makes its figures unlike those of the others."""
+    days = [entry.summary.get("simulated_days") for entry in entries]
+    peaks = {entry.config.get("gpu.peak_tflops") for entry in entries}
+    for entry, length in zip(entries, days, strict=True):
+        if length != days[0]:
+            entry.notes.append(
+                f"lasts {quantity(length, 'days')}, not {quantity(days[0], 'days')} as "
+                f"{entries[0].name}: energy, cost, carbon and water are totals of unequal times"
+            )
+        if len(peaks) > 1 and not TOLD_IN_GPU_TIME.isdisjoint(_kinds_of_work(entry)):
+            entry.notes.append("its jobs are told in GPU time and take as long on any GPU")
+
+
+def _kinds_of_work(entry: Entry) -> set[str]:
+    """Return the models that make the work of a run, those of all streams of a mix."""
+    return {
+        str(kind)
+        for key, kind in entry.config.items()
+        if key.startswith("workload.") and key.endswith(".kind")
+    }
 
 
 def flatten(config: Mapping[str, Any], path: str = "") -> dict[str, Any]:

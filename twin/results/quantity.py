@@ -21,6 +21,7 @@ _STEPS = {
     "GWh": ((1.0, "GWh"), (1e-3, "MWh"), (1e-6, "kWh")),
     "MW": ((1.0, "MW"), (1e-3, "kW")),
     "kW": ((1e3, "MW"), (1.0, "kW")),
+    "TB": ((1e6, "EB"), (1e3, "PB"), (1.0, "TB")),
     "t": ((1e3, "kt"), (1.0, "t"), (1e-3, "kg")),
     "s": (
         (SECONDS_PER_DAY, "days"),
@@ -41,7 +42,7 @@ _STEPS = {
 
 _PLAIN: dict[str, Callable[[float], str]] = {
     "fraction": lambda value: f"{100.0 * value:.1f} %",
-    "-": lambda value: f"{value:.3f}" if 1e-3 <= abs(value) < 1e3 else figure(value),
+    "-": lambda value: f"{value:.3f}" if 1e-3 <= abs(value) < 10.0 else figure(value),
     "jobs": lambda value: f"{value:,.0f}",
     "racks": lambda value: f"{value:,.0f}",
     "releases": lambda value: f"{value:,.0f}",

@@ -105,9 +105,10 @@ def _cards(run: Run) -> str:
         value = run.summary.get(name)
         if value is not None:
             key = SUMMARY[name]
-            shown = escape(quantity(value, key.unit, currency))
+            number, _, unit = quantity(value, key.unit, currency).partition(" ")
             cards.append(
-                f'<div class="card" title="{escape(key.formula)}"><b>{shown}</b>'
+                f'<div class="card" title="{escape(key.formula)}">'
+                f"<b>{escape(number)} <small>{escape(unit)}</small></b>"
                 f"<span>{escape(key.label)}</span></div>"
             )
     return f'<div class="cards">{"".join(cards)}</div>'

@@ -10,47 +10,54 @@ from rich.table import Table
 
 from twin.results.quantity import scorecard
 
+Group = tuple[str, list[tuple[str, str, str]]]
+"""A heading, and (key, label, value in words) of each figure below it."""
+INDENT = 2
 NARROW = 96
 """Characters below which the two columns stand below each other."""
 
 
 def summary_table(summary: Mapping[str, Any]) -> Scorecard:
     """Return the scorecard of *summary* as something rich can print."""
-    return Scorecard([_group(head, rows) for head, rows in scorecard(summary).items()])
+    return Scorecard(list(scorecard(summary).items()))
 
 
 class Scorecard:
     """Headed groups in two columns, or in one where the terminal is narrow."""
 
-    def __init__(self, groups: list[Table]) -> None:
+    def __init__(self, groups: list[Group]) -> None:
         self.groups = groups
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if options.max_width < NARROW:
             yield _stack(self.groups)
             return
-        half = _fold([table.row_count for table in self.groups])
+        half = _fold([1 + len(rows) for _, rows in self.groups])
         page = Table.grid(padding=(0, 4))
         page.add_row(_stack(self.groups[:half]), _stack(self.groups[half:]))
         yield page
 
 
-def _group(head: str, rows: list[tuple[str, str, str]]) -> Table:
+def _group(group: Group, widths: tuple[int, int]) -> Table:
+    head, rows = group
     table = Table.grid(padding=(0, 2))
-    table.add_column(min_width=24)
-    table.add_column(justify="right", min_width=10, no_wrap=True)
+    table.add_column(min_width=widths[0])
+    table.add_column(justify="right", min_width=widths[1], no_wrap=True)
     table.add_row(f"[bold cyan]{head}[/]")
     for _, label, value in rows:
-        table.add_row(f"  {label}", value)
+        table.add_row(f"{' ' * INDENT}{label}", value)
     return table
 
 
-def _stack(tables: list[Table]) -> Table:
+def _stack(groups: list[Group]) -> Table:
+    """Put groups below each other, their figures in one line."""
+    cells = [(len(label) + INDENT, len(value)) for _, rows in groups for _, label, value in rows]
+    labels, values = zip(*cells, strict=True) if cells else ((0,), (0,))
     column = Table.grid()
-    for k, table in enumerate(tables):
+    for k, group in enumerate(groups):
         if k:
             column.add_row("")
-        column.add_row(table)
+        column.add_row(_group(group, (max(labels), max(values))))
     return column
 
 
