@@ -93,11 +93,6 @@ class Board:
         """GPUs of a whole server."""
         return self.cluster.free.size
 
-    @property
-    def rack_power_w(self) -> Sequence[float]:
-        """Power of each rack now; watched from the first moment somebody asks [W]."""
-        return self.cluster.watched_w or self.cluster.watch_racks()
-
     def place_on(self, free_by_server: list[int], gpus: int) -> Placement | None:
         """Return where a gang would be placed if just these GPUs were free."""
         return self._rule(FreeServers(free_by_server, self.cluster.free.size), gpus)

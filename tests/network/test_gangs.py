@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from tests.support import fabrics
 from tests.support.desk import job
+from tests.support.max_min import max_min_rates
 from twin.network.dragonfly import Dragonfly
 from twin.network.gangs import Gangs
 from twin.network.torus import Torus, torus_stretch
-from twin.physics.sharing import max_min_rates, spanning_rate
+from twin.physics.sharing import spanning_rate
 from twin.records import Placement
 
 

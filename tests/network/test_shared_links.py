@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.calls import calls_of
+from tests.support.max_min import max_min_rates
 from twin.network.shared_links import SharedLinks
-from twin.physics.sharing import max_min_rates
 
 LINKS = [("leaf", i) for i in range(5)]
 

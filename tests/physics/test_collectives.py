@@ -11,7 +11,6 @@ from twin.physics.collectives import (
     ring_all_reduce_s,
     ring_reduce_scatter_s,
     send_s,
-    tree_all_reduce_s,
 )
 
 RANKS = st.integers(1, 4096)
@@ -63,24 +62,17 @@ def test_nodes_as_fast_inside_as_outside_cost_the_same_bytes_as_one_ring(nodes, 
     assert nested_s == pytest.approx(ring_all_reduce_s(nodes * g, n, 1e10), rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    "collective", [ring_reduce_scatter_s, ring_all_reduce_s, tree_all_reduce_s, all_to_all_s]
-)
+@pytest.mark.parametrize("collective", [ring_reduce_scatter_s, ring_all_reduce_s, all_to_all_s])
 def test_a_group_of_one_takes_no_time(collective):
     assert collective(1, 1e9, 1e9, 1e-6) == 0.0
 
 
 @given(RANKS, BYTES, st.floats(1e6, 1e12), st.floats(1.0, 10.0))
 def test_more_bandwidth_is_never_slower_and_more_bytes_never_faster(p, n, b, factor):
-    for collective in (ring_all_reduce_s, tree_all_reduce_s, all_to_all_s):
+    for collective in (ring_all_reduce_s, all_to_all_s):
         slow_s = collective(p, n, b, 1e-6)
         assert collective(p, n, b * factor, 1e-6) <= slow_s
         assert collective(p, n * factor, b, 1e-6) >= slow_s
-
-
-def test_a_tree_wins_for_short_messages_and_a_ring_for_long_ones():
-    assert tree_all_reduce_s(1024, 1e3, 50e9, 3e-6) < ring_all_reduce_s(1024, 1e3, 50e9, 3e-6)
-    assert ring_all_reduce_s(1024, 1e12, 50e9, 3e-6) < tree_all_reduce_s(1024, 1e12, 50e9, 3e-6)
 
 
 def test_members_that_do_not_fill_nodes_sit_evenly_in_as_few_as_hold_them():

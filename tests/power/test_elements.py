@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.errors import ParameterError
-from twin.power.elements import best_load_fraction, efficiency, loss_w, output_w
+from twin.power.elements import efficiency, loss_w, output_w
 
 UPS = (0.0079, 0.0051, 0.0200)
 LEGACY_UPS = (0.040, 0.050, 0.0)
@@ -68,12 +68,10 @@ def test_an_element_fed_less_than_its_no_load_loss_delivers_nothing():
     assert output_w(500.0, 100e3, UPS) == 0.0
 
 
-def test_best_load_is_where_no_load_and_copper_loss_are_equal():
-    best = best_load_fraction(TRANSFORMER)
-    assert best == pytest.approx(0.387, abs=1e-3)
+def test_efficiency_is_best_where_no_load_and_copper_loss_are_equal():
+    best = math.sqrt(TRANSFORMER[0] / TRANSFORMER[2])
     assert efficiency(best, TRANSFORMER) > efficiency(best * 0.99, TRANSFORMER)
     assert efficiency(best, TRANSFORMER) > efficiency(best * 1.01, TRANSFORMER)
-    assert best_load_fraction(ECO_UPS) == math.inf
 
 
 @pytest.mark.parametrize(

@@ -183,4 +183,4 @@ def test_what_a_rule_sees_of_racks_is_what_they_draw(placement):
         seen_w = dispatcher.cluster.watched_w
         assert seen_w == dispatcher.cluster.watch_racks()
         assert sum(seen_w) == dispatcher.cluster.power_w
-    assert dispatcher.board.rack_power_w == [100.0] * 6
+    assert dispatcher.cluster.watched_w == [100.0] * 6

@@ -11,7 +11,7 @@ from twin.workload.fluid import Fleet, capacity_per_s, serve_fluid
 from twin.workload.latency import Objective
 from twin.workload.lengths import LengthConfig, Lengths
 from twin.workload.replica import Replica
-from twin.workload.request_mode import Requests, in_turn, run_replica, serve_requests
+from twin.workload.request_mode import Requests, booked, in_turn, records, run_replica
 from twin.workload.scaling import Autoscaling
 
 # Llama-3.1-70B on four H100, as in conf/workload/serving_70b.yaml.
@@ -153,6 +153,10 @@ def test_the_mean_batch_is_that_of_the_chain_whatever_the_lengths(sigma):
 # ---- the two modes ----
 
 HOURS, STEP_S = 1, 60.0
+
+
+def serve_requests(fleet, requests, active, step_s):
+    return booked(fleet, records(fleet, requests, active, step_s), active, step_s)
 
 
 def both(load, replicas):

@@ -246,7 +246,7 @@ def test_a_replay_of_rates_takes_measured_lengths(tmp_path, configured, on_h100)
     for replay in (drawn, measured):
         replay.check(on_h100(days=1))
     found = measured.lengths(on_h100(days=1))
-    assert (found.prompt_mean, found.output_mean) == (400.0, 50.0)
+    assert (found.prompt.mean(), found.output_mean) == (400.0, 50.0)
     assert drawn.lengths(on_h100(days=1)).output_mean == pytest.approx(80, rel=0.05)
 
 

@@ -118,7 +118,7 @@ def test_requests_of_one_token_never_leave_the_prefill():
 
 def test_the_slower_kind_decides_what_a_fleet_can_serve():
     few, many = fleet(1, 40), fleet(20, 1)
-    prompt_s = few.lengths.prompt_mean * COSTS.per_prompt_token_s
+    prompt_s = float(few.lengths.prompt.mean()) * COSTS.per_prompt_token_s
     assert split.capacity_per_s(few) == pytest.approx(1 / prompt_s)
     assert split.capacity_per_s(many) < 1.01 * 20 / prompt_s
     demand = np.full(MINUTES, 2 / prompt_s)

@@ -21,7 +21,7 @@ FULL = 1.0 + 1e-9
 
 
 class SharedLinks(Generic[Flow]):
-    """Flows on links; :func:`twin.physics.sharing.max_min_rates`, worked out bit by bit."""
+    """Flows on links, each at its max-min fair rate, worked out bit by bit."""
 
     def __init__(self, capacity: Mapping[Link, float]) -> None:
         self.capacity = capacity

@@ -119,45 +119,6 @@ def ring_all_reduce_s(
     return 2.0 * ring_reduce_scatter_s(ranks, size_bytes, bytes_per_s, latency_s)
 
 
-def tree_all_reduce_s(
-    ranks: int, size_bytes: float, bytes_per_s: float, latency_s: float = 0.0
-) -> float:
-    r"""Time of a double-binary-tree all-reduce.
-
-    .. math:: t = 2 \log_2(p)\,\alpha + 2\,\frac{n}{B}
-
-    Parameters
-    ----------
-    ranks : int
-        Members, >= 1.
-    size_bytes : float
-        Buffer of each member. [B]
-    bytes_per_s : float
-        Bandwidth of a member, one direction, > 0. [B/s]
-    latency_s : float
-        Start-up time of a message. [s]
-
-    Returns
-    -------
-    float
-        Time; long pipelined buffers are assumed. [s]
-
-    References
-    ----------
-    .. [1] P. Sanders, J. Speck, J. L. Traeff, "Two-tree algorithms for full bandwidth
-       broadcast, reduction and scan", Parallel Computing 35(12), 2009.
-
-    Examples
-    --------
-    >>> tree_all_reduce_s(1024, 0.0, 1e9, latency_s=0.25)
-    5.0
-    """
-    _check(ranks, size_bytes, bytes_per_s, latency_s)
-    if ranks == 1:
-        return 0.0
-    return 2.0 * math.log2(ranks) * latency_s + 2.0 * size_bytes / bytes_per_s
-
-
 def all_to_all_s(
     ranks: int, size_bytes: float, bytes_per_s: float, latency_s: float = 0.0
 ) -> float:

@@ -22,8 +22,6 @@ TRIPLE_POINT_C = 0.01
 """Above, vapour is in balance with water, below with ice. [degC]"""
 WATER_TO_AIR = 0.621945
 """Molar mass of water over that of dry air. [-]"""
-DRY_AIR_GAS_CONSTANT = 287.042
-"""[J/(kg K)]"""
 STANDARD_PRESSURE_PA = 101325.0
 OVER_WATER = (-5.8002206e3, 1.3914993, -4.8640239e-2, 4.1764768e-5, -1.4452093e-8, 6.5459673)
 """ln of the saturation pressure [ln Pa] over water: ``a/k + b + c k + d k^2 + e k^3 + f ln k``."""
@@ -215,118 +213,6 @@ def wetbulb_c(drybulb_c: ArrayLike, vapour_pa: ArrayLike, pressure_pa: ArrayLike
             guess = guess - (value - ratio[branch]) / slope
         wet[branch] = np.maximum(guess, 0.0) if is_water else np.minimum(guess, 0.0)
     return np.asarray(np.minimum(wet, dry))
-
-
-def wetbulb_from_rh_c(
-    drybulb_c: ArrayLike, rh_percent: ArrayLike, pressure_pa: ArrayLike
-) -> Floats:
-    """Return the wet bulb from dry bulb and relative humidity; see :func:`wetbulb_c`.
-
-    Parameters
-    ----------
-    drybulb_c : array_like, shape (...)
-        Dry bulb, -60 to 60. [degC]
-    rh_percent : array_like, shape (...)
-        Relative humidity over ice below 0.01 degC, over water above; 0 to 100. [%]
-    pressure_pa : array_like, shape (...)
-        Pressure of the air. [Pa]
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Wet bulb. [degC]
-
-    Raises
-    ------
-    ParameterError
-        If an input is out of range.
-
-    Examples
-    --------
-    >>> round(float(wetbulb_from_rh_c(25.0, 50.0, 95461.0)), 2)
-    17.75
-    """
-    rh = np.asarray(rh_percent, dtype=float)
-    require(bool(np.all((rh >= 0) & (rh <= 100))), "rh_percent", rh_percent, "in 0..100 %")
-    return wetbulb_c(drybulb_c, saturation_pressure_pa(drybulb_c) * rh / 100, pressure_pa)
-
-
-def wetbulb_from_dewpoint_c(
-    drybulb_c: ArrayLike, dewpoint_c: ArrayLike, pressure_pa: ArrayLike
-) -> Floats:
-    """Return the wet bulb from dry bulb and dew point; see :func:`wetbulb_c`.
-
-    Parameters
-    ----------
-    drybulb_c : array_like, shape (...)
-        Dry bulb, -60 to 60. [degC]
-    dewpoint_c : array_like, shape (...)
-        Dew point, -60 to 60; one above the dry bulb counts as saturation. [degC]
-    pressure_pa : array_like, shape (...)
-        Pressure of the air. [Pa]
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Wet bulb. [degC]
-
-    Raises
-    ------
-    ParameterError
-        If an input is out of range.
-
-    Examples
-    --------
-    >>> round(float(wetbulb_from_dewpoint_c(25.0, 15.0, 101325.0)), 2)
-    18.5
-    """
-    return wetbulb_c(drybulb_c, saturation_pressure_pa(dewpoint_c), pressure_pa)
-
-
-def air_density_kg_per_m3(
-    drybulb_c: ArrayLike, pressure_pa: ArrayLike, vapour_pa: ArrayLike = 0.0
-) -> Floats:
-    r"""Return the density of moist air: dry air and vapour as ideal gases.
-
-    .. math:: \rho = \frac{p - (1 - 0.621945)\,p_w}{R\,T}
-
-    Parameters
-    ----------
-    drybulb_c : array_like, shape (...)
-        Dry bulb, -60 to 60. [degC]
-    pressure_pa : array_like, shape (...)
-        Pressure of the air. [Pa]
-    vapour_pa : array_like, shape (...), default 0
-        Vapour pressure, at least 0 and below `pressure_pa`; 0 is dry air. [Pa]
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Density of the mixture. [kg/m3]
-
-    Raises
-    ------
-    ParameterError
-        If an input is out of range.
-
-    References
-    ----------
-    .. [1] ASHRAE, *Fundamentals* (2017), chapter 1, equations 11 and 26.
-
-    Examples
-    --------
-    >>> round(float(air_density_kg_per_m3(20.0, 101325.0)), 4)
-    1.2042
-    >>> round(float(air_density_kg_per_m3(20.0, standard_pressure_pa(1416.0))), 4)
-    1.0153
-    """
-    kelvin = _checked_c("drybulb_c", drybulb_c) + KELVIN_AT_0_C
-    vapour = np.asarray(vapour_pa, dtype=float)
-    pressure = np.asarray(pressure_pa, dtype=float)
-    inside = bool(np.all((vapour >= 0) & (vapour < pressure)))
-    require(inside, "vapour_pa", vapour_pa, "at least 0 and below the air's pressure")
-    partial = pressure - (1 - WATER_TO_AIR) * vapour
-    return np.asarray(partial / (DRY_AIR_GAS_CONSTANT * kelvin))
 
 
 def _checked_c(name: str, value: ArrayLike) -> Floats:

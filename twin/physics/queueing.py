@@ -12,47 +12,6 @@ from twin.errors import require
 Floats = NDArray[np.float64]
 
 
-def erlang_c(servers: int, offered: float) -> float:
-    """Return the probability that an arrival must wait in M/M/c.
-
-    Parameters
-    ----------
-    servers : int
-        c, > 0. [-]
-    offered : float
-        Arrival rate over the rate of one server, 0 <= offered < servers. [erlang]
-
-    Returns
-    -------
-    float
-        Probability. [-]
-
-    Raises
-    ------
-    ParameterError
-        If there is no steady state.
-
-    References
-    ----------
-    .. [1] L. Kleinrock, *Queueing Systems*, vol. 1, section 3.5.
-
-    Examples
-    --------
-    With one server it is the utilization:
-
-    >>> round(erlang_c(1, 0.7), 12)
-    0.7
-    >>> round(erlang_c(2, 1.0), 4)
-    0.3333
-    """
-    require(servers > 0, "servers", servers, "> 0")
-    require(0 <= offered < servers, "offered", offered, f"in 0 .. below {servers}")
-    blocked = 1.0  # Erlang B, by its recursion
-    for server in range(1, servers + 1):
-        blocked = offered * blocked / (server + offered * blocked)
-    return blocked / (1 - offered / servers * (1 - blocked))
-
-
 def mean_wait_s(
     utilization: ArrayLike, service_s: float, service_scv: float, arrival_scv: float = 1.0
 ) -> Floats:

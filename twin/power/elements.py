@@ -131,25 +131,3 @@ def output_w(input_w: float, rated_w: float, loss: Loss) -> float:
         return 0.0
     slope = 1.0 + a1
     return rated_w * 2.0 * left / (slope + math.sqrt(slope * slope + 4.0 * a2 * left))
-
-
-def best_load_fraction(loss: Loss) -> float:
-    """Return the load fraction of highest efficiency, ``sqrt(a0 / a2)``; inf where none.
-
-    Parameters
-    ----------
-    loss : (a0, a1, a2)
-        Loss coefficients, see :func:`loss_w`. [-]
-
-    Returns
-    -------
-    float
-        Load over rating; ``inf`` where efficiency only rises (``a2`` is 0). [-]
-
-    Examples
-    --------
-    >>> round(best_load_fraction((0.0012, 0.0, 0.008)), 2)
-    0.39
-    """
-    a0, _, a2 = loss
-    return math.sqrt(a0 / a2) if a2 > 0.0 else math.inf

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar, Literal, Protocol
@@ -148,10 +148,6 @@ class View(Protocol):
     @property
     def gpus_per_server(self) -> int:
         """GPUs of a whole server."""
-
-    @property
-    def rack_power_w(self) -> Sequence[float]:
-        """Power of each rack now, what placement by watts sees; to be read, not written [W]."""
 
     @property
     def running(self) -> Mapping[Job, tuple[float, Any, Any]]:

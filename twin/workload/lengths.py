@@ -80,7 +80,6 @@ class Lengths:
         self.output: Floats = output.astype(float)
         answer = self.output
         decoded = answer - 1  # the prefill itself gives the first token
-        self.prompt_mean = float(self.prompt.mean())
         self.output_mean = float(answer.mean())
         self.decoded_mean = max(float(decoded.mean()), 1e-9)
         # A request runs as long as its answer, so the long ones count for more.

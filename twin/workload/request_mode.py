@@ -372,13 +372,6 @@ def booked(fleet: Fleet, found: Records, active: NDArray[np.int64], step_s: floa
     )
 
 
-def serve_requests(
-    fleet: Fleet, requests: Requests, active: NDArray[np.int64], step_s: float
-) -> Served:
-    """Serve each of *requests* with *active* replicas in each step of *step_s*."""
-    return booked(fleet, records(fleet, requests, active, step_s), active, step_s)
-
-
 def latency_of(fleet: Fleet, found: Records) -> Latency:
     """Return the latencies of *found*."""
     return sum((_judge(record, mine, fleet)[1] for mine, record in found), start=Latency())
