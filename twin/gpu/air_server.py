@@ -188,8 +188,6 @@ class AirServer(GpuServer):
     nic_gbps: NonNegative
     mass_kg: Positive | None
     rack_units: Positive | None
-    airflow_m3_per_s: NonNegative | None
-    """Air through the server at full load; None where the maker's figure is not known."""
 
     gpu_idle_w: Positive
     gpu_max_w: Positive
