@@ -2,12 +2,14 @@
 
 import math
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import simpy
 
 from tests.support.desk import desk, job, play
+from twin.build import _feed_switch
 from twin.config import parse
 from twin.errors import ConfigError
 from twin.faults import (
@@ -196,6 +198,22 @@ def test_maintenance_with_notice_stops_no_job_that_ends_in_time():
     cluster = dispatcher.cluster
     assert (cluster.free.gpus, cluster.servers_on, cluster.servers_out) == (16, 2, 0)
     assert cluster.gpus_out.take(500) == 8 * (130 - 70)  # idle but closed counts as out
+
+
+@pytest.mark.parametrize(
+    ("count", "fraction", "lost"),
+    [(1, 0.4, 1), (2, 0.2, 1), (4, 0.5, 2), (5, 0.1, 1), (3, 1 / 3, 1)],
+)
+def test_a_fault_that_takes_a_part_of_a_feed_unit_takes_it_whole_and_says_so(count, fraction, lost):
+    left, told = [], []
+    feed = SimpleNamespace(set_available=lambda element, units: left.append((element, units)))
+    facility = SimpleNamespace(feed=feed, break_feed=lambda act: act())
+    unit = Group(count, _feed_switch(facility, "ups", count))
+    env, fault = simpy.Environment(), ScheduledFault("power.ups", 1.0, 1.0, fraction)
+    env.process(scheduled_fault(env, fault, unit, told.append))
+    env.run()
+    assert left == [("ups", count - lost), ("ups", count)]
+    assert told[0].detail == f"{lost} of {count} out of service"
 
 
 def test_notice_of_the_next_work_leaves_the_present_one_alone():

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from math import inf
+from math import floor, inf
 from typing import Any
 
 import simpy
@@ -432,7 +432,10 @@ def units(design: Design, facility: Facility) -> dict[str, Unit]:
 
 
 def _feed_switch(facility: Facility, unit: str, count: int) -> Callable[[float], None]:
-    """Return what lets a fraction of the *count* units of a feed element be in service."""
+    """Return what lets a fraction of the *count* units of a feed element be in service.
+
+    Half a unit carries nothing: what is begun is lost, as with servers and switches.
+    """
     feed = facility.feed
     element, _, mode = unit.partition(".")
 
@@ -440,7 +443,7 @@ def _feed_switch(facility: Facility, unit: str, count: int) -> Callable[[float],
         if mode:
             facility.break_feed(lambda: feed.set_stuck(element, fraction < 1.0))
         else:
-            facility.break_feed(lambda: feed.set_available(element, round(fraction * count)))
+            facility.break_feed(lambda: feed.set_available(element, floor(fraction * count + 1e-9)))
 
     return act
 

@@ -37,7 +37,8 @@ class ScheduledFault:
     repair_hours: Positive
     """From the fault to the repair. [h]"""
     fraction: PositiveFraction = 1.0
-    """Share of the unit that is lost: 0.5 is one of two chillers. [-]"""
+    """Share of the unit that is lost: 0.5 is one of two chillers. Of all but the cooling plant
+    whole machines are: 0.2 of two UPS is one of them. [-]"""
     notice_hours: NonNegative = 0.0
     """Servers only: maintenance by plan, so long before which they take no new jobs. [h]"""
 
@@ -271,6 +272,14 @@ class Wiring:
 Life = Generator[simpy.Event, None, None]
 
 
+def _what_breaks(fault: ScheduledFault, unit: Unit) -> str:
+    """Say what a scheduled fault takes: of the feed whole machines, of others a share."""
+    if fault.unit.startswith("power."):
+        lost = ceil(fault.fraction * unit.machines - 1e-9)
+        return f"{lost} of {unit.machines} out of service"
+    return f"{fault.fraction:.0%} of it out of service"
+
+
 def scheduled_fault(
     env: simpy.Environment, fault: ScheduledFault, unit: Unit, record: Record
 ) -> Life:
@@ -280,7 +289,7 @@ def scheduled_fault(
         detail = f"{unit.drain(fault.fraction)} servers take no new jobs"
         record(Event(env.now, "notice", fault.unit, detail))
     yield env.timeout(fault.at_hours * SECONDS_PER_HOUR - env.now)
-    record(Event(env.now, "fault", fault.unit, f"{fault.fraction:.0%} of it out of service"))
+    record(Event(env.now, "fault", fault.unit, _what_breaks(fault, unit)))
     unit.lose(fault.fraction)
     yield env.timeout(fault.repair_hours * SECONDS_PER_HOUR)
     record(Event(env.now, "repair", fault.unit, f"after {fault.repair_hours:g} h"))
