@@ -262,7 +262,7 @@ def test_the_loss_of_a_rail_slows_whoever_hangs_on_it():
     fabric = load("fat_tree", 96)
     fabric.set_broken("leaf_switch", [0])
     assert fabric.cut_off() == set()
-    assert fabric.port_share(0) == 7 / 8
+    assert fabric.port_shares() == {0: 7 / 8}
     assert alone_when_broken(fabric, 0.2, [0, 1]) == pytest.approx(1 / (1 + 0.2 / 7))
     both = 1 + 0.2 * 0.5 * (8 / 7 - 1) + 0.2 * 0.5 * (8 / 7 / 0.9 - 1)
     assert alone_when_broken(fabric, 0.2, [0, 32]) == pytest.approx(1 / both)

@@ -154,6 +154,6 @@ class Fabric(Component):
         """Return the servers that no port joins to the fabric now."""
         return set()
 
-    def port_share(self, group: int) -> float:
-        """Return the part of their ports that the servers of a group can use now, 0-1 [-]."""
-        return 1.0
+    def port_shares(self) -> dict[int, float]:
+        """Return the part 0-1 of their ports that servers can use now, of groups that lost any."""
+        return {}

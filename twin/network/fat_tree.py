@@ -437,9 +437,9 @@ class FatTree(Fabric):
         dead = {group for group, lost in self._lost_ports().items() if lost == self.planes}
         return {i for i, group in enumerate(self.group_of()) if group in dead} if dead else set()
 
-    def port_share(self, group: int) -> float:
-        """Return the rails that a leaf group still has, over all of them [-]."""
-        return 1.0 - self._lost_ports().get(group, 0) / self.planes
+    def port_shares(self) -> dict[int, float]:
+        """Return the rails that leaf groups still have, over all of them, where some are lost."""
+        return {group: 1.0 - lost / self.planes for group, lost in self._lost_ports().items()}
 
     def _lost_ports(self) -> Counter[int]:
         """Return how many leaves of each group are out of service."""

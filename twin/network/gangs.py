@@ -86,6 +86,8 @@ class Gangs:
         self._line_share = fabric.line_share
         self._whole = True
         """Whether nothing is broken."""
+        self._ports: dict[int, float] = {}
+        """Part of their ports that servers can use now, of groups that lost any. [-]"""
         self._carries_storage = fabric.carries_storage
         self._ample = 0.0 if self._in_step or self._carries_storage else _ample(fabric)
         """Unhidden part of a step up to which whole links carry all gangs there can be."""
@@ -163,6 +165,7 @@ class Gangs:
         """Share the links that are in service now; return all rate factors."""
         fabric = self.fabric
         self._whole = not any(map(fabric.broken, fabric.units()))
+        self._ports = fabric.port_shares()
         before, self.links = self.links, SharedLinks(fabric.capacity())
         self.links.most, self.links.contended = before.most, before.contended
         widest = max((gang.comm_fraction for gang in self._gangs.values()), default=0.0)
@@ -202,8 +205,8 @@ class Gangs:
     def _enter(self, job: Job, gang: Gang) -> None:
         """Work out what a gang has alone, and put it on its links."""
         servers, ports = gang.servers, 1.0
-        if not self._whole:
-            ports = min(map(self.fabric.port_share, servers))
+        if self._ports:
+            ports = min(self._ports.get(group, 1.0) for group in servers)
         joined = self.fabric.servers_joined() > 1
         gang.inside = 1.0 if joined else ports
         alone = self._line_share * ports
@@ -211,7 +214,7 @@ class Gangs:
         if gang.leaves == 1 and not stored:
             gang.factor = self._factor(gang, alone)
             return
-        route = gang.route = self.fabric.route(servers)
+        route = gang.route = self._route(gang)
         alone = min(alone, self.fabric.path_share(servers))
         if not self._whole or not gang.unheld:
             capacity = self.links.capacity
