@@ -94,6 +94,7 @@ REFUSED = {
         r"'chiller_trip': .*did you mean scenario=chiller_trip\?",
     ),
     "a bare choice": (["immersion"], r"'immersion': .*did you mean cooling=immersion\?"),
+    "Fahrenheit": (["cooling.supply_c=64"], r"cooling\.supply_c=64: must be >= 5 and <= 45"),
     "watts for kilowatts": (
         ["rack.rated_kw=13000"],
         r"rack\.rated_kw=13000: must be > 0 and <= 2000",

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from twin.config import Celsius
+from twin.config import Range
 from twin.cooling.base import CoolingPlant, PlantDesign
 from twin.cooling.limits import check_rack
 from twin.cooling.reset import Reset
 from twin.cooling.room import Containment, Room, chosen_containment
+
+ServerAir = Annotated[float, Range(5.0, 45.0)]
+"""What the widest class of servers may breathe, ASHRAE A4; more are degrees Fahrenheit. [degC]"""
 
 
 @dataclass(kw_only=True)
 class HallPlant(CoolingPlant):
     """Coolers that hold the air they supply to a hall; subclasses say how."""
 
-    supply_c: Celsius
+    supply_c: ServerAir
     """Air the coolers supply; where it is reset, the coolest. [degC]"""
     containment: str
     """One of ``containments``."""
