@@ -1040,7 +1040,13 @@ JOBS = _columns(
     ),
     Column("restarts", "-", "times it was started again", WORKLOAD, kind="count"),
     Column("lost_gpu_s", "GPU-s", "work thrown away x GPUs", ETTR),
-    Column("energy_j", "J", "its share of server energy", WORKLOAD),
+    Column(
+        "energy_j",
+        "J",
+        "its share of server energy; on a server shared with other jobs, as if all of its GPUs "
+        "worked as the job's do",
+        WORKLOAD,
+    ),
     Column("rack_spread", "racks", "racks its placement touched", WORKLOAD, kind="count"),
 )
 """Columns of ``jobs.parquet``, in order."""

@@ -136,6 +136,9 @@ def test_mfu_needs_known_flops(tmp_path):
     totals = Totals(seconds=1.0, flops=1.56e14 * 8, flops_gpu_s=8.0)
     summary = summarize(totals, facts(peak_flops=3.12e14), racks(), jobs_file(tmp_path))
     assert summary["mfu_mean"] == pytest.approx(0.5)
+    lost = Totals(seconds=1.0, flops=0.0, flops_gpu_s=8.0)  # all of it thrown away
+    of_lost = summarize(lost, facts(peak_flops=3.12e14), racks(), jobs_file(tmp_path))
+    assert of_lost["mfu_mean"] == 0.0
 
 
 def test_the_summary_is_written_whole_and_the_same_each_time(tmp_path):

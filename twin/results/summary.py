@@ -262,7 +262,7 @@ def _work(t: Totals, facts: Facts) -> Summary:
         "goodput_fraction": metrics.goodput_fraction(t.useful_gpu_s, t.gpu_allocated_s),
         "gpu_hours_useful": t.useful_gpu_s / SECONDS_PER_HOUR,
         "gpu_hours_lost": t.lost_gpu_s / SECONDS_PER_HOUR,
-        "mfu_mean": metrics.mfu(t.flops, facts.peak_flops, t.flops_gpu_s) if t.flops else None,
+        "mfu_mean": metrics.mfu(t.flops, facts.peak_flops, t.flops_gpu_s),
         "gpu_available_fraction": metrics.ratio(all_gpu_s + missing_gpu_s - t.gpu_out_s, all_gpu_s),
         "throttled_gpu_hours": t.throttled_gpu_s / SECONDS_PER_HOUR,
         "capped_gpu_hours": t.capped_gpu_s / SECONDS_PER_HOUR,
