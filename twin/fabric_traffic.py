@@ -37,7 +37,7 @@ class FabricTraffic:
 
     def leave(self, job: Job) -> None:
         """Let *job* use the fabric no longer, if it did."""
-        if job.comm_fraction or self.fabric.carries_storage:
+        if job.comm_fraction or job.hidden_comm or self.fabric.carries_storage:
             self.gangs.leave(job)
             self.share_soon()
 
@@ -84,9 +84,10 @@ class FabricTraffic:
         stored = self.fabric.carries_storage and (job.read_bytes_per_s or job.write_bytes_per_s)
         if not gang and not stored:
             return 1.0
-        comm_fraction = job.comm_fraction if gang else 0.0
-        if not stored and (not comm_fraction or (leaves == 1 and self.fabric.servers_joined() > 1)):
+        comm_fraction, hidden = (job.comm_fraction, job.hidden_comm) if gang else (0.0, ())
+        talks = bool(comm_fraction or hidden)
+        if not stored and (not talks or (leaves == 1 and self.fabric.servers_joined() > 1)):
             return 1.0
-        factor = self.gangs.join(job, comm_fraction, leaves, placement, servers)
+        factor = self.gangs.join(job, comm_fraction, leaves, placement, servers, hidden)
         self.share_soon()
         return factor

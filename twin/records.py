@@ -100,6 +100,9 @@ class Job:
     """Newest checkpoints that stay on the storage while it lives; ``inf``: all."""
     stays: bool = False
     """Whether they stay there when it has ended."""
+    hidden_comm: tuple[tuple[float, float], ...] = ()
+    """Communication hidden behind work, at full bandwidth, and the work it can hide behind, both
+    over step time. Where the first takes longer than the second, the rest is not hidden. [-]"""
 
     # ---- life, owned by jobs.py ----
     status: str = QUEUED

@@ -52,6 +52,29 @@ def test_a_job_with_one_server_a_leaf_has_the_uplinks_to_itself():
     assert alone(fabric, 0.2, [0, 7]) == pytest.approx(1 / (1 + 0.2 * 0.5 * (1 / 0.8 - 1)))
 
 
+def test_what_a_job_hides_slows_it_where_it_outlasts_the_work_it_hides_behind():
+    """Half of it crosses two full leaves, at a seventh of the bandwidth and 0.8 of that."""
+    fabric = load("fat_tree_oversubscribed", 70)
+    seat_of = seat(fabric, range(14))
+    longer = 0.5 * (7 / 0.8 - 1)
+    for cover in (0.9, 0.3):
+        rate = Gangs(fabric).join(job("one", 0, 8, 1), 0.02, *seat_of, hidden=((0.1, cover),))
+        more = max(0.0, 0.1 * (1 + longer) - cover)
+        assert (more > 0.0) == (cover == 0.3)
+        assert rate == pytest.approx(1 / (1 + 0.02 * longer + more))
+
+
+def test_what_is_hidden_loads_links_as_well():
+    fabric = load("fat_tree_oversubscribed", 14)
+    means = []
+    for exposed, hidden in ((0.4, ()), (0.1, ((0.3, 0.9),))):
+        gangs, one = Gangs(fabric), job("one", 0, 8, 1)
+        gangs.join(one, exposed, *seat(fabric, [0, 1, 7, 8]), hidden=hidden)
+        work(gangs, one, 500.0)
+        means.append(gangs.link_loads(1000.0)["leaf"]["mean_fraction"])
+    assert means[0] == pytest.approx(means[1])
+
+
 @pytest.mark.parametrize("contention", ["interleaved", "in_step"])
 @pytest.mark.parametrize("name", fabrics.ALL)
 def test_full_leaves_lose_what_the_closed_form_says(name, contention):

@@ -5,11 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.errors import ParameterError
-from twin.physics.sharing import spanning_rate
+from twin.physics.sharing import outlasting_fraction, spanning_rate
 
 
 def test_a_job_on_one_leaf_loses_nothing():
     assert spanning_rate(0.9, 1, 10.0) == 1.0
+
+
+def test_hidden_communication_costs_nothing_until_it_outlasts_its_cover():
+    assert outlasting_fraction([(0.2, 0.5)], 1.5) == 0.0
+    assert outlasting_fraction([(0.2, 0.5), (0.1, 0.4)], 7.0) == pytest.approx(1.1 + 0.4)
+    assert outlasting_fraction([], 7.0) == 0.0
+
+
+def test_what_is_not_hidden_at_full_bandwidth_is_in_the_step_already():
+    assert outlasting_fraction([(0.5, 0.3)], 0.0) == 0.0
+    assert outlasting_fraction([(0.5, 0.3)], 1.0) == pytest.approx(0.5)
 
 
 def test_communication_above_the_whole_step_is_refused():

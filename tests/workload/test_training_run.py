@@ -121,11 +121,19 @@ def test_a_gpu_draws_the_time_weighted_mean_of_the_phases(run, cluster):
 
 def test_only_communication_that_leaves_the_server_feels_the_fabric(run, cluster):
     plan = run(parallelism=SPLIT).plan(cluster())
-    assert plan.fabric_fraction == pytest.approx(plan.step.data_s / plan.step.step_s)
+    latency_s = 2 * 31 * 4e-6 / 5  # of the one piece of five that is seen
+    seen_s = plan.step.data_s - latency_s
+    assert plan.fabric_fraction == pytest.approx(seen_s / plan.step.step_s)
+    ((hidden, cover),) = plan.hidden_comm
+    assert hidden == pytest.approx(4 * plan.fabric_fraction)
+    assert hidden < cover < 1
+    (job,) = run(parallelism=SPLIT).jobs(cluster())
+    assert (job.comm_fraction, job.hidden_comm) == (plan.fabric_fraction, plan.hidden_comm)
     model = {"parameters_billion": 1.3, "layers": 24, "hidden": 2048, "feed_forward": 0}
     small = changed(run, "model", **model)
     small.gpus, small.batch = 8, 64
     assert small.plan(cluster()).fabric_fraction == 0.0
+    assert small.plan(cluster()).hidden_comm == ()
 
 
 def test_a_slower_fabric_makes_the_run_longer(run, cluster):

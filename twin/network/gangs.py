@@ -9,7 +9,9 @@ its links as they have,
 
 with :math:`w_l` its load on link :math:`l` at line rate. A job that fills its leaves so
 gets one over the oversubscription. Its rate is that of
-:func:`~twin.physics.sharing.spanning_rate` at a stretch of :math:`1/x`. Links are shared
+:func:`~twin.physics.sharing.spanning_rate` at a stretch of :math:`1/x`. What it hides behind
+work is stretched as well, and slows it as far as it outlasts that work
+(:func:`~twin.physics.sharing.outlasting_fraction`). Links are shared
 max-min fair, in one of two ways between which the truth lies:
 
 ``interleaved``
@@ -38,8 +40,11 @@ from typing import Any
 from twin.network.base import Fabric, Link, Sending
 from twin.network.runs import Runs
 from twin.network.shared_links import SharedLinks
-from twin.physics.sharing import spanning_rate
+from twin.physics.sharing import outlasting_fraction, spanning_rate
 from twin.records import Job, Placement
+
+Hidden = tuple[tuple[float, float], ...]
+"""Communication hidden behind work, and the work behind which it hides, over step time. [-]"""
 
 
 @dataclass(slots=True)
@@ -52,6 +57,8 @@ class Gang:
     """Its servers by group of the fabric; one held in part counts as much."""
     unheld: bool
     """Whether it is so small that no whole link holds it back when it is alone."""
+    hidden: Hidden = ()
+    """What it hides behind work, and behind how much, over a step. [-]"""
     route: Mapping[Link, float] | None = None
     """What it puts on each link while it communicates at line rate; None: nobody asked. [B/s]"""
     out: Mapping[Link, float] | None = None
@@ -60,6 +67,15 @@ class Gang:
     """Rate of what stays on a leaf, over line rate. [-]"""
     factor: float = 1.0
     """Its rate over that at full bandwidth. [-]"""
+
+    @property
+    def sent_fraction(self) -> float:
+        """Return the part of a step, at full bandwidth, in which it communicates [-]."""
+        return (
+            self.comm_fraction + sum(part for part, _ in self.hidden)
+            if self.hidden
+            else self.comm_fraction
+        )
 
 
 TOGETHER = 4096
@@ -90,13 +106,13 @@ class Gangs:
         """Part of their ports that servers can use now, of groups that lost any. [-]"""
         self._carries_storage = fabric.carries_storage
         self._ample = 0.0 if self._in_step or self._carries_storage else _ample(fabric)
-        """Unhidden part of a step up to which whole links carry all gangs there can be."""
+        """Part of a step, sent over them, up to which whole links carry all gangs there can be."""
         self._watched = self._ample == 0.0
         """Whether links are kept account of; where they are ample nobody needs to."""
         self._unheld = fabric.free_size() - 1.0
         """Whole servers up to which a gang gets line share on whole links, and part of one more."""
-        self._alone: dict[tuple[float, int], float] = {}
-        """Rate factors of such gangs, by communication and leaves."""
+        self._alone: dict[tuple[float, int, Hidden], float] = {}
+        """Rate factors of such gangs, by communication, leaves and what they hide."""
         groups, leaves = fabric.group_of(), fabric.leaf_of()
         self._groups = Runs(groups)
         self._leaves = None if leaves == groups else Runs(leaves)
@@ -118,6 +134,7 @@ class Gangs:
         leaves: int,
         placement: Placement,
         servers: Mapping[int, float] | None = None,
+        hidden: Hidden = (),
     ) -> float:
         """Let a gang communicate; return its rate factor 0-1, until the next :meth:`share`.
 
@@ -126,18 +143,18 @@ class Gangs:
         unheld = len(placement.whole) <= self._unheld
         if servers is None:
             servers = self._groups.of(placement)
-        gang = self._gangs[job] = Gang(comm_fraction, leaves, servers, unheld)
+        gang = self._gangs[job] = Gang(comm_fraction, leaves, servers, unheld, hidden)
         if self._watched:
             self._enter(job, gang)
-        elif comm_fraction > self._ample:
+        elif gang.sent_fraction > self._ample:
             self._watched = True
             for each, other in self._gangs.items():
                 self._enter(each, other)
         elif unheld:  # the usual case
-            factor = self._alone.get((comm_fraction, leaves))
+            factor = self._alone.get((comm_fraction, leaves, hidden))
             if factor is None:
                 factor = self._factor(gang, self._line_share)
-                self._alone[comm_fraction, leaves] = factor
+                self._alone[comm_fraction, leaves, hidden] = factor
             gang.factor = factor
         else:
             self._enter(job, gang)
@@ -168,7 +185,7 @@ class Gangs:
         self._ports = fabric.port_shares()
         before, self.links = self.links, SharedLinks(fabric.capacity())
         self.links.most, self.links.contended = before.most, before.contended
-        widest = max((gang.comm_fraction for gang in self._gangs.values()), default=0.0)
+        widest = max((gang.sent_fraction for gang in self._gangs.values()), default=0.0)
         self._watched = not self._whole or widest > self._ample or self._ample == 0.0
         for job, gang in self._gangs.items():
             self._enter(job, gang)
@@ -286,16 +303,22 @@ class Gangs:
         if gang.inside < 1.0:
             slowed = gang.comm_fraction / gang.leaves * (1.0 / gang.inside - 1.0)
             rate = 1.0 / (1.0 / rate + slowed)
+        if gang.hidden:
+            longer = (
+                (1.0 - 1.0 / gang.leaves) * (1.0 / line_share - 1.0) if gang.leaves > 1 else 0.0
+            )
+            longer += (1.0 / gang.inside - 1.0) / gang.leaves
+            rate = 1.0 / (1.0 / rate + outlasting_fraction(gang.hidden, longer))
         return rate
 
 
 def _crossing(gang: Gang) -> float:
     """Return the share of its time, at full rate, that a gang communicates between leaves [-]."""
-    return gang.comm_fraction * (1.0 - 1.0 / gang.leaves)
+    return gang.sent_fraction * (1.0 - 1.0 / gang.leaves)
 
 
 def _ample(fabric: Fabric) -> float:
-    r"""Return up to which unhidden part of a step a whole fabric carries all jobs there can be.
+    r"""Return what part of a step all jobs there can be may send over a whole fabric.
 
     At rate :math:`r \le 1` a gang loads a link with :math:`r f (1 - 1/L) w_l \le f B_l` on the
     mean, with :math:`B_l` the line rate of its servers behind the link; all gangs together

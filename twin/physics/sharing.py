@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twin.errors import require
+
+
+def outlasting_fraction(hidden: Iterable[tuple[float, float]], longer: float) -> float:
+    r"""Time by which hidden communication outlasts what it hides behind, if it takes longer.
+
+    .. math:: \sum_i \max(0, h_i (1 + d) - c_i) - \max(0, h_i - c_i)
+
+    Parameters
+    ----------
+    hidden : iterable of (float, float)
+        Communication :math:`h_i` at full bandwidth, and work :math:`c_i` it hides behind, over
+        step time. [-]
+    longer : float
+        How much longer it takes, *d*, over its time at full bandwidth, >= 0. [-]
+
+    Returns
+    -------
+    float
+        Over step time; what is not hidden at full bandwidth is in the step already. [-]
+
+    Examples
+    --------
+    A fifth of a step that hides behind half of it takes four times as long:
+
+    >>> round(outlasting_fraction([(0.2, 0.5)], longer=3.0), 3)
+    0.3
+    """
+    each = (max(0.0, h * (1.0 + longer) - c) - max(0.0, h - c) for h, c in hidden)
+    return sum(each)
 
 
 def spanning_rate(comm_fraction: float, leaves: int, stretch: float) -> float:

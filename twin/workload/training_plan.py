@@ -286,7 +286,9 @@ class Plan:
     memory_bytes: float
     """On the fullest GPU. [B]"""
     fabric_fraction: float
-    """Exposed communication that crosses the fabric, over the step. [-]"""
+    """Communication over the fabric that nothing can hide, over the step. [-]"""
+    hidden_comm: tuple[tuple[float, float], ...]
+    """What can be hidden of the rest, and behind how much, over the step. [-]"""
     training_s: float
     """All steps and what lies between them, checkpoints not counted. [s]"""
     blocking_s: float

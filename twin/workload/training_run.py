@@ -14,7 +14,7 @@ from twin.physics.training.layout import Layout
 from twin.physics.training.machine import Machine, Software
 from twin.physics.training.memory import check_memory, memory_per_gpu_bytes
 from twin.physics.training.search import fastest_layout
-from twin.physics.training.step import StepTime, step_time
+from twin.physics.training.step import fabric_time, step_time
 from twin.physics.training.transformer import Transformer, mfu, training_flops
 from twin.records import Hardware, Job, WorkloadContext
 from twin.units import (
@@ -164,6 +164,7 @@ class TrainingRun(Workload):
             checkpoint_bytes=self._checkpoint_bytes(),
             keep=inf if kept is None or kept.keep is None else kept.keep,
             stays=kept is not None and kept.stays,
+            hidden_comm=plan.hidden_comm,
         )
 
     def _check_room(self, context: WorkloadContext) -> None:
@@ -203,6 +204,7 @@ class TrainingRun(Workload):
         model, machine = self.model.transformer(), self._machine(context, hardware)
         layout = self._layout(model, machine, gpus)
         step = step_time(model, layout, machine, self._overlaps())
+        fabric = fabric_time(model, layout, machine, self._overlaps())
         steps = math.ceil(self.tokens / (self.batch * model.sequence) - 1e-9)
         training_s = steps * step.step_s * (1.0 + self.software.overhead_fraction)
         tokens = float(self.batch * model.sequence)
@@ -215,7 +217,8 @@ class TrainingRun(Workload):
             flops=steps * per_step,
             mfu=mfu(per_step, step.step_s, gpus, machine.peak_flops),
             memory_bytes=memory_per_gpu_bytes(model, layout),
-            fabric_fraction=_fabric_s(step, layout, machine) / step.step_s,
+            fabric_fraction=fabric.exposed_s / step.step_s,
+            hidden_comm=tuple((a / step.step_s, b / step.step_s) for a, b in fabric.hidden),
             training_s=training_s,
             blocking_s=blocking_s,
             interval_s=interval_s,
@@ -315,18 +318,6 @@ def _activity(power_fraction: float, context: WorkloadContext) -> float:
     assert context.hardware is not None
     power_w = context.hardware.gpu_power_w
     return solve_rising(power_w, power_fraction * power_w(1.0), 0.0, 1.0)
-
-
-def _fabric_s(step: StepTime, layout: Layout, machine: Machine) -> float:
-    """Return the exposed communication of groups that do not fit a scale-up domain [s]."""
-    domain, tensor = machine.domain_gpus, layout.tensor
-    parts = (
-        (step.tensor_s, tensor),
-        (step.context_s, tensor * layout.context),
-        (step.expert_s, tensor * layout.expert),
-        (step.data_s, layout.gpus),
-    )
-    return sum(part_s for part_s, gpus in parts if gpus > domain)
 
 
 _BELOW = {

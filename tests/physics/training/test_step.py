@@ -10,10 +10,16 @@ from hypothesis import strategies as st
 from tests.support.training import A100, BARE, GPT3, gpt
 from twin.errors import ParameterError
 from twin.physics.products import trained_s
+from twin.physics.sharing import outlasting_fraction
 from twin.physics.training.layout import Layout
 from twin.physics.training.machine import BANDWIDTH_REACHED, Software
 from twin.physics.training.memory import memory_per_gpu_bytes
-from twin.physics.training.step import bubble_fraction, step_time
+from twin.physics.training.step import (
+    FabricTime,
+    bubble_fraction,
+    fabric_time,
+    step_time,
+)
 from twin.physics.training.work import LOGIT_BYTES
 
 
@@ -264,3 +270,35 @@ def test_more_stages_than_layers_are_refused():
         ParameterError, match="pipeline=128: must be <= 96, the layers of the model"
     ):
         step_time(BARE, layout, A100)
+
+
+# ---- a slower fabric ----
+
+
+@pytest.mark.parametrize("slower", [1.0, 2.0, 10.0, 40.0, 100.0])
+@pytest.mark.parametrize("data", [16, 512])
+def test_a_slower_fabric_lengthens_a_step_by_what_it_sends_and_can_no_longer_hide(data, slower):
+    """Exact where data ranks alone communicate and nothing else waits for them."""
+    layout, quiet = Layout(tensor=1, pipeline=1, data=data, batch=2 * data), Software(straggler=0.0)
+    step_s = step_time(BARE, layout, A100, quiet).step_s
+    slow = replace(A100, fabric_bytes_per_s=A100.fabric_bytes_per_s / slower)
+    found = fabric_time(BARE, layout, A100, quiet)
+    hidden = [(part / step_s, cover / step_s) for part, cover in found.hidden]
+    longer = found.exposed_s / step_s * (slower - 1.0) + outlasting_fraction(hidden, slower - 1.0)
+    assert step_time(BARE, layout, slow, quiet).step_s == pytest.approx(step_s * (1.0 + longer))
+
+
+def test_what_tensor_ranks_on_two_servers_hide_comes_out_as_the_fabric_slows():
+    layout, quiet = Layout(tensor=16, pipeline=1, data=1, batch=16), hidden()
+    step_s = step_time(BARE, layout, A100, quiet).step_s
+    slow = replace(A100, fabric_bytes_per_s=A100.fabric_bytes_per_s / 20)
+    found = fabric_time(BARE, layout, A100, quiet)
+    assert found.exposed_s == 0.0
+    longer_s = step_s * outlasting_fraction([(a / step_s, b / step_s) for a, b in found.hidden], 19)
+    assert longer_s > step_s
+    assert step_time(BARE, layout, slow, quiet).step_s == pytest.approx(step_s + longer_s)
+
+
+def test_a_run_within_a_server_does_not_feel_the_fabric():
+    layout = Layout(tensor=2, pipeline=1, data=4, batch=8)
+    assert fabric_time(BARE, layout, A100, Software()) == FabricTime(0.0, ())

@@ -16,7 +16,7 @@ the step.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twin.errors import require
 from twin.physics.training import communication, work
@@ -157,6 +157,59 @@ def step_time(
     """
     software = software or Software()
     p, m = layout.pipeline, layout.micro_batches
+    one = _worked_out(model, layout, machine, software)
+    bubble_s = bubble_fraction(p, m, layout.virtual_stages, both_ways=layout.both_ways) * m
+    bubble_s = bubble_s * one.mean_s + communication.fill_s(model, layout, machine)
+    all_s = communication.data_s(model, layout, machine, software.gradient_bytes)
+    chunks = _chunks(model, layout)
+    data_s = max(all_s / chunks, all_s - min(p, m) * one.mean_s * (1.0 - 1.0 / chunks))
+    lost_s = (all_s - data_s) * _slowed(model, layout, machine, software, one.layer_s)
+    optimizer_s = work.optimizer_s(model, layout, machine)
+    slow = software.straggler * math.log(layout.gpus)
+    each = m / p
+    return StepTime(
+        math_s=each * (one.layers * one.math_s + one.words_s) + lost_s,
+        memory_s=each * (one.layers * one.memory_s + one.loss_s),
+        optimizer_s=optimizer_s,
+        tensor_s=each * one.layers * one.tensor_s,
+        context_s=each * one.layers * one.context_s,
+        expert_s=each * one.layers * one.expert_s,
+        data_s=data_s,
+        bubble_s=bubble_s,
+        imbalance_s=m * (one.pace_s - one.mean_s),
+        straggler_s=slow * (m * one.pace_s + lost_s + bubble_s + data_s + optimizer_s),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _MicroBatch:
+    """Times of one micro-batch: of a layer, of the words and of a stage."""
+
+    layers: int
+    """Those that foretell further tokens among them."""
+    math_s: float
+    memory_s: float
+    tensor_s: float
+    context_s: float
+    expert_s: float
+    words_s: float
+    loss_s: float
+    mean_s: float
+    """Of a stage, in the mean."""
+    pace_s: float
+    """Of the fullest."""
+
+    @property
+    def layer_s(self) -> float:
+        """Return all that a layer takes."""
+        return self.math_s + self.memory_s + self.tensor_s + self.context_s + self.expert_s
+
+
+def _worked_out(
+    model: Transformer, layout: Layout, machine: Machine, software: Software
+) -> _MicroBatch:
+    """Return the times of one micro-batch."""
+    p = layout.pipeline
     require(p <= model.layers, "pipeline", p, f"<= {model.layers}, the layers of the model")
     full, pieces = math.ceil(model.layers / p), layout.virtual_stages
     require(pieces <= full, "virtual_stages", pieces, f"<= {full}, the layers of a stage")
@@ -175,27 +228,79 @@ def step_time(
     stages = 2 if layout.both_ways else 1
     spare = min(full * p - model.layers, stages * full)
     outer_s = (stages * full - spare + extra) * layer_s + words_s + loss_s
-    pace_s = max(mean_s, full * layer_s, outer_s / stages)
-    bubble_s = bubble_fraction(p, m, pieces, both_ways=layout.both_ways) * m * mean_s
-    bubble_s += communication.fill_s(model, layout, machine)
-    chunks = pieces if p > 1 else model.layers
-    all_s = communication.data_s(model, layout, machine, software.gradient_bytes)
-    data_s = max(all_s / chunks, all_s - min(p, m) * mean_s * (1.0 - 1.0 / chunks))
-    lost_s = (all_s - data_s) * _slowed(model, layout, machine, software, layer_s)
-    optimizer_s = work.optimizer_s(model, layout, machine)
-    slow = software.straggler * math.log(layout.gpus)
-    each = m / p
-    return StepTime(
-        math_s=each * (layers * math_s + words_s) + lost_s,
-        memory_s=each * (layers * memory_s + loss_s),
-        optimizer_s=optimizer_s,
-        tensor_s=each * layers * tensor_s,
-        context_s=each * layers * context_s,
-        expert_s=each * layers * expert_s,
-        data_s=data_s,
-        bubble_s=bubble_s,
-        imbalance_s=m * (pace_s - mean_s),
-        straggler_s=slow * (m * pace_s + lost_s + bubble_s + data_s + optimizer_s),
+    return _MicroBatch(
+        layers=layers,
+        math_s=math_s,
+        memory_s=memory_s,
+        tensor_s=tensor_s,
+        context_s=context_s,
+        expert_s=expert_s,
+        words_s=words_s,
+        loss_s=loss_s,
+        mean_s=mean_s,
+        pace_s=max(mean_s, full * layer_s, outer_s / stages),
+    )
+
+
+def _chunks(model: Transformer, layout: Layout) -> int:
+    """Return the pieces in which data ranks communicate; only one of them cannot be hidden."""
+    return layout.virtual_stages if layout.pipeline > 1 else model.layers
+
+
+@dataclass(frozen=True, slots=True)
+class FabricTime:
+    """What a step sends over the fabric, and behind what that hides."""
+
+    exposed_s: float
+    """Time that bytes take over the fabric, as far as nothing can hide it."""
+    hidden: tuple[tuple[float, float], ...]
+    """The same of what can be hidden, and the time to hide it behind; more than that is exposed
+    as well."""
+
+
+def fabric_time(
+    model: Transformer, layout: Layout, machine: Machine, software: Software
+) -> FabricTime:
+    """Part of a step that a slower fabric lengthens.
+
+    Parameters
+    ----------
+    model, layout, machine, software
+        As of :func:`step_time`.
+
+    Returns
+    -------
+    FabricTime
+        Where all that crosses the fabric takes *s* times as long, a step takes
+        ``exposed_s * (s - 1)`` longer, and the rest of each ``hidden`` that outlasts its cover.
+    """
+    one = _worked_out(model, layout, machine, software)
+    near = replace(machine, fabric_bytes_per_s=math.inf)
+    layers = layout.micro_batches / layout.pipeline * one.layers
+    lent = machine.without(software.communication_multiprocessors, "communication_multiprocessors")
+    room_s = work.math_s(model, layout, lent)
+    exposed_s = hideable_s = 0.0
+    for ranks_s, overlap in (
+        (communication.tensor_s, software.tensor_overlap),
+        (communication.expert_s, software.expert_overlap),
+        (communication.context_s, 0.0),
+    ):
+        near_s = ranks_s(model, layout, near)
+        far_s = ranks_s(model, layout, machine) - near_s
+        room_s -= overlap * near_s
+        hideable_s += layers * overlap * far_s
+        exposed_s += layers * (1.0 - overlap) * far_s
+    near_s = communication.data_s(model, layout, near, software.gradient_bytes)
+    far_s = communication.data_s(model, layout, machine, software.gradient_bytes) - near_s
+    seen = 1.0 / _chunks(model, layout)
+    round_s = min(layout.pipeline, layout.micro_batches) * one.mean_s
+    hidden = (
+        (hideable_s, layers * room_s),
+        ((1.0 - seen) * far_s, (1.0 - seen) * (round_s - near_s)),
+    )
+    return FabricTime(
+        exposed_s=exposed_s + seen * far_s,
+        hidden=tuple(each for each in hidden if each[0] > 0.0),
     )
 
 
