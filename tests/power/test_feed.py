@@ -214,6 +214,12 @@ def test_overload_is_told_once_and_the_peak_is_kept():
     assert (node["load_w"], node["peak_w"]) == (1e6, 2.1e6)
 
 
+def test_a_load_a_hair_above_its_rating_is_told_from_it():
+    feed = ready("n")
+    serve(feed, 1.9e6 + 20.0)
+    assert "power: racks carried 1900.02 kW, above its rating of 1900.0 kW" in feed.warnings
+
+
 def test_nothing_is_overloaded_at_the_design_load():
     for path in CONF.glob("*.yaml"):
         feed = ready(path.stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
+from twin.errors import told_apart
 from twin.power.calm import Asked
 from twin.power.diagram import SINKS
 from twin.power.routes import Routes, Row
@@ -135,7 +136,8 @@ class Loads:
         self.overloaded.append(i)
         if i not in self._told:
             self._told.add(i)
+            rated_kw = self.routes.rated_w[i] / 1e3
             self._warnings.append(
-                f"power: {self.names[i]} carried {out_w / 1e3:.1f} kW, "
-                f"above its rating of {self.routes.rated_w[i] / 1e3:.1f} kW"
+                f"power: {self.names[i]} carried {told_apart(out_w / 1e3, 0.0, rated_kw)} kW, "
+                f"above its rating of {rated_kw:.1f} kW"
             )
