@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import pairwise
 
@@ -15,9 +15,10 @@ from twin.config import Count, Fraction, NonNegative, Positive
 from twin.errors import ConfigError, require
 from twin.records import Hardware, Service, WorkloadContext
 from twin.units import SECONDS_PER_DAY
-from twin.workload.base import Pace, ServiceProfile
+from twin.workload.base import Pace
 from twin.workload.clocks import Reconfigure
 from twin.workload.decode import Decode, decode_of
+from twin.workload.even_load import EvenLoad
 from twin.workload.latency import Latency, histogram
 from twin.workload.lengths import SAMPLES, LengthConfig, Lengths
 from twin.workload.replica import activity_of
@@ -75,7 +76,7 @@ class InferenceService(ReplicaFleet):
             days = [day for day, _ in getattr(self, name)]
             rising = all(a < b for a, b in pairwise(days))
             require(rising, name, getattr(self, name), "points with days rising")
-        steps = self.build_out or [(0.0, self.replicas)]
+        steps = self._tranches()
         rising = all(a < b for (_, a), (_, b) in pairwise(steps))
         allowed = f"from day 0, replicas rising to replicas={self.replicas}"
         ends = (steps[0][0], steps[-1][1]) == (0.0, self.replicas)
@@ -117,61 +118,63 @@ class InferenceService(ReplicaFleet):
         A tranche asks for its GPUs on its day and shares the load with the others from then.
         Where requests are routed there is one service, whose replicas ask for themselves.
         """
-        steps, self._until_s = math.ceil(context.duration_s / self.step_s), context.duration_s
-        usual, hardware = self.decode(context), gpus_of(context)[1]
-        self._decode, idle = usual, usual.power_fraction[0]
-        demand = self._demand(context, steps)
-        tranches = self.build_out or [(0.0, self.replicas)]
-        days = self._middle_s(steps) / SECONDS_PER_DAY
-        number = np.searchsorted([day for day, _ in tranches], days, side="right") - 1
-        replicas = np.array([count for _, count in tranches], dtype=float)[number]
-        tokens = demand * usual.fits * usual.tokens_per_request / replicas
-
-        @cache
-        def made(rate: float) -> tuple[NDArray[np.float64], ...]:
-            """Return tokens and power of a replica, and what is left over, at a rate of GPUs."""
-            decode = usual.slowed(rate)
-            served = np.minimum(tokens, decode.capacity_tokens_per_s())
-            unserved = np.maximum(demand - served * replicas / decode.tokens_per_request, 0.0)
-            return served, decode.drawn(served), unserved
-
-        unserved = made(1.0)[2]
+        steps = math.ceil(context.duration_s / self.step_s)
+        tranche_of = self._tranche_of(steps)
+        replicas = np.array([count for _, count in self._tranches()], dtype=float)[tranche_of]
+        demand, hardware = self._demand(context, steps), gpus_of(context)[1]
+        load = EvenLoad(self.decode(context), hardware, demand, replicas, steps)
+        self._decode, self._until_s = load.decode, context.duration_s
+        _, _, unserved = load.made(1.0)
         self.warnings = self.not_served(float(unserved.sum()), float(demand.sum()))
-
-        def profile(
-            own: NDArray[np.float64], there: NDArray[np.bool_], first: bool, rate: float = 1.0
-        ) -> ServiceProfile:
-            served, power, unserved = made(rate)
-            values = (
-                idle + (power - idle) * there,
-                served * own / usual.tokens_per_request * there,
-                served * own * there,
-                unserved * (there if first else 0.0),
-            )
-            drawn, *rest = (value.reshape(steps, -1).mean(axis=1) for value in values)
-            return ServiceProfile(activity_of(drawn, hardware), *rest)
-
-        name = self.label("inference")
         if self.routing != "even" or self.asked_within_s:
-            held = replicas.reshape(steps, -1).max(axis=1).astype(int)
-            whole = profile(replicas, number >= 0, True)
-            router = None
-            if self.routing != "even":
-                router = self._router = self._make_router(demand * usual.fits, usual, hardware)
-            asked = self._asked_at_s(context)
-            paced = partial(profile, replicas, number >= 0, True)
-            each = Service(name, self.gpus_per_replica, self.step_s, whole, held, router=router)
-            return [replace(each, asked_at_s=asked, paced=cache(paced))]
+            return [self._one_by_one(load, context)]
+        return self._by_tranche(load, tranche_of)
+
+    def _one_by_one(self, load: EvenLoad, context: WorkloadContext) -> Service:
+        """Return one service whose replicas are jobs of their own."""
+        always = np.ones(len(load.demand), dtype=bool)
+        paced = cache(partial(load.profile, load.replicas, always, True))
+        if self.routing != "even":
+            asked = load.demand * load.decode.fits
+            self._router = self._make_router(asked, load.decode, load.hardware)
+        return Service(
+            self.label("inference"),
+            self.gpus_per_replica,
+            self.step_s,
+            load.profile(load.replicas, always, True),
+            load.replicas.reshape(load.steps, -1).max(axis=1).astype(int),
+            router=self._router,
+            asked_at_s=self._asked_at_s(context),
+            paced=paced,
+        )
+
+    def _by_tranche(self, load: EvenLoad, tranche_of: NDArray[np.intp]) -> list[Service]:
+        """Return a service for each tranche that comes within the run."""
+        tranches, name = self._tranches(), self.label("inference")
         found, before = [], 0
-        for k, (day, count) in enumerate(tranches):
+        for number, (day, count) in enumerate(tranches):
             own, before = count - before, count
-            paced = partial(profile, np.full(len(number), float(own)), number >= k, k == 0)
-            label = name + (f"-{k + 1}" if len(tranches) > 1 else "")
-            gpus, first = own * self.gpus_per_replica, int(day * SECONDS_PER_DAY // self.step_s)
-            if first < steps:
-                tranche = Service(label, gpus, self.step_s, paced(), from_step=first)
-                found.append(replace(tranche, paced=cache(paced)))
+            first = int(day * SECONDS_PER_DAY // self.step_s)
+            if first >= load.steps:
+                continue
+            owned = np.full(len(tranche_of), float(own))
+            paced = partial(load.profile, owned, tranche_of >= number, number == 0)
+            label = name + (f"-{number + 1}" if len(tranches) > 1 else "")
+            gpus = own * self.gpus_per_replica
+            found.append(
+                Service(label, gpus, self.step_s, paced(), from_step=first, paced=cache(paced))
+            )
         return found
+
+    def _tranches(self) -> list[tuple[float, int]]:
+        """Return ``(day of the run, replicas)`` in service from then."""
+        return self.build_out or [(0.0, self.replicas)]
+
+    def _tranche_of(self, steps: int) -> NDArray[np.intp]:
+        """Return the newest tranche in service in each minute."""
+        days = self._middle_s(steps) / SECONDS_PER_DAY
+        begun = [day for day, _ in self._tranches()]
+        return np.searchsorted(begun, days, side="right") - 1
 
     def _asked_at_s(self, context: WorkloadContext) -> list[float]:
         """Return when each replica asks for its GPUs; empty: all at once."""
