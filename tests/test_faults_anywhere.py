@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.power.test_feed import diagrams
+from tests.support.books import assert_nothing_is_lost
 from tests.test_outage import load
 from twin import build, run
 from twin.catalogue import choices
@@ -80,25 +81,6 @@ def lived(config, drawn, folder):
     run.simulate(design, facility, lambda _: None)
     facility.recorder.close()
     return facility
-
-
-def assert_nothing_is_lost(facility):
-    cluster, desk, voltage = facility.cluster, facility.dispatcher, facility.voltage
-    assert facility.totals.residual_max < 1e-9
-    seated = sum(job.gpus for job in desk.running)
-    out = sum(cluster.capacities[i] for i in range(cluster.servers) if cluster._out[i])
-    assert cluster.free.gpus + seated + out == cluster.gpus
-    assert desk.done.submitted == desk.done.completed + desk.done.killed + len(desk.running) + len(
-        desk.queue
-    )
-    held = sum(job.gpus * job.remaining_s for job in desk.running if job.work_s < float("inf"))
-    assert held >= 0.0
-    # Everything has been repaired for hours: it has voltage, nothing is owed, everyone is back.
-    assert (voltage.it, voltage.mechanical, voltage.movers, voltage.aux) == (1, 1, 1, 1)
-    assert voltage.unserved_w == pytest.approx(0.0, abs=1e-6)
-    assert voltage.motors.whole == dict.fromkeys(voltage.motors.whole, 1.0)
-    assert facility.heat_limit.zones[0].tripped or cluster.servers_on == cluster.servers
-    assert facility.it_w > 0.0
 
 
 @settings(max_examples=8, **quiet)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.books import assert_nothing_is_lost
 from tests.support.composed import composed
 from tests.support.power_files import read_power
 from twin import build, run
@@ -280,19 +281,8 @@ def test_no_sequence_of_faults_loses_a_watt_a_job_or_a_gpu(tmp_path_factory, dra
     facility = build.assemble(design, Recorder(folder, 300.0))
     run.simulate(design, facility, lambda _: None)
     facility.recorder.close()
-    cluster, desk = facility.cluster, facility.dispatcher
-    assert facility.totals.residual_max < 1e-9
-    seated = sum(job.gpus for job in desk.running)
-    out = sum(cluster.capacities[i] for i in range(cluster.servers) if cluster._out[i])
-    assert cluster.free.gpus + seated + out == cluster.gpus
-    assert desk.done.submitted == desk.done.completed + desk.done.killed + len(desk.running) + len(
-        desk.queue
-    )
     # Everything has been repaired for more than an hour: it carries load again.
-    assert (facility.voltage.it, facility.voltage.mechanical, facility.voltage.aux) == (1, 1, 1)
-    assert facility.voltage.unserved_w == pytest.approx(0.0, abs=1e-6)
-    if not facility.heat_limit.zones[0].tripped:
-        assert cluster.servers_on == cluster.servers
+    assert_nothing_is_lost(facility)
 
 
 def test_random_faults_leave_the_work_of_other_streams_alone(tmp_path):

@@ -14,11 +14,11 @@ from typing import Annotated
 from twin.config import Celsius, PositiveFraction, Range
 from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
 from twin.cooling.beats import stepped
+from twin.cooling.checks import check_supply, check_supply_max
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import SupplyFans
 from twin.cooling.hall import HallPlant
-from twin.cooling.reset import Steps, SupplyReset, check_supply_max, kept_above_c
-from twin.errors import require
+from twin.cooling.reset import Steps, SupplyReset, kept_above_c
 
 _SHORT_STEP_S = 10.0
 """Step while the supply misses its set point. [s]"""
@@ -81,12 +81,7 @@ class AirStreamPlant(HallPlant):
     def __post_init__(self) -> None:
         """Check set points against each other."""
         super().__post_init__()
-        require(
-            self.supply_c > self.trim_water_c,
-            "supply_c",
-            self.supply_c,
-            f"above trim_water_c={self.trim_water_c:g} degC, the water that cools it",
-        )
+        check_supply(self.supply_c, "trim_water_c", self.trim_water_c)
         self.chillers.check_condenser("air", "chillers")
         if self.reset is not None and self.reset.by is not None:
             check_supply_max(self.reset.supply_max_c, self.supply_c)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from twin.config import Celsius
 from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
 from twin.cooling.beats import stepped
+from twin.cooling.checks import check_supply
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
 from twin.cooling.crah import AirHandlers
@@ -71,12 +72,7 @@ class ChilledAir(HallPlant):
     def __post_init__(self) -> None:
         """Check set points against each other and join the parts."""
         super().__post_init__()
-        require(
-            self.supply_c > self.chilled_water_c,
-            "supply_c",
-            self.supply_c,
-            f"above chilled_water_c={self.chilled_water_c:g} degC, the water that cools it",
-        )
+        check_supply(self.supply_c, "chilled_water_c", self.chilled_water_c)
         self.chillers.check_condenser("water", "chillers")
         if self.reset is not None and self.reset.by is not None:
             self._check_reset(self.reset)

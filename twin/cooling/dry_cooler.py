@@ -15,6 +15,7 @@ from twin.config import (
     Units,
     UnitsOrZero,
 )
+from twin.cooling.checks import check_fans
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import Chillers
 from twin.cooling.rejection import IDLE_WITHOUT_COMPRESSOR, Rejected
@@ -127,12 +128,7 @@ class DryCooler:
 
     def __post_init__(self) -> None:
         """Check fan speeds against each other."""
-        require(
-            self.min_speed > self.still_air_fraction,
-            "min_speed",
-            self.min_speed,
-            f"> still_air_fraction={self.still_air_fraction}",
-        )
+        check_fans(self.min_speed, self.still_air_fraction)
 
     def size(self, load_w: float, range_k: float, altitude_m: float) -> None:
         """Fix the coil for a load with water cooled by *range_k* to the design approach.

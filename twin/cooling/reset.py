@@ -129,18 +129,6 @@ def kept_above_c(now_c: float, limit_c: float, steps: Steps) -> float:
     return wanted_c if limit_c > now_c or wanted_c < now_c or now_c > steps.most_c else now_c
 
 
-def check_supply_max(supply_max_c: float, supply_c: float) -> None:
-    """Refuse a warmest supply below the supply the plant is designed for.
-
-    Raises
-    ------
-    ParameterError
-        Naming the key.
-    """
-    allowed = f">= supply_c={supply_c:g} degC, what the plant is designed for"
-    require(supply_max_c >= supply_c, "reset.supply_max_c", supply_max_c, allowed)
-
-
 @dataclass(slots=True, kw_only=True)
 class Reset:
     """How far and how often the set points of a plant move; subclasses say which."""

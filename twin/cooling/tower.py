@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from twin.config import Celsius, Fraction, Range, UnitsOrZero
+from twin.cooling.checks import check_fans
 from twin.errors import require, told_apart
 from twin.physics.flow import cycling_power_w
 from twin.physics.moist_air import SaturatedAir
@@ -234,12 +235,7 @@ class CoolingTower:
 
     def __post_init__(self) -> None:
         """Check keys against each other."""
-        require(
-            self.min_speed > self.still_air_fraction,
-            "min_speed",
-            self.min_speed,
-            f"> still_air_fraction={self.still_air_fraction}",
-        )
+        check_fans(self.min_speed, self.still_air_fraction)
 
     def size(self, duty_cells: int, cell_heat_w: float, altitude_m: float) -> None:
         """Fix the number of cells and their fans, larger where the air is thin."""

@@ -21,11 +21,12 @@ import math
 from dataclasses import dataclass, field
 
 from twin.config import NonNegative, Positive
+from twin.cooling.checks import check_supply_max
 from twin.cooling.chilled_air import ChilledAir
 from twin.cooling.chilled_water import ChilledWater
 from twin.cooling.chillers import running_units
 from twin.cooling.rejection import IDLE, Exchange, HeatRejection, Rejected, Running
-from twin.cooling.reset import EconomizerReset, WaterReset, check_supply_max
+from twin.cooling.reset import EconomizerReset, WaterReset
 from twin.errors import require
 
 _NEAR_STEP_S = 60.0
