@@ -91,6 +91,16 @@ def test_time_of_use_follows_the_site_clock_months_and_days():
     assert grid.price_per_kwh.mean(0.0, HOUR_S) == pytest.approx(0.5 * 0.7 + 0.5 * 1.5)
 
 
+def test_midnight_to_midnight_is_a_whole_day_one_way_only():
+    whole = Period(price_per_kwh=1.0, hours=[(0, 24)])
+    night = Period(price_per_kwh=1.0, hours=[(24, 6)])
+    instants = [datetime(2023, 7, 3, hour) for hour in range(24)]
+    assert all(whole.holds(at) for at in instants)
+    assert [at.hour for at in instants if night.holds(at)] == [0, 1, 2, 3, 4, 5]
+    with pytest.raises(ParameterError, match=r"hours=\[24, 0\]: must be two different hours"):
+        Period(price_per_kwh=1.0, hours=[(24, 0)])
+
+
 def test_a_period_names_two_different_hours_and_no_file_beside():
     with pytest.raises(ParameterError, match="two different hours"):
         Period(price_per_kwh=1.0, hours=[(8, 8)])

@@ -73,7 +73,8 @@ class Period:
 
     def __post_init__(self) -> None:
         for begin, end in self.hours:
-            require(begin != end, "hours", [begin, end], "two different hours")
+            some = (begin, end) == (0, 24) or begin % 24 != end % 24  # 24 to 0 would never hold
+            require(some, "hours", [begin, end], "two different hours")
 
     def holds(self, at: datetime) -> bool:
         """Return whether the hour that begins at *at* belongs to it."""
