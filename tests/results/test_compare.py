@@ -199,6 +199,25 @@ def test_runs_of_two_versions_are_told(sweep, tmp_path):
     assert "made by twin 0.0.9, others by another version" in printed(compare([folder]), 300)
 
 
+def said(folder, words, **chosen):
+    (folder / ".hydra").mkdir(exist_ok=True)
+    (folder / ".hydra/overrides.yaml").write_text(json.dumps(words))
+    (folder / ".hydra/hydra.yaml").write_text(
+        json.dumps({"hydra": {"runtime": {"choices": chosen}}})
+    )
+
+
+def test_a_choice_that_one_run_says_and_another_takes_anyhow_tells_nothing(sweep, tmp_path):
+    folder = shutil.copytree(sweep, tmp_path / "copy")
+    said(folder / "0", ["cooling=chilled_air", "output=data_only"], cooling="chilled_air")
+    said(folder / "1", ["scenario=x"], cooling="chilled_air")
+    found = compare([folder / "0", folder / "1"])
+    assert found.telling == ["cooling.supply_c"]
+    said(folder / "2", ["cooling=immersion"], cooling="immersion")
+    found = compare([folder / "1", folder / "2"])
+    assert "cooling" in found.telling and "scenario" not in found.telling
+
+
 def with_lines(folder, *lines):
     config = folder / "config.yaml"
     kept = [line for line in config.read_text().splitlines() if not line.startswith("gpu:")]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -36,6 +37,15 @@ def test_every_design_and_every_failure_stands_on_it(folder):
     assert text.count("<tr><td>") == 3
     assert "&lt;b&gt;burnt" in text and "<b>burnt" not in text
     assert "cooling.supply_c" in text
+
+
+def test_money_of_several_currencies_is_labelled_with_all(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    summary = json.loads((copy / "1/summary.json").read_text())
+    (copy / "1/summary.json").write_text(json.dumps({**summary, "currency": "USD"}))
+    text = page(compare([copy]), copy)
+    meta = json.loads(re.search(r'id="meta">(.*?)</script>', text, re.S)[1])
+    assert meta["figures"]["cost_per_gpu_hour"]["axis"].endswith("[CNY/USD/GPU-h]")
 
 
 def test_the_chart_has_the_figures_of_all_designs(folder):

@@ -264,7 +264,9 @@ def _over_time(app: Dash, library: Library) -> None:
         figure = _blank()
         names = [row["run"] for row in chosen or []][:MOST_LINES]
         if not names or column is None:
-            figure.update_layout(title="Tick runs in the table above.")
+            figure.update_layout(title="Tick runs in the table above.", height=90)
+            figure.update_xaxes(visible=False)
+            figure.update_yaxes(visible=False)
             return figure
         origin = start_of(Run.open(library.path(names[0]))) or datetime(1970, 1, 1)
         between_s = _view(view, origin) if zoomed else None

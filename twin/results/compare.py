@@ -104,10 +104,7 @@ class Comparison:
 
     def value(self, entry: Entry, key: str) -> Any:
         """Return the setting of *key* in one run; a group's name where *key* is a group."""
-        found = _setting(entry, key)
-        if found is None and "." not in key:
-            return choices(Run(entry.path, entry.summary)).get(key)
-        return found
+        return _value(entry, key)
 
     def setting(self, entry: Entry, key: str) -> str:
         """Return the setting of *key* in one run as text."""
@@ -391,18 +388,29 @@ def _varied(entries: Sequence[Entry]) -> tuple[list[str], int]:
     """
 
     def differs(key: str) -> bool:
-        first = _setting(entries[0], key)
-        return any(_setting(entry, key) != first for entry in entries)
+        first = _value(entries[0], key)
+        return any(_value(entry, key) != first for entry in entries)
+
+    def quiet(key: str) -> bool:
+        return f"{key}.".startswith(QUIET)
 
     said = dict.fromkeys(key for entry in entries for key in entry.said)
     keys = dict.fromkeys(key for entry in entries for key in entry.config)
     first = ["scenario.name"] if differs("scenario.name") else []
-    first += [k for k in said if not k.startswith(("hydra.", *QUIET)) and differs(k)]
-    rest = [k for k in keys if k not in first and not k.startswith(QUIET) and differs(k)]
+    first += [k for k in said if not k.startswith("hydra.") and not quiet(k) and differs(k)]
+    rest = [k for k in keys if k not in first and not quiet(k) and differs(k)]
     groups = tuple(f"{key}." for key in first if "." not in key)
     explained = [key for key in rest if groups and key.startswith(groups)]
     keys_told = [*first, *(key for key in rest if key not in explained)]
     return [*keys_told, *explained], len(explained)
+
+
+def _value(entry: Entry, key: str) -> Any:
+    """Return a setting as the run used it; a group's choice also where nobody said it."""
+    found = _setting(entry, key)
+    if found is None and "." not in key:
+        return choices(Run(entry.path, entry.summary)).get(key)
+    return found
 
 
 def _setting(entry: Entry, key: str) -> Any:

@@ -134,8 +134,8 @@ def _meta(comparison: Comparison) -> dict[str, Any]:
 
 def _series(comparison: Comparison, metric: str) -> dict[str, Any]:
     key = SUMMARY[metric]
-    currency = comparison.entries[0].summary.get("currency")
-    unit = spoken(key.unit, currency)
+    currencies = {str(entry.summary.get("currency")) for entry in comparison.entries}
+    unit = spoken(key.unit, "/".join(sorted(currencies)))
     return {
         "label": key.label,
         "axis": key.label if unit in {"-", ""} else f"{key.label} [{unit}]",
