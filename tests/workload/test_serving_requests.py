@@ -145,12 +145,13 @@ def test_a_missing_path_says_which_columns_it_wants(context):
         read_requests(None, AZURE, context(), "workload")
 
 
-def test_json_lines_that_are_none_are_refused_by_line(tmp_path, context, configured):
+@pytest.mark.parametrize("bad", ["{", '{"timestamp":' * 5000, '{"timestamp": ' + "9" * 5000 + "}"])
+def test_json_lines_that_are_none_are_refused_by_line(tmp_path, context, configured, bad):
     layout = configured("serving_mooncake").layout
     path = tmp_path / "trace.jsonl.gz"
     good = json.dumps({"timestamp": 0, "input_length": 5, "output_length": 5})
     with gzip.open(path, "wt") as file:
-        file.write(good + "\n{\n")
+        file.write(good + "\n" + bad + "\n")
     with pytest.raises(InputFileError, match="gz:2: no JSON object"):
         read_requests(str(path), layout, context(), "workload")
     with gzip.open(path, "wt") as file:
@@ -180,7 +181,10 @@ def test_rates_that_cannot_be_used_are_refused_by_line(tmp_path, context, rows, 
     ("text", "why"),
     [
         ("nothing", "json: no JSON object"),
+        ("[" * 100_000, "json: no JSON object"),
         ("[]", "holds no windows"),
+        ('{"0": {"input_tokens": "{5: 1e999}", "output_tokens": "{}"}}', "window 0: must hold"),
+        (f'{{"0": {{"input_tokens": "{"(" * 10_000}", "output_tokens": "{{}}"}}}}', "0: must hold"),
         ('{"0": {"input_tokens": "{1: 1.0}"}}', "window 0: must hold input_tokens and output"),
         ('{"noon": {"input_tokens": "{}", "output_tokens": "{}"}}', "window noon: must hold"),
         ('{"0": {"input_tokens": "{5: -1}", "output_tokens": "{}"}}', "window 0: must hold"),

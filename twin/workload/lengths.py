@@ -22,6 +22,18 @@ from twin.workload.table import open_text
 Floats = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 
+_NO_LENGTHS = (
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    ValueError,
+    SyntaxError,
+    AttributeError,
+    MemoryError,
+    RecursionError,
+)
+"""What reading the text of a window raises where it says no shares of lengths."""
+
 
 SAMPLES = 20_000
 """Requests drawn to stand for all lengths."""
@@ -154,7 +166,7 @@ def read_length_windows(path: Path) -> list[LengthWindow]:
     with open_text(path) as file:
         try:
             content = json.load(file)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # none, or one nested without end
             raise InputFileError(f"{path}: no JSON object: {error}") from None
     found = []
     for start, window in content.items() if isinstance(content, dict) else []:
@@ -163,10 +175,10 @@ def read_length_windows(path: Path) -> list[LengthWindow]:
                 {int(n): float(share) for n, share in ast.literal_eval(window[name]).items()}
                 for name in ("input_tokens", "output_tokens")
             )
-            if not all(share >= 0.0 for share in (*prompt.values(), *output.values())):
+            if not all(0.0 <= share < math.inf for share in (*prompt.values(), *output.values())):
                 raise ValueError
             found.append(LengthWindow(float(start), prompt, output))
-        except (KeyError, TypeError, ValueError, SyntaxError, AttributeError):
+        except _NO_LENGTHS:
             raise InputFileError(
                 f"{path}: window {start}: must hold input_tokens and output_tokens, each a text "
                 "{tokens: share, ...}"

@@ -143,7 +143,7 @@ def _json_rows(
             continue
         try:
             row = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # none, or one nested without end
             raise InputFileError(f"{path}:{line}: no JSON object: {error}") from None
         if not isinstance(row, dict):
             raise InputFileError(f"{path}:{line}: must be a JSON object")
