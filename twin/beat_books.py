@@ -15,7 +15,9 @@ from struct import Struct
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.cooling.base import PlantState
 from twin.errors import RunError
+from twin.power.base import FeedState
 from twin.results.summary import Totals
 from twin.schema import ROW
 from twin.units import JOULES_PER_KWH
@@ -67,6 +69,35 @@ MEANS = {
     "tokens_per_s": "tokens",
 }
 """Column of a row -> integral over a beat."""
+
+
+def plant_figures(plant: PlantState, rise_k: float) -> tuple[float, ...]:
+    """Return what a plant leaves in ``BEAT``; the warmest servers draw air *rise_k* warmer."""
+    return (
+        plant.power_w,
+        plant.inlet_max_c + rise_k,
+        plant.supply_c,
+        plant.water_kg_per_s,
+        plant.unmet_w,
+        plant.ambient_heat_w,
+        plant.reused_heat_w,
+        plant.stored_j,
+        plant.free_fraction,
+    )
+
+
+def feed_figures(feed: FeedState) -> tuple[float, ...]:
+    """Return what a feed leaves in ``BEAT``."""
+    return (
+        feed.utility_w,
+        feed.loss_w,
+        feed.ambient_heat_w,
+        feed.stored_j,
+        math.nan if feed.battery_j is None else feed.battery_j,
+        feed.unserved_w,
+        math.nan if feed.generator_w is None else feed.generator_w,
+        math.nan if feed.pv_w is None else feed.pv_w,
+    )
 
 
 class Block:

@@ -15,7 +15,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from twin.beat_books import Block
+from twin.beat_books import Block, feed_figures, plant_figures
 from twin.burst import Burst, Stepping, take
 from twin.cluster.cluster import Cluster
 from twin.config import BurstConfig
@@ -268,29 +268,12 @@ class Facility:
                 from_s, to_s, warm,
                 it_w, server_w, fan_j, network_w, storage_w, aux_w,
                 allocated_s, active_s, running_s, queued_s, tokens, requests,
-                self.dispatcher.tally.take_slo(),
-                slowed_gpus,
-                capped_gpus,
+                self.dispatcher.tally.take_slo(), slowed_gpus, capped_gpus,
                 nan if saving is None else saving.space.mean_bytes(from_s, to_s),
                 drybulb_c, wetbulb_c,
                 voltage.it, voltage.unserved_w,
-                plant.power_w,
-                plant.inlet_max_c + self.heat_limit.zones[-1].rise_k,
-                plant.supply_c,
-                plant.water_kg_per_s,
-                plant.unmet_w,
-                plant.ambient_heat_w,
-                plant.reused_heat_w,
-                plant.stored_j,
-                plant.free_fraction,
-                feed.utility_w,
-                feed.loss_w,
-                feed.ambient_heat_w,
-                feed.stored_j,
-                nan if feed.battery_j is None else feed.battery_j,
-                feed.unserved_w,
-                nan if feed.generator_w is None else feed.generator_w,
-                nan if feed.pv_w is None else feed.pv_w,
+                *plant_figures(plant, self.heat_limit.zones[-1].rise_k),
+                *feed_figures(feed),
                 *plant.parts_w.values(),
             )
         )  # fmt: skip

@@ -104,7 +104,7 @@ class Job:
     """Communication hidden behind work, at full bandwidth, and the work it can hide behind, both
     over step time. Where the first takes longer than the second, the rest is not hidden. [-]"""
 
-    # ---- life, owned by jobs.py ----
+    # ---- life, owned by jobs.py and what it drives ----
     status: str = QUEUED
     started_at_s: float = float("nan")
     """First start."""
@@ -281,7 +281,7 @@ class Inlet:
     retention_s: float = float("inf")
     """How long what was written stays on the storage."""
 
-    # ---- owned by jobs.py ----
+    # ---- owned by storage_traffic.py and saving.py ----
     wanted_bytes_per_s: float = 0.0
     written_bytes: float = 0.0
     """Up to ``since_s``, from the start of the run on."""
