@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from tests.support.composed import composed
@@ -194,6 +196,19 @@ def test_the_configuration_is_kept_as_omegaconf_would_write_it():
     config["clock"]["start"] = config["scenario"]["name"] = "mañana: 07:00"
     config["economics"]["years"] = config["rack"]["years"] = [1, 2.5e-07, 1e16, True]
     assert run_record.as_yaml(config) == OmegaConf.to_yaml(OmegaConf.create(config))
+
+
+OTHERS = ["y", "N", "on", "Null", "~", "", "1e5", "1_000", "0x1F", "017", ".5", "nan", "-inf"]
+"""Texts that readers of YAML take for something else, some of them."""
+texts = st.text(st.characters(codec="ascii", exclude_characters="$?"))
+
+
+@given(st.sampled_from(OTHERS) | texts)
+def test_no_text_is_kept_so_that_it_reads_as_something_else(text):
+    config = {"group": {"key": text, "list": [text, 1]}}
+    kept = run_record.as_yaml(config)
+    assert kept == OmegaConf.to_yaml(OmegaConf.create(config))
+    assert OmegaConf.create(kept) == config
 
 
 def test_the_record_says_what_made_the_run(tmp_path):
