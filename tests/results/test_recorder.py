@@ -1,6 +1,10 @@
 """The recorder: exact interval means, null where nothing is known, bounded, reproducible."""
 
+import subprocess
+import sys
+
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -116,6 +120,32 @@ def test_racks_and_events_keep_text_and_order(tmp_path):
     assert list(events) == list(EVENTS)
     assert events["detail"].tolist() == ['über <30> & "hot"', ""]
     assert read_columns(tmp_path / "racks.parquet")["rack_id"].tolist() == ["r0", "r1"]
+
+
+def test_reading_tables_imports_neither_pandas_nor_what_arrow_computes_with(tmp_path):
+    recorder = Recorder(tmp_path, 300.0)
+    recorder.job(Job("a", "training", 100.0, 8, 50.0, 60.0))
+    recorder.close()
+    code = f"""
+import sys
+from pathlib import Path
+from twin.results.run_folder import read_columns
+for name in ("jobs", "events"):
+    read_columns(Path({str(tmp_path)!r}) / f"{{name}}.parquet")
+print({{"pandas", "pyarrow.compute"}} & {{*sys.modules}})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_text_that_is_missing_is_none(tmp_path):
+    path = tmp_path / "table.parquet"
+    with pq.ParquetWriter(path, pa.schema([("word", pa.string())])) as writer:
+        for words in (["x", None, "y"], ["z", "x", None]):  # a dictionary for each row group
+            writer.write_table(pa.table({"word": pa.array(words, pa.string())}))
+    assert read_columns(path)["word"].tolist() == ["x", None, "y", "z", "x", None]
 
 
 def test_a_run_without_rows_still_has_its_four_files(tmp_path):

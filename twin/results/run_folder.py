@@ -142,11 +142,14 @@ def read_columns(
     if not path.is_file():
         raise InputFileError(f"{path}: is missing from this run folder")
     try:
-        with pq.ParquetFile(path) as file:
-            for column in columns or ():
-                if column not in file.schema_arrow.names:
-                    known = suggest(column, file.schema_arrow.names)
-                    raise InputFileError(f"{path}: has no column {column}; {known}")
+        schema = pq.read_schema(path)
+        for column in columns or ():
+            if column not in schema.names:
+                known = suggest(column, schema.names)
+                raise InputFileError(f"{path}: has no column {column}; {known}")
+        # Words that recur, as kinds and accounts do, are one object each.
+        words = [each.name for each in schema if pa.types.is_string(each.type)]
+        with pq.ParquetFile(path, read_dictionary=words) as file:
             table = file.read(columns=None if columns is None else list(columns))
             table = table if rows is None else table.take(rows)
     except (pa.ArrowException, OSError) as error:
@@ -186,25 +189,30 @@ def _array(column: Any) -> NDArray[Any]:
     """Return a column as numpy sees it, null as NaN.
 
     Numbers are taken from their buffers: ``to_numpy`` would import pandas where it happens to
-    be installed, a third of a second for nothing.
+    be installed, and ``dictionary_encode`` what Arrow computes with: both for nothing.
     """
     import pyarrow as pa
 
+    if len(column) == 0 and pa.types.is_dictionary(column.type):
+        return np.empty(0, dtype=object)  # Arrow would import pandas to combine nothing
     array = column.combine_chunks()
-    if pa.types.is_string(column.type):
-        # Words that recur, as kinds and accounts do, are one object each.
-        coded = array.dictionary_encode(null_encoding="encode")
-        words = np.array(coded.dictionary.to_pylist(), dtype=object)
-        return np.asarray(words[np.from_dlpack(coded.indices)])
-    if len(array) == 0 or column.type not in (pa.float64(), pa.int64()):
+    if pa.types.is_dictionary(column.type):
+        words = np.array([*array.dictionary.to_pylist(), None], dtype=object)
+        return np.asarray(words[_numbers(array.indices, -1)])
+    if column.type not in (pa.float64(), pa.int64()):
         return np.asarray(column.to_numpy())
+    return _numbers(array, np.nan)
+
+
+def _numbers(array: Any, missing: float) -> NDArray[Any]:
+    """Return numbers of Arrow as numpy sees them, *missing* where there is none."""
     here = slice(array.offset, array.offset + len(array))
     known, data = array.buffers()
-    values = np.frombuffer(data, np.float64 if column.type == pa.float64() else np.int64)[here]
+    values = np.frombuffer(data or b"", str(array.type))[here]  # both call types alike
     if array.null_count == 0:
         return values
     bits = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little")[here]
-    return np.where(bits, values, np.nan)
+    return np.where(bits, values, missing)
 
 
 def _summary(folder: Path) -> dict[str, Any]:
