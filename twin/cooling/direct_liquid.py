@@ -427,7 +427,8 @@ def _add_air(liquid: PlantState, air: PlantState, at_set_point_c: float) -> None
     The inlet is that of the air, raised by what the coolant misses: a chip sees both.
     """
     parts_w = liquid.parts_w
-    parts_w.update(zip(map(_of_air, air.parts_w), air.parts_w.values(), strict=True))
+    for name, part_w in air.parts_w.items():
+        parts_w[_of_air(name)] = part_w
     liquid.power_w += air.power_w
     liquid.inlet_c = air.inlet_c + liquid.inlet_c - at_set_point_c
     liquid.inlet_max_c = air.inlet_max_c + liquid.inlet_max_c - at_set_point_c
