@@ -237,8 +237,11 @@ class Chillers:
         """Units that run for *load_w* at a capacity of *unit_w* each."""
         if self.fixed_units is not None:
             return self.can_run
-        fills = self.stage_up_plr, self.stage_down_plr
-        units = self._staged = staged_units(self._staged, load_w, unit_w, fills, self.ready)
+        units, full = self._staged, load_w / unit_w
+        start, stop = self.stage_up_plr, self.stage_down_plr
+        if stop * (units - 1) < full <= start * units and units <= self.ready:
+            return units  # the usual case: nothing to start or stop
+        units = self._staged = staged_units(units, load_w, unit_w, (start, stop), self.ready)
         return units
 
     def _say_range_left(self, chilled_c: float, condenser_c: float) -> None:

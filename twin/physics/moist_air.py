@@ -209,7 +209,10 @@ class SaturatedAir:
         [0.77, 1.38]
         """
         drybulb_c, wetbulb_c = weather_c
-        entering = self.enthalpy_j_per_kg(wetbulb_c)
+        place = (wetbulb_c - _COLDEST_C) * _STEPS_PER_K  # as in the method above, without the call
+        i = int(place)
+        low = self._enthalpies[i]
+        entering = low + (place - i) * (self._enthalpies[i + 1] - low)
         leaving_c = self.temperature_c(entering + gained_j_per_kg)
         if leaving_c > warmest_c:
             leaving_c = warmest_c
