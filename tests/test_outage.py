@@ -170,6 +170,15 @@ def test_movers_hang_on_all_ups_of_a_design_and_are_refused_without_any(tmp_path
             run.check(load(f"power={power}", "power.movers_on_ups=[air]"))
 
 
+def test_the_order_in_which_faults_are_listed_changes_nothing(tmp_path):
+    both = outage("power.utility", 0.1, 0.1, "a") | outage("power.generator", 0.1, 0.1, "b")
+    files = []
+    for name, faults in (("one", both), ("other", dict(reversed(both.items())))):
+        finished(tmp_path / name, "clock.duration_days=0.01", faults)
+        files.append((tmp_path / name / "run" / "events.parquet").read_bytes())
+    assert files[0] == files[1]
+
+
 def test_a_stuck_switch_keeps_the_generator_off_the_bus(tmp_path):
     done = finished(tmp_path, outage(repair=0.5), outage("power.ats.stuck", 0.1, 2.0, "stuck"))
     at = times(done)

@@ -346,9 +346,12 @@ def start(
     record: Record,
     rng: RngFor,
 ) -> None:
-    """Start one process for each scheduled fault and each random source."""
-    for fault in faults.scheduled.values():
+    """Start one process for each scheduled fault and each random source.
+
+    By name, so that what breaks at one instant does not depend on the order it is listed in.
+    """
+    for _, fault in sorted(faults.scheduled.items()):
         env.process(scheduled_fault(env, fault, units[fault.unit], record))
-    for name, source in faults.random.items():
+    for name, source in sorted(faults.random.items()):
         dice = rng(f"faults.{name}")
         env.process(Source(name, source, units[source.unit], dice, record).live(env))
