@@ -81,9 +81,12 @@ class Economizer:
         )
 
     def decide(self, return_c: float, tower_c: float, alone_c: float, set_point_c: float) -> None:
-        """Choose the mode from the water the tower could give now, and would without chillers."""
+        """Choose the mode from the water the tower could give now, and would without chillers.
+
+        While chillers that have just come or gone move the water, nothing is said of the exchanger.
+        """
         least_s = 60.0 * self.least_minutes
-        if self.on_for_s >= least_s:
+        if self.on_for_s >= least_s and self.chillers_for_s >= _NEAR_STEP_S:
             on = self._on_excess_k(return_c, tower_c) > 0.0
             if on != self.on:
                 self.on, self.on_for_s = on, 0.0
