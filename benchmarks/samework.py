@@ -166,6 +166,9 @@ def _no_cooling() -> Any:
                 reused_heat_w=0.0, stored_j=0.0, water_kg_per_s=0.0, free_fraction=0.0,
             )  # fmt: skip
 
+        def set_point_moves(self) -> int | None:
+            return None
+
     return NoCooling()
 
 
