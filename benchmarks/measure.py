@@ -37,9 +37,9 @@ def run(title: str, overrides: Sequence[str]) -> dict[str, float | str | None]:
     """Simulate *overrides* in a temporary folder and print size, cost and outcome."""
     pace_before = timeouts_per_s()
     before_s = time.process_time()
-    from twin import compose
     from twin.results.run_folder import Run
     from twin.run import execute
+    from twin.settings import compose
 
     compose.register()
     config = compose.load(overrides)

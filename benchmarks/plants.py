@@ -19,7 +19,8 @@ YEAR_DAYS = 365
 
 def main(days: int, names: list[str]) -> None:
     """Step each plant through the chosen days and print microseconds per beat."""
-    from twin import build, catalogue, compose
+    from twin import build
+    from twin.settings import catalogue, compose
 
     compose.register()
     for name in names or catalogue.choices("cooling"):

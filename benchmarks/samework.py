@@ -74,9 +74,10 @@ def a_second_longer(source: Path, target: Path) -> None:
 
 def work(jobs: Path, folder: Path, options: dict[str, Any]) -> dict[str, float]:
     """Simulate *jobs* into *folder* and return what came out and what it cost."""
-    from twin import build, compose, outcome, run
+    from twin import build, outcome, run
     from twin.results.recorder import Recorder
     from twin.results.summary import summarize, write_summary
+    from twin.settings import compose
 
     words = [
         "scenario=frontier", "workload=raps_jobs", f"workload.path={jobs}", "output=data_only",

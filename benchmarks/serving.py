@@ -12,7 +12,8 @@ import time
 
 import numpy as np
 
-from twin import build, compose
+from twin import build
+from twin.settings import compose
 from twin.workload.serving import Serving
 
 DAY_REQUESTS = 10_000_000

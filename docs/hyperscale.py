@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twin import compose
 from twin.identity import code_hash
 from twin.plot import style
 from twin.results.run_folder import Run
 from twin.scenario import Published
-from twin.validation import Case, find_cases, run_once
+from twin.settings import compose
+from twin.validation.published import Case, find_cases, run_once
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,11 +11,11 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twin import compose
 from twin.plot import style
 from twin.probes import training_run
 from twin.scenario import Published
-from twin.validation import Case, find_cases
+from twin.settings import compose
+from twin.validation.published import Case, find_cases
 from twin.workload.training_plan import Plan
 
 if TYPE_CHECKING:

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin import build, compose
+from twin import build
 from twin.plot import service, style
 from twin.probes import serving
 from twin.results.run_folder import Run
-from twin.validation import find_cases
+from twin.settings import compose
+from twin.validation.published import find_cases
 from twin.workload.fluid import Served
 from twin.workload.latency import EDGES_S
 from twin.workload.serving import Serving

@@ -7,7 +7,7 @@ import sys
 
 import twin
 from twin.build import read, size
-from twin.compose import load
+from twin.settings.compose import load
 
 RATIOS = (1, 2, 4, 7)
 

@@ -7,7 +7,7 @@ import math
 import sys
 
 from twin.build import read, size
-from twin.compose import load
+from twin.settings.compose import load
 
 HEAT_W = 1.2e6
 BEAT_S = 300.0

@@ -369,7 +369,7 @@ def test_help_teaches_scenarios_groups_and_examples(twin, own_folder):
     "code",
     [
         "from twin.__main__ import main; main(['--help'])",
-        "from twin import compose; from twin.sweeps import grid; compose.load()",
+        "from twin.settings import compose; from twin.sweeps import grid; compose.load()",
         "import twin; twin.__version__; from twin import library",
     ],
 )

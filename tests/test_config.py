@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from twin import build, compose
+from twin import build
 from twin.config import ClockConfig, OutputConfig, parse
 from twin.errors import ConfigError
+from twin.settings import compose
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])

@@ -6,9 +6,10 @@ import re
 import pytest
 from omegaconf import OmegaConf
 
-from twin import build, catalogue, compose, run
+from twin import build, run
 from twin.errors import ConfigError
-from twin.validation import find_cases, find_probe
+from twin.settings import catalogue, compose
+from twin.validation.published import find_cases, find_probe
 
 CONF = catalogue.data_dir("conf")
 CHOICES = [(group, name) for group in catalogue.GROUPS for name in catalogue.choices(group)]

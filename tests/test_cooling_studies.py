@@ -9,11 +9,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from tests.support.composed import composed
-from twin import build, catalogue, run
+from twin import build, run
 from twin.errors import ConfigError
 from twin.physics.moist_air import ratio_from_wetbulb, saturated_ratio
 from twin.physics.thermal import WATER_LATENT_HEAT, air_density
 from twin.results.run_folder import Run
+from twin.settings import catalogue
 
 CONF = catalogue.data_dir("conf")
 PLANTS = catalogue.choices("cooling")

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.support.weather import EpwWriter
-from twin import catalogue, compose, run, scheduling
+from twin import run, scheduling
+from twin.settings import catalogue, compose
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

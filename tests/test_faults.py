@@ -12,6 +12,7 @@ from tests.support.desk import desk, job, play
 from twin.build import _feed_switch
 from twin.config import parse
 from twin.errors import ConfigError
+from twin.facility.voltage import Motors
 from twin.faults import (
     Faults,
     Group,
@@ -23,7 +24,6 @@ from twin.faults import (
 )
 from twin.meter import Meter
 from twin.scheduling.fcfs import FirstComeFirstServed
-from twin.voltage import Motors
 
 MACHINES = {"cooling.chiller": 3, "power.ups": 2, "it.node": 4, "power.ats.stuck": 1}
 

@@ -12,8 +12,8 @@ from tests.power.test_feed import diagrams
 from tests.support.books import assert_nothing_is_lost
 from tests.test_outage import load
 from twin import build, run
-from twin.catalogue import choices
 from twin.results.recorder import Recorder
+from twin.settings.catalogue import choices
 
 LAST_REPAIR_H = 1.2
 """More than enough for the room to cool and batteries to be refilled before the end."""

@@ -10,20 +10,8 @@ FAMILIES = {"gpu", "workload", "scheduling", "cluster", "network", "storage", "p
 FAMILIES |= {"site"}
 SHARED = {"errors", "units", "records", "config", "rng", "schema", "metrics", "meter", "physics"}
 """What a family may import besides itself."""
-MEETING_PLACES = {
-    "jobs",
-    "board",
-    "job_work",
-    "offers",
-    "saving",
-    "storage_traffic",
-    "facility",
-    "faults",
-    "phases",
-    "voltage",
-    "build",
-}
-"""The only places that import SimPy; processes live here."""
+MEETING_PLACES = {"jobs", "facility", "faults.py", "build.py"}
+"""The only rooms that import SimPy; processes live here."""
 GROUND = {"errors", "units", "records", "schema", "metrics", "meter", "config", "rng"}
 
 
@@ -52,24 +40,20 @@ def files() -> list[Path]:
 def test_families_are_blind_to_each_other(family):
     allowed = SHARED | {family} | ({"gpu"} if family == "cluster" else set())
     for path in sorted((TWIN / family).rglob("*.py")):
-        stray = {room for room in rooms(path) if (TWIN / room).exists() or room + ".py" in names()}
+        stray = rooms(path) & {p.stem for p in TWIN.iterdir()}
         assert stray <= allowed, f"{path.name} imports {sorted(stray - allowed)}"
-
-
-def names() -> set[str]:
-    return {path.name for path in TWIN.glob("*.py")}
 
 
 def test_simpy_lives_only_where_families_meet():
     users = {
         path for path in files() if any(name.split(".")[0] == "simpy" for name in imports(path))
     }
-    assert {path.stem for path in users} <= MEETING_PLACES
+    assert {path.relative_to(TWIN).parts[0] for path in users} <= MEETING_PLACES
 
 
 def test_the_ground_floor_stands_on_itself():
     for name in sorted(GROUND):
-        stray = rooms(TWIN / f"{name}.py") & ({p.stem for p in TWIN.glob("*.py")} | FAMILIES)
+        stray = rooms(TWIN / f"{name}.py") & {p.stem for p in TWIN.iterdir()}
         assert stray <= GROUND | {name}, f"{name}.py imports {sorted(stray)}"
 
 

@@ -10,10 +10,10 @@ from tests.support.books import assert_nothing_is_lost
 from tests.support.composed import composed
 from tests.support.power_files import read_power
 from twin import build, run
-from twin.catalogue import choices
 from twin.errors import ConfigError
 from twin.results.recorder import Recorder
 from twin.results.run_folder import Run
+from twin.settings.catalogue import choices
 
 SMALL = [
     "facility.gpus=128",

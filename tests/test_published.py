@@ -8,7 +8,7 @@ import pytest
 from tests.support.composed import composed
 from twin.errors import ConfigError
 from twin.scenario import Published
-from twin.validation import ask_probe, check_case, find_cases, needs_run
+from twin.validation.published import ask_probe, check_case, find_cases, needs_run
 
 LIST = Path(__file__).with_name("expected_failures.txt")
 EXPECTED = {

@@ -9,8 +9,8 @@ import pytest
 from tests.support.desk import desk, job
 from tests.support.tapas import rows
 from twin import run
-from twin.jobs import arrivals
-from twin.offers import service
+from twin.jobs.life import arrivals
+from twin.jobs.offers import service
 from twin.records import Service
 from twin.scheduling.fcfs import FirstComeFirstServed
 from twin.workload.base import ServiceProfile

@@ -13,7 +13,7 @@ from tests.support.desk import Disk, desk, job, play
 from twin import run
 from twin.errors import ParameterError
 from twin.faults import Wiring
-from twin.jobs import asking
+from twin.jobs.life import asking
 from twin.network.fat_tree import FatTree
 from twin.records import COMPLETED, RUNNING, Placement
 from twin.results.run_folder import Run

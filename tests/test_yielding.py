@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.desk import desk, job, play
-from twin.offers import service
+from twin.jobs.offers import service
 from twin.records import COMPLETED, RUNNING, Service
 from twin.scheduling.priority import PreemptivePriority
 from twin.workload.base import ServiceProfile

@@ -12,14 +12,15 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from twin import __version__, catalogue
+from twin import __version__
 from twin.commands import INTERRUPTED
 from twin.errors import ConfigError, RunError, TwinError
+from twin.settings import catalogue
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from twin.compose import Composed
+    from twin.settings.compose import Composed
 
 HELP = """\
 Simulate an AI datacenter: jobs, watts, heat and the grid in one closed ledger.
@@ -116,8 +117,8 @@ def _simulate(words: list[str]) -> int:
     if "--version" in words:
         sys.stdout.write(f"twin {__version__}\n")
         return 0
-    from twin import compose
     from twin.pool import stopped_by_sigterm
+    from twin.settings import compose
     from twin.sweeps import grid, launch
 
     words = grid.resumed(words)
@@ -142,7 +143,8 @@ def _simulate(words: list[str]) -> int:
 
 
 def _run_once(words: list[str], composed: Composed) -> None:
-    from twin import compose, library
+    from twin import library
+    from twin.settings import compose
 
     library.check(compose.plain(composed.config))  # before a folder is made
     failures: list[TwinError] = []
@@ -161,7 +163,8 @@ def _run_once(words: list[str], composed: Composed) -> None:
 def _run_in_folder(config: DictConfig, command: str) -> None:
     from hydra.core.hydra_config import HydraConfig
 
-    from twin import compose, library, show
+    from twin import library, show
+    from twin.settings import compose
     from twin.sweeps.designs import ERROR_FILE
     from twin.sweeps.launch import write_error
 

@@ -27,16 +27,17 @@ from twin.config import ClockConfig, Component, FacilityConfig, OutputConfig, pa
 from twin.cooling.base import CoolingPlant, Mover, PlantDesign
 from twin.economics import Economics
 from twin.errors import ConfigError, ParameterError, suggest
-from twin.facility import Facility, split
+from twin.facility.heartbeat import Facility, split
+from twin.facility.heat_limit import HeatLimit
+from twin.facility.phases import BuildOut, build_out
+from twin.facility.power_limit import PowerLimit
+from twin.facility.voltage import Motors, Voltage
 from twin.faults import Faults, Group, Servers, Unit, Wiring, start
 from twin.gpu.base import GpuServer
-from twin.heat_limit import HeatLimit
-from twin.jobs import Dispatcher, arrivals, asking, filling
+from twin.jobs.life import Dispatcher, arrivals, asking, filling
+from twin.jobs.offers import service
 from twin.network.base import Fabric
-from twin.offers import service
-from twin.phases import BuildOut, build_out
 from twin.power.base import FeedDesign, PowerFeed
-from twin.power_limit import PowerLimit
 from twin.records import Hardware, Job, WorkloadContext
 from twin.results.racks import RackPower
 from twin.results.recorder import Recorder
@@ -48,7 +49,6 @@ from twin.site.demand import DemandMeter
 from twin.site.grid import GridSignals
 from twin.storage.base import Storage
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
-from twin.voltage import Motors, Voltage
 from twin.workload.base import Workload
 
 COMPONENTS: dict[str, type[Component]] = {

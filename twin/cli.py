@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twin.__main__ import guarded
-from twin.arguments import Arguments, whole_number
 from twin.errors import ConfigError, InputFileError, suggest
+from twin.settings.arguments import Arguments, whole_number
 from twin.units import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 if TYPE_CHECKING:
     from twin.results.run_folder import Run
-    from twin.validation import Checked
+    from twin.validation.published import Checked
 
 SHOWN = ("it_power_w", "facility_power_w", "pue")
 """What ``twin-plot --from`` draws where no series is named."""
@@ -216,7 +216,7 @@ def validate(arguments: Sequence[str] | None = None) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from twin import show
     from twin.pool import stopped_by_sigterm
-    from twin.validation import check_all, find_cases, write_csv
+    from twin.validation.published import check_all, find_cases, write_csv
 
     folder = Path("outputs", "validation")
     cases = find_cases(options.names, slow=options.slow)
@@ -230,7 +230,7 @@ def _validate(options: argparse.Namespace) -> int:
         )
     write_csv(checked, folder / "validation.csv")
     _tell(checked)
-    from twin import validation_page
+    from twin.validation import page as validation_page
 
     for path in (folder / "validation.csv", *validation_page.write(checked, folder)):
         show.say(f"Written to {show.place(path)}")
@@ -241,7 +241,7 @@ def _tell(checked: Sequence[Checked]) -> None:
     from rich.table import Table
 
     from twin import show
-    from twin.validation import TYPES, tally
+    from twin.validation.published import TYPES, tally
 
     table = Table(box=None, pad_edge=False)
     for head, justify in (

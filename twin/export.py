@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twin.__main__ import guarded
-from twin.arguments import Arguments
+from twin.settings.arguments import Arguments
 
 
 def export(arguments: Sequence[str] | None = None) -> int:

@@ -19,7 +19,7 @@ import simpy
 
 from twin.config import NonNegative, Positive, PositiveFraction, Range
 from twin.errors import ConfigError, suggest
-from twin.jobs import Dispatcher
+from twin.jobs.life import Dispatcher
 from twin.records import Event
 from twin.rng import RngFor
 from twin.units import SECONDS_PER_HOUR

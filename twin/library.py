@@ -186,7 +186,7 @@ def simulate(
     >>> twin.simulate("mana_oasis", {"clock.duration_days": 7}).summary["pue"]  # doctest: +SKIP
     1.287
     """
-    from twin import compose
+    from twin.settings import compose
 
     words = [f"scenario={scenario}", *override_words(overrides)]
     if folder is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from twin.build import Design
 from twin.economics import Building, Capital, Costs
-from twin.facility import Facility
+from twin.facility.heartbeat import Facility
 from twin.records import Used
 from twin.results.summary import Facts
 from twin.units import SECONDS_PER_HOUR

@@ -104,7 +104,7 @@ class Job:
     """Communication hidden behind work, at full bandwidth, and the work it can hide behind, both
     over step time. Where the first takes longer than the second, the rest is not hidden. [-]"""
 
-    # ---- life, owned by jobs.py and what it drives ----
+    # ---- life, owned by the room of jobs ----
     status: str = QUEUED
     started_at_s: float = float("nan")
     """First start."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from twin import build, outcome, replications
 from twin.build import Design
-from twin.burst import write_bursts
 from twin.errors import RunError
-from twin.facility import Facility
+from twin.facility.burst import write_bursts
+from twin.facility.heartbeat import Facility
 from twin.files import write_text
 from twin.identity import identity
 from twin.pool import spread

@@ -17,8 +17,8 @@ import yaml  # type: ignore[import-untyped]
 
 from twin import __version__
 from twin.build import Design
-from twin.burst import warnings as burst_warnings
-from twin.facility import Facility
+from twin.facility.burst import warnings as burst_warnings
+from twin.facility.heartbeat import Facility
 from twin.outcome import costs
 from twin.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import yaml
 
-from twin import compose
 from twin.calibration.command import base_values, find_format, formats, main
 from twin.calibration.fit import errors, fit, held_out
 from twin.calibration.telemetry import Readings, Telemetry, read_telemetry
@@ -15,6 +14,7 @@ from twin.config import parse
 from twin.errors import ConfigError, InputFileError
 from twin.gpu.air_server import AirServer
 from twin.records import LoadReport
+from twin.settings import compose
 
 pytest.importorskip("scipy", reason="calibration needs the extra 'calibrate'")
 

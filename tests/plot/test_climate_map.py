@@ -5,11 +5,12 @@ import doctest
 import numpy as np
 import pytest
 
-from twin import compose, run
+from twin import run
 from twin.errors import InputFileError
 from twin.plot import climate_map
 from twin.plot.climate_map import Place, draw, place_of, read_places
 from twin.results.run_folder import Run
+from twin.settings import compose
 
 SHORT = ["scenario=climate_map", "clock.duration_days=3", "clock.start=2023-01-30 00:00"]
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.power_files import read_power
 from tests.support.synthetic_run import make_run
-from twin.catalogue import choices
 from twin.plot import fault_story, one_line
 from twin.results.run_folder import Run
+from twin.settings.catalogue import choices
 
 
 def test_examples_in_the_docstrings_hold():

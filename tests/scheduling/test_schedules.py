@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.support.calls import calls_of
 from tests.support.desk import desk, job, play, starts
 from twin.errors import RunError
-from twin.jobs import asking
+from twin.jobs.life import asking
 from twin.records import COMPLETED
 from twin.scheduling.conservative import ConservativeBackfill
 from twin.scheduling.deadline import DeadlineDeferral

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twin.facility import Facility
+from twin.facility.heartbeat import Facility
 
 
 def assert_nothing_is_lost(facility: Facility) -> None:

@@ -1,7 +1,7 @@
 """Configurations for tests of what a run does: composed once for each set of choices.
 
 Values are set on a copy, as the command line sets them, in a tenth of the time. What files
-say and how they are found is tested with :func:`twin.compose.load` itself.
+say and how they are found is tested with :func:`twin.settings.compose.load` itself.
 """
 
 from copy import deepcopy
@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from twin import compose
+from twin.settings import compose
 
 
 @cache
@@ -25,7 +25,7 @@ def chosen(*choices: str) -> DictConfig:
 
 
 def composed(*words: str) -> dict[str, Any]:
-    """Return what :func:`twin.compose.load` makes of *words*; the files must stay as they are."""
+    """Return what ``compose.load`` makes of *words*; the files must stay as they are."""
     choices = tuple(word for word in words if compose.open_keys([word]) == [word])
     config = deepcopy(chosen(*choices))
     values = [word for word in words if word not in choices]

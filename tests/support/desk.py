@@ -10,7 +10,7 @@ import simpy
 
 from twin.cluster.cluster import Cluster
 from twin.gpu.base import GpuServer
-from twin.jobs import Dispatcher, arrivals
+from twin.jobs.life import Dispatcher, arrivals
 from twin.network.base import Fabric, Link
 from twin.records import Event, Job
 from twin.scheduling.base import Policy

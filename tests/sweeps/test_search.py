@@ -201,8 +201,8 @@ def test_a_scenario_can_carry_a_study(study, tmp_path):
 def test_the_ready_studies_ask_for_figures_that_exist():
     import yaml
 
-    from twin.catalogue import data_dir
     from twin.schema import SUMMARY
+    from twin.settings.catalogue import data_dir
 
     for path in (data_dir("conf") / "hydra/sweeper").glob("*.yaml"):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

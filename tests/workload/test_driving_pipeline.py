@@ -12,7 +12,7 @@ from tests.support.desk import Disk, desk, play
 from tests.workload.conftest import resolve
 from twin.config import parse
 from twin.errors import ConfigError
-from twin.jobs import filling
+from twin.jobs.life import filling
 from twin.records import Used
 from twin.scheduling.easy import EasyBackfill
 from twin.workload.clip_work import GpuTask, People

@@ -5,10 +5,10 @@ from itertools import pairwise
 import pytest
 
 from tests.workload.conftest import resolve
-from twin.compose import load
 from twin.config import parse
 from twin.errors import ConfigError, ParameterError
 from twin.records import LoadReport, Used
+from twin.settings.compose import load
 from twin.workload.mix import Mix, merged
 
 

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twin import __version__, catalogue
+from twin import __version__
 from twin.__main__ import guarded
-from twin.arguments import Arguments
 from twin.calibration.fit import Errors, Fit, fit
 from twin.calibration.telemetry import Readings, Telemetry, read_telemetry
 from twin.config import parse
 from twin.errors import ConfigError, suggest
 from twin.gpu.air_server import AirServer
+from twin.settings import catalogue
+from twin.settings.arguments import Arguments
 
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 EPILOG = """\
@@ -124,7 +125,7 @@ def find_format(name: str) -> Telemetry:
 
 def base_values(name: str) -> dict[str, Any]:
     """Return the values of a choice of ``conf/gpu``, without its kind."""
-    from twin import compose
+    from twin.settings import compose
 
     values = dict(compose.load([f"gpu={name}"])["gpu"])
     kind = values.pop("kind")

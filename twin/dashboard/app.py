@@ -13,7 +13,6 @@ import plotly.graph_objects as go
 from dash import Dash, Input, Output, State, callback_context, dcc, html, no_update
 from flask import Response, abort, request, send_file
 
-from twin import catalogue
 from twin.dashboard.launch import Launcher, Started
 from twin.dashboard.library import Library
 from twin.errors import TwinError
@@ -21,6 +20,7 @@ from twin.plot.style import start_of
 from twin.results.explain import Sense, non_dominated
 from twin.results.run_folder import Run
 from twin.schema import SERIES, SUMMARY
+from twin.settings import catalogue
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C6BB1", "#9AA0A6")
 FIRST = ("cost_per_gpu_hour", "carbon_t")

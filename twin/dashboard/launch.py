@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from twin.catalogue import scenario_files
 from twin.errors import ConfigError, suggest
+from twin.settings.catalogue import scenario_files
 from twin.show import PROGRESS_FILE
 
 MOST_AT_ONCE = 2

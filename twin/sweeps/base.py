@@ -14,9 +14,10 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from twin import compose, refusals, show
+from twin import show
 from twin.errors import ConfigError, TwinError
 from twin.pool import usable_cores
+from twin.settings import compose, refusals
 
 EXTRAS = {"ray": "ray", "slurm": "slurm", "slurm_local": "slurm", "joblib": "joblib"}
 """Launchers of other packages, and the extra that brings each."""

@@ -14,9 +14,9 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig, open_dict
 
-from twin import compose, refusals
 from twin.errors import ConfigError, RunError
 from twin.pool import Tell, run_forked, usable_cores
+from twin.settings import compose, refusals
 
 ERROR_FILE = "error.txt"
 """What a failed design leaves in its folder."""

@@ -23,11 +23,12 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from twin import compose, show
+from twin import show
 from twin.errors import RunError, TwinError, require
 from twin.files import write_text
 from twin.library import quoted, run_in_folder
 from twin.pool import Ended, Tell, describe, run_forked, usable_cores
+from twin.settings import compose
 from twin.sweeps.designs import ERROR_FILE, Design, Outcome, prepare, shown
 from twin.sweeps.resume import is_done
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from twin import __version__
-from twin.compose import plain, walk
 from twin.errors import ConfigError
 from twin.files import alone_in, write_text
 from twin.identity import input_files, recorded_identity
+from twin.settings.compose import plain, walk
 from twin.sweeps.designs import Design
 
 SWEEP_FILE = "sweep.json"

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from twin import show
-from twin.compose import open_keys
 from twin.errors import ConfigError, RunError, suggest
 from twin.results.study import Aim, Study, Tried
+from twin.settings.compose import open_keys
 from twin.sweeps import resume
 from twin.sweeps.base import BaseSweeper, Interrupted
 from twin.sweeps.designs import ERROR_FILE, Design, Refused, examine, shown

@@ -1,0 +1,1 @@
+"""What a run is told: command line, choices and scenario, to one plain configuration."""

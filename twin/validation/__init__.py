@@ -1,0 +1,1 @@
+"""Published outcomes against ours: ``twin-validate``, and the page it leaves behind."""
