@@ -149,7 +149,7 @@ def probe(facility: Any, samples: list[float]) -> Generator[Any, None, None]:
     env, k = facility.env, 0
     while True:
         yield env.timeout(k * STEP_S + 0.5 - env.now)  # every event falls on a whole second
-        samples.append(facility.cluster.power_w)
+        samples.append(facility.cluster.power.total_w)
         k += 1
 
 

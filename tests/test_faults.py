@@ -160,13 +160,13 @@ def test_a_server_out_for_two_reasons_needs_both_put_right():
     one, other = servers(dispatcher), servers(dispatcher, per_server=8)
     one.fail(0)
     other.fail(3)
-    assert dispatcher.cluster.power_w == 100
+    assert dispatcher.cluster.power.total_w == 100
     one.mend(0)
     dispatcher.env.run()
-    assert (dispatcher.cluster.free.gpus, dispatcher.cluster.power_w) == (8, 100)
+    assert (dispatcher.cluster.free.gpus, dispatcher.cluster.power.total_w) == (8, 100)
     other.mend(3)
     dispatcher.env.run()
-    assert (dispatcher.cluster.free.gpus, dispatcher.cluster.power_w) == (16, 200)
+    assert (dispatcher.cluster.free.gpus, dispatcher.cluster.power.total_w) == (16, 200)
 
 
 def test_a_scheduled_share_of_the_servers_goes_and_comes_back():
@@ -259,7 +259,7 @@ def test_failing_servers_never_lose_a_gpu_or_a_job(seed):
     cluster = dispatcher.cluster
     free = cluster.free.gpus + 8 * cluster.servers_out
     assert free == 48
-    assert cluster.power_w == 100 * cluster.servers_on
+    assert cluster.power.total_w == 100 * cluster.servers_on
     work = sum(one.gpus * one.work_s for one in jobs)
     assert dispatcher.done.useful_gpu_s == pytest.approx(work)
     held = sum(one.gpus * one.service_s for one in jobs)

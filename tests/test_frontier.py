@@ -46,7 +46,7 @@ def test_power_at_every_step_equals_that_of_raps(day, tmp_path):
     def probe():
         for k in range(HOURS * 240):
             yield facility.env.timeout(15 * k + 0.5 - facility.env.now)
-            inside_w.append(facility.cluster.power_w + design.network.power_w())
+            inside_w.append(facility.cluster.power.total_w + design.network.power_w())
 
     facility.env.process(probe())
     run.simulate(design, facility, lambda _: None)

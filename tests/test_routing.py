@@ -88,7 +88,7 @@ def test_a_shared_server_is_halved_between_its_replicas():
 def test_a_wide_job_is_seen_by_who_watches_racks(monkeypatch):
     monkeypatch.setattr("twin.cluster.cluster.WIDE", 2)
     bench = desk(FirstComeFirstServed(), 3)
-    watched_w = bench.cluster.watch_racks()
+    watched_w = bench.cluster.power.watch()
     bench.submit(job("wide", 0, 16, 50))
     bench.env.run(until=1)
     assert watched_w == [900, 900, 100]

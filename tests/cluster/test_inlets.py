@@ -34,9 +34,9 @@ def test_fans_by_rack_add_up_to_those_of_the_hall_in_every_beat(monkeypatch, wid
     )
 
     def beat(to_s: float) -> list[float]:
-        _, fan_j = cluster.take_beat(to_s)
-        assert cluster.rack_fans is not None
-        racks_w = cluster.rack_fans.take(60.0)
+        _, fan_j = cluster.power.take_beat(to_s)
+        assert cluster.power.fans is not None
+        racks_w = cluster.power.fans.take(60.0)
         assert racks_w.sum() * 60.0 == pytest.approx(fan_j, rel=1e-12)
         return racks_w.tolist()
 
@@ -57,14 +57,14 @@ def test_a_job_turns_the_fans_of_its_own_rack_only():
     idle_w = cluster.server.power_w(0.0)[1]
     job = Job("a", "training", 0.0, 16, 1.0, 1.0)
     cluster.place(job, cluster.free.pack(16), 1.0, 0.0)
-    cluster.take_beat(60.0)
-    assert cluster.rack_fans is not None
+    cluster.power.take_beat(60.0)
+    assert cluster.power.fans is not None
     busy_w = 2 * cluster.server.power_w(1.0)[1]
-    assert cluster.rack_fans.take(60.0).tolist() == [busy_w, 2 * idle_w, idle_w]
+    assert cluster.power.fans.take(60.0).tolist() == [busy_w, 2 * idle_w, idle_w]
 
 
 def test_a_hall_without_warm_racks_keeps_no_fans_by_rack():
     config = composed("rack.inlet_rise_k=[0,0]")
     design = build.read(yaml.safe_load(yaml.safe_dump(config)))
     build.size(design)
-    assert design.cluster.rack_fans is None
+    assert design.cluster.power.fans is None

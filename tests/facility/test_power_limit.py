@@ -104,7 +104,7 @@ def limited(policy, limit_w, servers=4, scheduling=FirstComeFirstServed):
 
     def beats():
         while True:
-            supply.asked_w = dispatcher.cluster.power_w
+            supply.asked_w = dispatcher.cluster.power.total_w
             if limit.heed(supply.asked_w, 0.0, 1.0):
                 dispatcher.throttle(*limit.pace())
             yield dispatcher.env.timeout(1.0)
@@ -150,7 +150,7 @@ def test_a_cap_settles_at_what_fits_and_lets_go():
     dispatcher, limit = limited("cap", 2000.0)
     play(dispatcher, [job(f"j{i}", 0.5, 8, 100) for i in range(4)], until_s=50)
     assert limit.part == 0.5  # (2000 - 400) / 3200
-    assert dispatcher.cluster.power_w == 2000
+    assert dispatcher.cluster.power.total_w == 2000
     dispatcher.env.run(until=1000)
     assert (limit.part, dispatcher.done.completed) == (1.0, 4)
     assert dispatcher.done.useful_gpu_s == pytest.approx(4 * 8 * 100)

@@ -314,9 +314,9 @@ def test_energy_is_exact_however_often_the_beat_closes():
             before = 0.0
             while desk.env.now < 200:
                 yield desk.env.timeout(min(beat_s, 200 - desk.env.now))
-                energy_j, _ = desk.cluster.take_beat(desk.env.now)
+                energy_j, _ = desk.cluster.power.take_beat(desk.env.now)
                 total += energy_j
-                racks += desk.cluster.take_racks()[0] * (desk.env.now - before)
+                racks += desk.cluster.power.take_racks()[0] * (desk.env.now - before)
                 before = desk.env.now
 
         desk.env.process(beats())

@@ -121,7 +121,7 @@ def warm(name, racks_w, gpus, branches=(0, 0, 0)):
     """Return where a gang sits among free servers whose racks draw so much."""
     cluster = racks_of_three()
     choose = rule(name, cluster, LEAF_OF)
-    cluster.watched_w[:] = racks_w
+    cluster.power.watched_w[:] = racks_w
     cluster.branch_of[:] = branches
     return choose(FreeServers([8] * 9, 8), gpus)
 
@@ -143,7 +143,7 @@ def test_the_row_that_draws_least_comes_before_the_rack_that_does(name):
     cluster = racks_of_three()
     choose = rule(name, cluster, LEAF_OF)
     cluster.row_of[:] = (0, 0, 1)
-    cluster.watched_w[:] = [200.0, 1400.0, 700.0]
+    cluster.power.watched_w[:] = [200.0, 1400.0, 700.0]
     assert choose(FreeServers([8] * 9, 8), 8).whole == [6]
     assert choose(FreeServers([8] * 9, 8), 16).whole == [0, 6], "by then it draws 1500 W"
 
@@ -159,14 +159,14 @@ def test_thermal_leaves_racks_in_warm_air_for_the_last():
     cluster = racks_of_three()
     cluster.draw_warm([4.0, 2.0, 0.0])
     choose = rule("thermal", cluster, LEAF_OF)
-    cluster.watched_w[:] = [100.0, 300.0, 900.0]
+    cluster.power.watched_w[:] = [100.0, 300.0, 900.0]
     assert choose(FreeServers([8] * 9, 8), 32).whole == [3, 6, 7, 8]
 
 
 def test_part_of_a_server_goes_to_the_tightest_one_of_the_coolest_rack():
     cluster = racks_of_three()
     choose = rule("thermal", cluster, LEAF_OF)
-    cluster.watched_w[:] = [900.0, 900.0, 300.0]
+    cluster.power.watched_w[:] = [900.0, 900.0, 300.0]
     placement = choose(FreeServers([8, 8, 8, 8, 8, 8, 8, 4, 6], 8), 4)
     assert (placement.part_server, placement.part_gpus) == (7, 4)
 
@@ -178,9 +178,9 @@ def test_what_a_rule_sees_of_racks_is_what_they_draw(placement):
     jobs = [job(str(i), at, gpus, work) for i, (at, gpus, work) in enumerate(rows)]
     for stop in (1, 10, 40, 70, 200):
         play(dispatcher, jobs if stop == 1 else [], until_s=stop)
-        dispatcher.cluster.take_beat(stop)
-        dispatcher.cluster.take_racks()
-        seen_w = dispatcher.cluster.watched_w
-        assert seen_w == dispatcher.cluster.watch_racks()
-        assert sum(seen_w) == dispatcher.cluster.power_w
-    assert dispatcher.cluster.watched_w == [100.0] * 6
+        dispatcher.cluster.power.take_beat(stop)
+        dispatcher.cluster.power.take_racks()
+        seen_w = dispatcher.cluster.power.watched_w
+        assert seen_w == dispatcher.cluster.power.watch()
+        assert sum(seen_w) == dispatcher.cluster.power.total_w
+    assert dispatcher.cluster.power.watched_w == [100.0] * 6

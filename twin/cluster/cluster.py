@@ -1,21 +1,19 @@
-"""The only owner of who sits where, and of the power that makes in each rack.
+"""The only owner of who sits where.
 
-Servers and racks are arrays, never processes. When a job starts, ends or changes pace
-only the difference it makes is booked, with the moment at which it came, so the mean
-power of a rack over a beat is exact. The books of the racks are made up for many
-beats at once.
+Servers and racks are arrays, never processes. When a job starts, ends or changes pace, the
+difference it makes to the power of its racks goes to the books of ``rack_power.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.cluster.free import FreeServers
 from twin.cluster.inlets import RackFans
+from twin.cluster.rack_power import RackPower
 from twin.gpu.base import GpuServer
 from twin.meter import Meter
 from twin.records import Job, Placement
@@ -30,48 +28,6 @@ class Cluster:
     Server powers are multiples of 2**-10 W (see ``GpuServer.power_w``), so sums of
     differences are exact and do not drift however many jobs come and go.
     """
-
-    # Of an object with more than thirty attributes CPython finds methods quickly only so.
-    __slots__ = (
-        "_barred",
-        "_bars",
-        "_beat_at_s",
-        "_changes",
-        "_drives",
-        "_energy_j",
-        "_fan_j",
-        "_idle_fan_w",
-        "_idle_w",
-        "_last_is_part_filled",
-        "_lengths_s",
-        "_mean_w",
-        "_number",
-        "_off",
-        "_out",
-        "_rack_w",
-        "_since_s",
-        "_step_j",
-        "_step_w",
-        "_where",
-        "_wide",
-        "_wide_late",
-        "branch_of",
-        "capacities",
-        "fan_w",
-        "free",
-        "gpus",
-        "gpus_out",
-        "power_w",
-        "rack_fans",
-        "rack_of",
-        "racks",
-        "row_of",
-        "server",
-        "servers",
-        "servers_on",
-        "servers_out",
-        "watched_w",
-    )
 
     def __init__(self, server: GpuServer, gpus: int, servers_per_rack: int) -> None:
         size = server.gpus_per_server
@@ -93,55 +49,25 @@ class Cluster:
         """Which branch of the feed each rack hangs on."""
         self.row_of = list(range(self.racks))
         """Which row each rack stands in; where rows are not looked at, one of its own."""
-        self.watched_w: list[float] | None = None
-        """Power of each rack now, kept only where somebody watches it. [W]"""
-        self.rack_fans: RackFans | None = None
-        """Fan power of each rack, kept only where racks differ in the air they draw."""
         self._barred: dict[int, int] = {}  # servers closed to new jobs, and GPUs held for that
         self._bars = [0] * self.servers
         self.servers_out = 0
         self.servers_on = self.servers
         self.gpus_out = Meter()
         """GPUs out of service, and their time."""
-        self.power_w = self._idle_w * self.servers
-        self.fan_w = self._idle_fan_w * self.servers
-        self._rack_w = np.bincount(self.rack_of, minlength=self.racks) * self._idle_w
-        self._beat_at_s = 0.0
-        self._since_s = 0.0
-        self._energy_j = 0.0
-        self._fan_j = 0.0
-        self._where: list[int] = []
-        """Rack of each server whose power changed since the last settlement."""
-        self._number: list[int] = []
-        """How many of them changed together, by how many W each, and J if not until the beat's
-        start."""
-        self._step_w: list[float] = []
-        self._step_j: list[float] = []
-        self._lengths_s: list[float] = []
-        self._changes: list[int] = []
-        """Such changes up to the end of each beat."""
-        self._wide: list[tuple[int, NDArray[np.float64], float]] = []
-        """Beats since the last settlement, servers of each rack, and W or J for each server."""
-        self._wide_late: list[tuple[int, NDArray[np.float64], float]] = []
-        self._mean_w = np.empty((0, self.racks))
+        self.power = RackPower(self._servers_in_rack(self.rack_of), self._idle_w, self._idle_fan_w)
+        """What the servers draw, rack by rack."""
 
     def draw_warm(self, rise_k: Sequence[float]) -> None:
         """Let each rack draw air so much warmer than the hall's inlet; before the first job."""
         fan_w = self._servers_in_rack(self.rack_of) * self._idle_fan_w
-        self.rack_fans = RackFans(rise_k, fan_w)
-
-    def watch_racks(self) -> list[float]:
-        """Keep the power of each rack from now on, and return it [W]."""
-        step_w = np.repeat(self._step_w, self._number)
-        booked_w = np.bincount(self._where, step_w, self.racks)
-        watched_w: list[float] = (self._rack_w + booked_w).tolist()
-        self.watched_w = watched_w
-        return watched_w
+        self.power.fans = RackFans(rise_k, fan_w)
 
     def row_power_w(self) -> list[float]:
         """Return the power of each row now; racks are watched from the first call on [W]."""
         rows_w = [0.0] * (self.row_of[-1] + 1)
-        for row, rack_w in zip(self.row_of, self.watched_w or self.watch_racks(), strict=True):
+        racks_w = self.power.watched_w or self.power.watch()
+        for row, rack_w in zip(self.row_of, racks_w, strict=True):
             rows_w[row] += rack_w
         return rows_w
 
@@ -193,15 +119,13 @@ class Cluster:
         now_s: float,
     ) -> None:
         if drive != job.drive:
-            if now_s != self._since_s:
-                self._advance(now_s)
             if placement.racks:
                 step_w, step_fan_w = server_w - job.server_w, server_fan_w - job.server_fan_w
                 if placement.servers_in_rack is None:
-                    self._book(placement.racks, step_w, step_fan_w, now_s)
+                    self.power.book(placement.racks, step_w, step_fan_w, now_s)
                 else:
                     number, in_rack = len(placement.racks), placement.servers_in_rack
-                    self._book_wide(number, in_rack, step_w, step_fan_w, now_s)
+                    self.power.book_wide(number, in_rack, step_w, step_fan_w, now_s)
             if placement.part_gpus:
                 self._drive_part(placement, drive - job.drive, now_s)
         job.drive = drive
@@ -218,7 +142,9 @@ class Cluster:
         self._drives[server] = after
         before_w, before_fan_w = self.server.power_w(before)
         after_w, after_fan_w = self.server.power_w(min(after, 1.0))
-        self._book([self.rack_of[server]], after_w - before_w, after_fan_w - before_fan_w, now_s)
+        self.power.book(
+            [self.rack_of[server]], after_w - before_w, after_fan_w - before_fan_w, now_s
+        )
 
     def busy_servers(self) -> int:
         """Return how many servers hold at least one job."""
@@ -309,13 +235,14 @@ class Cluster:
         self._switch([server for server in servers if _less(self._off, server) == 0], 1.0, now_s)
 
     def _switch(self, servers: list[int], sign: float, now_s: float) -> None:
-        self._advance(now_s)
         racks = [self.rack_of[server] for server in servers]
         step_w, step_fan_w = sign * self._idle_w, sign * self._idle_fan_w
         if len(racks) < WIDE:
-            self._book(racks, step_w, step_fan_w, now_s)
+            self.power.book(racks, step_w, step_fan_w, now_s)
         else:
-            self._book_wide(len(racks), self._servers_in_rack(racks), step_w, step_fan_w, now_s)
+            self.power.book_wide(
+                len(racks), self._servers_in_rack(racks), step_w, step_fan_w, now_s
+            )
         self.servers_on += int(sign) * len(servers)
 
     @property
@@ -323,110 +250,8 @@ class Cluster:
         """Power of all servers that are on, were none of them busy [W]."""
         return self.servers_on * self._idle_w
 
-    def _advance(self, now_s: float) -> None:
-        passed_s = now_s - self._since_s
-        self._energy_j += self.power_w * passed_s
-        self._fan_j += self.fan_w * passed_s
-        self._since_s = now_s
-
-    def _book(self, racks: Sequence[int], step_w: float, step_fan_w: float, now_s: float) -> None:
-        number = len(racks)
-        self.power_w += step_w * number
-        self.fan_w += step_fan_w * number
-        if self.watched_w is not None:
-            for rack in racks:
-                self.watched_w[rack] += step_w
-        if self.rack_fans is not None:
-            self.rack_fans.book(racks, step_fan_w, now_s - self._beat_at_s)
-        self._where += racks
-        self._number.append(number)
-        self._step_w.append(step_w)
-        self._step_j.append(step_w * (now_s - self._beat_at_s))
-
-    def _book_wide(
-        self,
-        number: int,
-        in_rack: NDArray[np.float64],
-        step_w: float,
-        step_fan_w: float,
-        now_s: float,
-    ) -> None:
-        """Book the same step for *number* servers, of which *in_rack* stand in each rack."""
-        self.power_w += step_w * number
-        self.fan_w += step_fan_w * number
-        if self.watched_w is not None:
-            self.watched_w[:] = (np.array(self.watched_w) + in_rack * step_w).tolist()
-        if self.rack_fans is not None:
-            self.rack_fans.book_wide(in_rack, step_fan_w, now_s - self._beat_at_s)
-        beat = len(self._lengths_s)
-        self._wide.append((beat, in_rack, step_w))
-        self._wide_late.append((beat, in_rack, step_w * (now_s - self._beat_at_s)))
-
     def _servers_in_rack(self, racks: Sequence[int]) -> NDArray[np.float64]:
         return np.bincount(racks, minlength=self.racks).astype(float)
-
-    def take_beat(self, now_s: float) -> tuple[float, float]:
-        """Close the beat that ends now; return energy of all servers, of which fans [J].
-
-        Both are exact and for a cool inlet. Racks are settled later, see :meth:`take_racks`.
-        """
-        self._advance(now_s)
-        energy_j, fan_j = self._energy_j, self._fan_j
-        self._energy_j = self._fan_j = 0.0
-        self._lengths_s.append(now_s - self._beat_at_s)
-        self._changes.append(len(self._number))
-        self._beat_at_s = now_s
-        return energy_j, fan_j
-
-    def take_racks(self) -> NDArray[np.float64]:
-        """Return the mean power of each rack in each beat since the last call.
-
-        What was booked after the last beat, at its very end, is kept for the next call.
-
-        Returns
-        -------
-        ndarray, shape (beats, racks)
-            For a cool inlet, and exact; the caller's until the next call. [W]
-        """
-        beats, racks, changes = len(self._lengths_s), self.racks, self._changes[-1]
-        beat = np.repeat(np.arange(beats), np.diff(self._changes, prepend=0))
-        number = np.array(self._number[:changes], dtype=np.intp)
-        booked = int(number.sum())
-        cell = np.repeat(beat * racks, number) + np.array(self._where[:booked], dtype=np.intp)
-        # One array from first to last: the steps, their sum up to each beat, the mean over it.
-        if len(self._mean_w) != beats:
-            self._mean_w = np.empty((beats, racks))  # kept between calls: making it is dear
-        mean_w, flat_w = self._mean_w, self._mean_w.reshape(-1)
-        mean_w.fill(0.0)
-        np.add.at(flat_w, cell, np.repeat(self._step_w[:changes], number))
-        self._wide = _add_wide(self._wide, mean_w)
-        mean_w[0] += self._rack_w
-        for before_w, beat_w in pairwise(mean_w):  # a third of what cumsum takes
-            np.add(before_w, beat_w, out=beat_w)
-        self._rack_w = mean_w[-1].copy()
-        late_w = np.array(self._step_j[:changes]) / np.array(self._lengths_s)[beat]
-        np.subtract.at(flat_w, cell, np.repeat(late_w, number))
-        per_s = [
-            (beat, in_rack, -j / self._lengths_s[beat]) if beat < beats else (beat, in_rack, j)
-            for beat, in_rack, j in self._wide_late
-        ]
-        self._wide_late = _add_wide(per_s, mean_w)
-        del self._where[:booked], self._number[:changes]
-        del self._step_w[:changes], self._step_j[:changes]
-        self._lengths_s, self._changes = [], []
-        return mean_w
-
-
-def _add_wide(
-    booked: list[tuple[int, NDArray[np.float64], float]], rows: NDArray[np.float64]
-) -> list[tuple[int, NDArray[np.float64], float]]:
-    """Add what is booked to the row of its beat; return what belongs to a beat after the last."""
-    for beat, in_rack, each in booked:
-        if beat < len(rows):
-            rows[beat] += in_rack * each
-    return [
-        (beat - len(rows), in_rack, each) for beat, in_rack, each in booked if beat >= len(rows)
-    ]
 
 
 def _more(reasons: list[int], server: int) -> int:

@@ -53,7 +53,7 @@ def rule(name: str, cluster: Cluster, leaf_of: Sequence[int]) -> Rule:
     if name not in rules:
         raise ConfigError(f"scheduling.placement={name!r}: {suggest(name, rules)}")
     if name in ("power_headroom", "thermal"):
-        cluster.watch_racks()
+        cluster.power.watch()
     return rules[name]
 
 
@@ -69,7 +69,7 @@ def most_headroom(cluster: Cluster, rack_w: Sequence[float], rack: int) -> tuple
 def coolest(cluster: Cluster, rack_w: Sequence[float], rack: int) -> tuple[float, ...]:
     """Rank a rack by the air it draws, then by its heat and its neighbours', breathed in part."""
     near = rack_w[max(0, rack - 1) : rack + 2]
-    rise_k = cluster.rack_fans.rise_k[rack] if cluster.rack_fans is not None else 0.0
+    rise_k = cluster.power.fans.rise_k[rack] if cluster.power.fans is not None else 0.0
     return rise_k, sum(near) / len(near), rack_w[rack]
 
 
@@ -107,7 +107,7 @@ class _PowerSeats:
     """
 
     def __init__(self, cluster: Cluster, warmth: Warmth) -> None:
-        watched_w = cluster.watched_w
+        watched_w = cluster.power.watched_w
         assert watched_w is not None, "rack power is watched where it is looked at"
         self._cluster, self._warmth = cluster, warmth
         self._rack_w = list(watched_w)

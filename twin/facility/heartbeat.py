@@ -164,7 +164,7 @@ class Facility:
 
     def _it_now_w(self) -> float:
         """Return the IT power of this instant [W]."""
-        return self.cluster.power_w * self.warm + self._spread_w() * self.voltage.it
+        return self.cluster.power.total_w * self.warm + self._spread_w() * self.voltage.it
 
     def _spread_w(self) -> float:
         """Return what switches and storage draw now, where all have voltage [W]."""
@@ -234,7 +234,7 @@ class Facility:
     def beat(self, from_s: float, to_s: float) -> None:
         """Close the books of ``from_s..to_s`` and set the limits of what follows."""
         dt_s = to_s - from_s
-        server_j, fan_j = self.cluster.take_beat(to_s)
+        server_j, fan_j = self.cluster.power.take_beat(to_s)
         warm = 1.0
         extra_j = self._warm_fans_j(fan_j, dt_s)
         if extra_j != 0.0 and server_j > 0.0:
@@ -297,7 +297,7 @@ class Facility:
             return
         beats = Block(self.pending, tuple(self.parts_w))
         starts_s, ends_s, warm = (beats.of[name] for name in ("from_s", "to_s", "warm"))
-        rack_w = self.cluster.take_racks()
+        rack_w = self.cluster.power.take_racks()
         if self.pending_warm_w:
             rack_w += np.array(self.pending_warm_w)
             self.pending_warm_w.clear()

@@ -83,7 +83,7 @@ class HeatLimit:
 
     def rack_fans_w(self, dt_s: float) -> NDArray[np.float64] | None:
         """Return what the fans of each rack drew more for warm air [W]; None where all draw it."""
-        fans = self.dispatcher.cluster.rack_fans
+        fans = self.dispatcher.cluster.power.fans
         if fans is None:
             return None
         more = np.array([zone.fan_factor - 1.0 for zone in self.zones])
@@ -156,10 +156,10 @@ class HeatLimit:
 
 def _zones(cluster: Cluster) -> tuple[list[Zone], NDArray[np.intp]]:
     """Return the parts of a hall that draw the same air, and which of them each rack belongs to."""
-    if cluster.rack_fans is None:
+    if cluster.power.fans is None:
         whole = Zone("hall", range(cluster.servers))
         return [whole], np.zeros(cluster.racks, dtype=np.intp)
-    rises_k, zone_of = np.unique(cluster.rack_fans.rise_k, return_inverse=True)
+    rises_k, zone_of = np.unique(cluster.power.fans.rise_k, return_inverse=True)
     of_server = zone_of[cluster.rack_of]
     zones = [
         Zone(f"racks at +{rise_k:g} K", np.flatnonzero(of_server == number).tolist(), rise_k)

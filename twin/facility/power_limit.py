@@ -111,7 +111,7 @@ class PowerLimit:
     def fits(self, gpus: int) -> bool:
         """Return whether a gang of so many GPUs fits right now, seats and watts."""
         cluster = self.dispatcher.cluster
-        wanted_w = cluster.power_w + gpus * self._gpu_w
+        wanted_w = cluster.power.total_w + gpus * self._gpu_w
         return wanted_w <= self.servers_w and cluster.free.fits(gpus)
 
     def place(self, gpus: int) -> Placement | None:
@@ -125,7 +125,7 @@ class PowerLimit:
         drawn_w = {
             id(job.placement): job.power_w - job.gpus * idle_w for job in self.dispatcher.running
         }
-        room_w = self.servers_w - cluster.power_w
+        room_w = self.servers_w - cluster.power.total_w
         return WattPlan(cluster.free.counts(), room_w, self._gpu_w, drawn_w)
 
     # ---- each beat ----
@@ -161,7 +161,7 @@ class PowerLimit:
     def _cap(self) -> bool:
         cluster, before = self.dispatcher.cluster, self.part
         idle_w = cluster.idle_power_w
-        wanted_w = (cluster.power_w - idle_w) / before
+        wanted_w = (cluster.power.total_w - idle_w) / before
         fits = (self.servers_w - idle_w) / wanted_w if wanted_w > 0.0 else inf
         reach = floor(min(fits, 2.0) * STEPS) / STEPS
         if before <= reach < before + 2.0 / STEPS and before < 1.0:
@@ -189,18 +189,18 @@ class PowerLimit:
         """Stop jobs until the others fit."""
         desk = self.dispatcher
         cluster = desk.cluster
-        before_w = cluster.power_w
+        before_w = cluster.power.total_w
         if before_w <= self.servers_w:
             return
         stopped = 0
         for job in sorted(desk.running, key=_importance):
-            if cluster.power_w <= self.servers_w:
+            if cluster.power.total_w <= self.servers_w:
                 break
             desk.stop(job)
             stopped += 1
         self.jobs_shed += stopped
         if stopped:
-            shed_kw = (before_w - cluster.power_w) / 1e3
+            shed_kw = (before_w - cluster.power.total_w) / 1e3
             detail = f"{stopped} jobs stopped, {shed_kw:.0f} kW shed"
             self.record(Event(desk.env.now, "shed", "hall", detail))
 

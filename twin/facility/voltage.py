@@ -149,9 +149,9 @@ class Voltage:
                 detail = f"{len(servers)} servers powered, ready for jobs in {minutes:g} min"
                 self.record(Event(now_s, "power_on", name, detail))
                 continue
-            before_w = cluster.power_w
+            before_w = cluster.power.total_w
             jobs = desk.shut_down(servers)
-            self._racks_w[name] = before_w - cluster.power_w + share * spread_w
+            self._racks_w[name] = before_w - cluster.power.total_w + share * spread_w
             self.lost_at_s = now_s
             detail = f"{len(servers)} servers without voltage, {jobs} jobs stopped"
             self.record(Event(now_s, "power_off", name, detail))

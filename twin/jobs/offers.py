@@ -202,7 +202,7 @@ class Offers:
     def _near_too_warm(self, jobs: Iterable[Job], margin_k: float) -> list[Job]:
         """Return those of *jobs* with a server whose inlet is so near to what slows GPUs down."""
         cluster, inlet_c = self.cluster, self.inlet_c
-        limits, fans = cluster.server.limits, cluster.rack_fans
+        limits, fans = cluster.server.limits, cluster.power.fans
         rises_k = [0.0] * cluster.racks if fans is None else fans.rise_k
         at_c = inlet_c + margin_k
         warm = {rise_k for rise_k in set(rises_k) if limits(at_c + rise_k, False, False)[0]}

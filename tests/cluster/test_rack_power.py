@@ -11,12 +11,12 @@ from twin.records import Job
 
 def test_what_changes_at_the_very_end_of_a_beat_belongs_to_the_next():
     cluster = Cluster(ToyServer(), gpus=16, servers_per_rack=1)
-    cluster.take_beat(60.0)
+    cluster.power.take_beat(60.0)
     cluster.switch_off([1], 60.0)  # as heat does once the books of a beat are closed
-    assert cluster.take_racks().tolist() == [[100.0, 100.0]]
+    assert cluster.power.take_racks().tolist() == [[100.0, 100.0]]
     cluster.switch_on([1], 90.0)
-    cluster.take_beat(120.0)
-    assert cluster.take_racks().tolist() == [[100.0, 50.0]]
+    cluster.power.take_beat(120.0)
+    assert cluster.power.take_racks().tolist() == [[100.0, 50.0]]
 
 
 @pytest.mark.parametrize("wide", [1, 3])
@@ -31,17 +31,17 @@ def test_many_servers_booked_at_once_are_as_exact_as_one_by_one(monkeypatch, wid
             Job(name, "training", 0.0, gpus, 1.0, 1.0) for name, gpus in (("a", 24), ("b", 12))
         )
         hall.place(large, hall.free.pack(24), 0.5, 10.0)
-        hall.take_beat(60.0)
+        hall.power.take_beat(60.0)
         hall.place(small, hall.free.pack(12), 0.25, 75.0)
         hall.drive(large, 1.0, 100.0)
-        hall.take_beat(120.0)
+        hall.power.take_beat(120.0)
         hall.drive(small, 0.75, 120.0)
-        rows.append(hall.take_racks())
+        rows.append(hall.power.take_racks())
         hall.remove(large, 130.0)
         hall.switch_off([0, 1, 2], 150.0)
-        hall.take_beat(180.0)
-        rows.append(hall.take_racks())
-        return np.vstack(rows), hall.power_w
+        hall.power.take_beat(180.0)
+        rows.append(hall.power.take_racks())
+        return np.vstack(rows), hall.power.total_w
 
     one_by_one, power_w = story(10**9)
     at_once, same_w = story(wide)
