@@ -1,13 +1,17 @@
 """Reading run folders: finished ones open, all others say why not."""
 
 import json
+import math
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from twin.errors import InputFileError
+from twin.results.parquet import ParquetFile
 from twin.results.recorder import Recorder
-from twin.results.run_folder import Run, find_runs
-from twin.schema import SUMMARY
+from twin.results.run_folder import Run, find_runs, read_columns
+from twin.schema import JOBS, SUMMARY
 
 
 @pytest.fixture
@@ -65,6 +69,40 @@ def test_unknown_columns_and_missing_or_broken_files_are_named(folder):
     (folder / "racks.parquet").unlink()
     with pytest.raises(InputFileError, match=r"racks\.parquet: is missing"):
         run.racks()
+
+
+def test_rows_are_read_group_by_group_and_come_in_the_order_asked_for(tmp_path, monkeypatch):
+    jobs = {name: [0] * 10 for name in JOBS} | {
+        "job_id": [f"job-{k}" for k in range(10)],
+        "kind": ["training"] * 10,
+        "status": ["completed"] * 10,
+        "wait_s": [math.nan if k == 5 else 0.5 * k for k in range(10)],
+        "gpus": list(range(10)),
+    }
+    file = ParquetFile(tmp_path, "jobs", JOBS, rows_per_group=4)
+    file.write(jobs)
+    file.close()
+    read, groups = pq.ParquetFile.read_row_group, []
+
+    def noted(file, group, **more):
+        groups.append(group)
+        return read(file, group, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", noted)
+    names = ["job_id", "wait_s", "gpus"]
+    whole = read_columns(tmp_path / "jobs.parquet", names)
+    assert groups == [0, 1, 2]
+    assert whole["job_id"].tolist() == jobs["job_id"] and whole["gpus"].dtype == np.int64
+    assert np.array_equal(whole["wait_s"], jobs["wait_s"], equal_nan=True)
+
+    groups.clear()
+    rows = np.array([9, 1, 8, 1])
+    some = read_columns(tmp_path / "jobs.parquet", names, rows)
+    assert groups == [0, 2], "a group without any of the rows is not read"
+    assert {name: some[name].tolist() for name in names} == {
+        name: whole[name][rows].tolist() for name in names
+    }
+    assert len(read_columns(tmp_path / "jobs.parquet", names, rows[:0])["job_id"]) == 0
 
 
 def test_runs_of_a_sweep_are_found_in_order_finished_or_not(tmp_path):

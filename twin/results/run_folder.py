@@ -150,11 +150,45 @@ def read_columns(
         # Words that recur, as kinds and accounts do, are one object each.
         words = [each.name for each in schema if pa.types.is_string(each.type)]
         with pq.ParquetFile(path, read_dictionary=words) as file:
-            table = file.read(columns=None if columns is None else list(columns))
-            table = table if rows is None else table.take(rows)
+            names = schema.names if columns is None else list(columns)
+            return _joined(file, names, rows)
     except (pa.ArrowException, OSError) as error:
         raise InputFileError(f"{path}: cannot be read as Parquet ({error})") from error
-    return {name: _array(table[name]) for name in table.column_names}
+
+
+def _joined(file: Any, names: Sequence[str], rows: NDArray[np.intp] | None) -> Columns:
+    """Return columns of an open file, of all its rows or of *rows*."""
+    order = None if rows is None else np.argsort(rows, kind="stable")
+    groups = _groups(file, names, None if rows is None else rows[order])
+    parts = [{name: _array(table[name], here) for name in names} for table, here in groups]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    if order is None:
+        return joined
+    back = np.argsort(order)
+    return {name: values[back] for name, values in joined.items()}
+
+
+def _groups(
+    file: Any, names: Sequence[str], rows: NDArray[np.intp] | None
+) -> Iterator[tuple[Any, slice | NDArray[np.intp]]]:
+    """Yield the row groups that hold any of the rising *rows*, and where in them these are.
+
+    One after another, so that what is not asked for does not pile up in memory.
+    """
+    first, found = 0, False
+    for group in range(file.num_row_groups):
+        last = first + file.metadata.row_group(group).num_rows
+        here: slice | NDArray[np.intp] = slice(None)
+        wanted = last > first
+        if rows is not None:
+            here = rows[slice(*np.searchsorted(rows, (first, last)))] - first
+            wanted = len(here) > 0
+        first = last
+        if wanted:
+            found = True
+            yield file.read_row_group(group, columns=names), here
+    if not found:
+        yield file.read_row_groups([], columns=names), slice(None)
 
 
 def read_yaml(path: Path, typed: bool = True) -> Any:
@@ -185,8 +219,8 @@ def parse_yaml(text: str, name: str, typed: bool = True) -> Any:
         raise InputFileError(f"{name}: cannot be read as YAML ({error})") from error
 
 
-def _array(column: Any) -> NDArray[Any]:
-    """Return a column as numpy sees it, null as NaN.
+def _array(column: Any, rows: slice | NDArray[np.intp] = slice(None)) -> NDArray[Any]:
+    """Return *rows* of a column as numpy sees it, null as NaN.
 
     Numbers are taken from their buffers: ``to_numpy`` would import pandas where it happens to
     be installed, and ``dictionary_encode`` what Arrow computes with: both for nothing.
@@ -198,10 +232,10 @@ def _array(column: Any) -> NDArray[Any]:
     array = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
         words = np.array([*array.dictionary.to_pylist(), None], dtype=object)
-        return np.asarray(words[_numbers(array.indices, -1)])
+        return np.asarray(words[_numbers(array.indices, -1)[rows]])
     if column.type not in (pa.float64(), pa.int64()):
-        return np.asarray(column.to_numpy())
-    return _numbers(array, np.nan)
+        return np.asarray(column.to_numpy())[rows]
+    return _numbers(array, np.nan)[rows]
 
 
 def _numbers(array: Any, missing: float) -> NDArray[Any]:
