@@ -198,6 +198,58 @@ def test_a_plant_too_small_runs_and_reports_what_it_did_to_the_jobs(tmp_path):
     assert small.summary["energy_residual_fraction"] <= 1e-9
 
 
+# ---- fans of the servers ----
+
+
+def fan_kwh(done):
+    series = done.series()
+    return series["server_fan_power_w"].mean() * done.summary["simulated_days"] * 24 / 1e3
+
+
+@every_plant
+def test_servers_keep_the_fans_that_the_air_of_their_hall_needs(cooling, tmp_path):
+    """Same work under every plant. Supplies are loaded less without fans, where they lose more."""
+    done = finished(tmp_path / "run", load(cooling))
+    by_air = finished(tmp_path / "air", load("chilled_air"))
+    taken = {"immersion": 1.0, "direct_liquid_cabinet": 1.0}.get(cooling, 0.0)
+    taken = 0.8 if cooling in ("direct_liquid_dry", "direct_liquid_tower") else taken
+    assert fan_kwh(done) == pytest.approx((1.0 - taken) * fan_kwh(by_air), rel=0.01)
+
+    spared_kwh = by_air.summary["it_energy_kwh"] - done.summary["it_energy_kwh"]
+    assert spared_kwh == pytest.approx(taken * fan_kwh(by_air), rel=0.03)
+    assert spared_kwh <= taken * fan_kwh(by_air) + 1e-9
+    assert done.summary["energy_residual_fraction"] <= 1e-9
+    without_fans = done.summary["it_energy_kwh"] - fan_kwh(done)
+    tue = done.summary["facility_energy_kwh"] / without_fans
+    assert done.summary["tue"] == pytest.approx(tue)
+
+
+def test_a_hall_of_air_says_that_servers_for_cold_plates_are_not_at_home_in_it(tmp_path):
+    config = load("chilled_air")
+    config["gpu"] = copy.deepcopy(choice("gpu", "mi250x"))
+    done = finished(tmp_path / "run", config)
+    (told,) = [text for text in done.info["warnings"] if "air_cooled_fraction" in text]
+    assert told.startswith("gpu.air_cooled_fraction=0: the hall leaves 100% of the heat in the air")
+
+
+def test_fewer_fans_do_not_carry_a_hall_whose_coolant_stands(tmp_path):
+    """Plates take 0.8 of the heat; their 12 L warm until servers switch off at 42 degC."""
+    config = load("direct_liquid_dry", beat_s=1, days=0.1 * HOUR)
+    config["output"]["interval_s"] = 10
+    config["gpu"] |= {"throttle_power_fraction": 1.0}
+    config["faults"]["scheduled"] = {
+        "cdu": {"unit": "cooling.cdu", "at_hours": 0.02, "repair_hours": 9.0}
+    }
+    done = finished(tmp_path / "run", config)
+    events = done.events()
+    (off_s,) = (at_s for at_s, k in zip(events["at_s"], events["kind"], strict=True) if "trip" in k)
+    before = {name: column[6] for name, column in done.series().items()}
+    held_j_per_k = len(done.racks()["rack_id"]) * 12.0 * 4186.0
+    warming_k_per_s = 0.8 * (before["it_power_w"] + before["loss_power_w"]) / held_j_per_k
+    alone_s = (42.0 - before["inlet_max_c"]) / warming_k_per_s
+    assert off_s - 72.0 == pytest.approx(alone_s, rel=0.1)
+
+
 # ---- thin air ----
 
 

@@ -114,6 +114,8 @@ class Design:
     aux_w: float = field(init=False)
     rack_note: str | None = field(init=False, default=None)
     """What is to be said of racks that hold fewer servers than they could."""
+    server_note: str | None = field(init=False, default=None)
+    """What is to be said of servers whose fans do not fit the hall."""
     filling: Filling = field(init=False)
     """What the servers of a rack take of its height, its strength and its floor."""
 
@@ -262,7 +264,8 @@ def _fill_racks(design: Design) -> None:
         facility.floor_area_m2_per_rack,
         facility.floor_load_kg_per_m2,
     )
-    server.place(design.site.altitude_m if design.cooling.liquid_fraction() < 1.0 else 0.0)
+    air_fraction = 1.0 - design.cooling.liquid_fraction()
+    design.server_note = server.place(design.site.altitude_m, air_fraction)
     cluster = design.cluster = Cluster(server, facility.gpus, rack.servers_per_rack)
     if facility.racks_built and facility.racks_built < cluster.racks:
         raise ConfigError(

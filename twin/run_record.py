@@ -87,7 +87,7 @@ def _warnings(design: Design, facility: Facility) -> list[str]:
         *design.grid.warnings,
         *design.power.warnings,
         *design.cooling.warnings,
-        *([design.rack_note] if design.rack_note else []),
+        *(note for note in (design.rack_note, design.server_note) if note),
         *design.filling.unchecked(),
         *design.storage.warnings(),
         *(saving.warnings() if saving else []),

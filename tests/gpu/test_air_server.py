@@ -37,6 +37,7 @@ def load(name: str, **changes: object) -> AirServer:
 
 load_once = cache(load)
 A100 = load_once("a100")
+WITH_FANS = [name for name in NAMES if load_once(name).fan_full_speed_w > 0]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,13 +162,85 @@ def test_thin_air_lowers_the_inlet_limits_by_a_kelvin_for_each_300_m_above_900()
     assert [inlet_derate_k(z) for z in (-400.0, 900.0, 1200.0, 1800.0)] == [0.0, 0.0, 1.0, 3.0]
 
     high = load("a100")
-    high.place(1500.0)
+    high.place(1500.0, 1.0)
     assert high.limits(32.9, False, False) == (False, False)
     assert high.limits(33.0, False, False) == (True, False)
     assert high.limits(40.0, True, False) == (True, True)
     assert high.limits(30.0, True, True) == (False, False)
-    high.place(18.0)
+    high.place(18.0, 1.0)
     assert high.limits(34.9, False, False) == (False, False)
+    high.place(1500.0, 0.0)  # in a tank no air cools it, thin or not
+    assert high.limits(34.9, False, False) == (False, False)
+
+
+def without_fans_w(server: AirServer, drive: float) -> float:
+    """What the supplies deliver to all but the fans, by hand from the keys of the server."""
+    gpus = server.gpus_per_server
+    idle_w = gpus * server.gpu_idle_w + server.host_idle_w
+    full_w = gpus * server.gpu_max_w + server.host_busy_w
+    return idle_w + drive * (full_w - idle_w)
+
+
+def fans_w(server: AirServer, drive: float) -> float:
+    """What the fans draw behind the supplies."""
+    return server.output_w(drive) - without_fans_w(server, drive)
+
+
+@pytest.mark.parametrize("drive", [0.0, 0.4, 1.0])
+def test_cold_plates_spare_as_much_fan_power_as_they_take_of_the_heat(drive):
+    """Fewer fans at the same speed. ASHRAE: 70-90 % less, which is what cold plates take."""
+    for captured in (0.7, 0.8, 0.9):
+        server = load("b200")
+        server.place(0.0, 1.0 - captured)
+        assert fans_w(server, drive) == pytest.approx(
+            (1.0 - captured) * fans_w(load("b200"), drive)
+        )
+        assert server.output_w(drive) - fans_w(server, drive) == without_fans_w(server, drive)
+
+
+@given(st.sampled_from(WITH_FANS), FRACTION, FRACTION, FRACTION)
+def test_air_that_warms_as_before_still_carries_all_heat_left_to_it(name, air, drive, inlet):
+    """Flow over heat is that of the air-cooled server: at equal speed flow goes as power does."""
+    server, built = load(name), load_once(name)
+    server.place(0.0, air)
+    flow = fans_w(server, drive) / fans_w(built, drive)
+    assert flow * built.air_cooled_fraction == pytest.approx(
+        min(built.air_cooled_fraction, air), abs=1e-9
+    )
+    assert server.fan_factor(20.0 + 20.0 * inlet) == built.fan_factor(20.0 + 20.0 * inlet)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_server_has_fans_in_a_tank(name):
+    server = load(name)
+    assert server.place(0.0, 0.0) is None
+    for drive in (0.0, 1.0):
+        assert server.power_w(drive)[1] == 0.0
+        assert server.output_w(drive) == without_fans_w(server, drive)
+
+
+def test_a_server_built_for_cold_plates_keeps_the_few_fans_it_has():
+    """115 of the 132 kW of a GB200 NVL72 go into liquid; its 60 W of fans are for the others."""
+    tray = load("gb200_nvl72")
+    assert tray.place(0.0, 1.0 - 0.87) is None
+    assert tray.power_w(1.0) == load("gb200_nvl72").power_w(1.0)
+    assert tray.place(0.0, 0.065) is None
+    assert fans_w(tray, 1.0) == pytest.approx(0.5 * fans_w(load("gb200_nvl72"), 1.0))
+
+
+def test_a_hall_that_leaves_more_heat_than_the_fans_were_built_for_is_told():
+    note = load("gb200_nvl72").place(0.0, 0.2)
+    assert note is not None
+    assert "air_cooled_fraction=0.13: the hall leaves 20% of the heat in the air" in note
+    assert load("mi250x").place(0.0, 1.0) is not None
+    assert load("h100").place(0.0, 1.0) is None
+
+
+def test_standing_a_server_into_another_hall_starts_from_what_it_was_built_with():
+    server = load("h100")
+    for air in (0.2, 0.2, 0.0, 1.0):
+        server.place(0.0, air)
+    assert server.power_w(0.7) == load("h100").power_w(0.7)
 
 
 def test_throttling_gives_the_power_asked_for_and_the_speed_of_the_curve():
@@ -226,6 +299,7 @@ def test_h100_host_matches_measured_nodes_in_training(shared_data):
         ({"shutdown_inlet_c": 30}, r"gpu.shutdown_inlet_c=30.0: must be > throttle_inlet_c=35"),
         ({"throttle_power_fraction": 0.3}, r"must be >= 0.447, the lowest measured point"),
         ({"throttle_power_fraction": 0.1}, r"must be > 0.155"),
+        ({"air_cooled_fraction": 0}, r"air_cooled_fraction=0.0: must be > 0 where there are fans"),
         ({"psu_efficiency": []}, r"psu_efficiency=\(\): must be at least one point"),
         ({"psu_efficiency": [[0.5, 0.9], [0.2, 0.9]]}, r"loads rising"),
         ({"gpu_idel_w": 3}, r"gpu.gpu_idel_w=3: unknown key; did you mean 'gpu_idle_w'"),

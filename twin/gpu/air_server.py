@@ -11,6 +11,7 @@ from twin.config import (
     Celsius,
     Count,
     CountOrZero,
+    Fraction,
     NonNegative,
     Positive,
     PositiveFraction,
@@ -29,6 +30,8 @@ start and subtracts it at its end returns to exactly its idle power, in any orde
 _TO_WHOLE = 2.0**52
 """Floats from here on are whole: adding this to a lesser one rounds it, half to even."""
 DERATE_FROM_M, DERATE_M_PER_K = 900.0, 300.0
+_SAME_SHARE = 1e-3
+"""Shares of the heat that differ by less are taken as equal. [-]"""
 
 
 def piecewise_linear(x: float, points: Points) -> float:
@@ -138,6 +141,43 @@ def fan_power_multiplier(
     return speed * speed * speed
 
 
+def fans_kept(air_fraction: float, built_for: float) -> float:
+    r"""Fans that a server keeps where liquid takes part of its heat, over those it was built with.
+
+    .. math:: n = \min(1,\ f / f_0)
+
+    Parameters
+    ----------
+    air_fraction : float
+        Share *f* of the heat that the hall leaves to the air, 0-1. [-]
+    built_for : float
+        Share that its fans carry, 0-1; 1 for an air-cooled server. [-]
+
+    Returns
+    -------
+    float
+        Fans, their flow and their power at any speed, over those it was built with. [-]
+
+    Notes
+    -----
+    Air that warms by as much as in the air-cooled server carries the rest of the heat, so flow
+    goes with that heat. A server with cold plates is built with fewer fans for it, each at the
+    speed it would have had; at equal speed power goes with their number (affinity law). All
+    the fans slowed down instead would end at their least speed and save nothing at idle.
+
+    References
+    ----------
+    .. [1] ASHRAE TC 9.9 (2011, 2021): servers on cold plates, which take 70-90 % of the heat,
+       draw 70-90 % less for fans.
+
+    Examples
+    --------
+    >>> fans_kept(0.25, 1.0), fans_kept(0.25, 0.125), fans_kept(0.0, 0.125)
+    (0.25, 1.0, 0.0)
+    """
+    return 1.0 if air_fraction >= built_for else air_fraction / built_for
+
+
 def inlet_derate_k(altitude_m: float) -> float:
     """How much lower the highest inlet temperature is at an altitude. [K].
 
@@ -199,6 +239,9 @@ class AirServer(GpuServer):
 
     fan_full_speed_w: NonNegative
     """All fans at full speed, behind the supplies; 0 for a server without fans. [W]"""
+    air_cooled_fraction: Fraction = 1.0
+    """Share of its heat that these fans carry off: 1 for an air-cooled server, whose fans become
+    fewer where liquid takes part of the heat; less where it was built for cold plates."""
     fan_idle_speed: PositiveFraction
     fan_full_load_speed: PositiveFraction
     fan_flat_inlet_c: Celsius
@@ -229,6 +272,8 @@ class AirServer(GpuServer):
     nic_bytes_per_s: float = field(init=False)
     _idle_dc_w: float = field(init=False, repr=False)
     _dynamic_dc_w: float = field(init=False, repr=False)
+    _fans_w: float = field(init=False, repr=False)
+    """Those fans that the hall's air needs, at full speed. [W]"""
     _fan_speed_rise: float = field(init=False, repr=False)
     _psu_rated_w: float = field(init=False, repr=False)
     _derate_k: float = field(init=False, repr=False, default=0.0)
@@ -246,6 +291,7 @@ class AirServer(GpuServer):
         self._dynamic_dc_w = (
             gpus * (self.gpu_max_w - self.gpu_idle_w) + self.host_busy_w - self.host_idle_w
         )
+        self._fans_w = self.fan_full_speed_w
         self._fan_speed_rise = self.fan_full_load_speed - self.fan_idle_speed
         self._psu_rated_w = self.psu_rated_kw * 1e3
         self._check_order()
@@ -272,6 +318,9 @@ class AirServer(GpuServer):
         for high, low in at_least:
             value, least = getattr(self, high), getattr(self, low)
             require(value >= least, high, value, f">= {low}={least}")
+        value = self.air_cooled_fraction
+        fans = "> 0 where there are fans (fan_full_speed_w)"
+        require(value > 0.0 or self.fan_full_speed_w == 0.0, "air_cooled_fraction", value, fans)
         idle_fraction = self.gpu_idle_w / self.gpu_max_w
         value = self.throttle_power_fraction
         require(value > idle_fraction, "throttle_power_fraction", value, f"> {idle_fraction:.3g}")
@@ -316,7 +365,7 @@ class AirServer(GpuServer):
     def _behind_supplies_w(self, drive: float) -> tuple[float, float]:
         """Return (output of the supplies, of which fans) [W]."""
         speed = self.fan_idle_speed + self._fan_speed_rise * drive
-        fan_w = self.fan_full_speed_w * speed * speed * speed
+        fan_w = self._fans_w * speed * speed * speed
         return self._idle_dc_w + self._dynamic_dc_w * drive + fan_w, fan_w
 
     def fan_factor(self, inlet_c: float) -> float:
@@ -325,9 +374,20 @@ class AirServer(GpuServer):
             inlet_c, self.fan_flat_inlet_c, self.fan_full_speed_inlet_c, self.fan_full_load_speed
         )
 
-    def place(self, altitude_m: float) -> None:
-        """Lower the limits on inlet temperature for thin air, see :func:`inlet_derate_k`."""
-        self._derate_k = inlet_derate_k(altitude_m)
+    def place(self, altitude_m: float, air_fraction: float) -> str | None:
+        """Lower the inlet limits for thin air, keep the fans that the hall's air needs.
+
+        See :func:`inlet_derate_k` and :func:`fans_kept`.
+        """
+        self._derate_k = inlet_derate_k(altitude_m) if air_fraction > 0.0 else 0.0
+        self._fans_w = self.fan_full_speed_w * fans_kept(air_fraction, self.air_cooled_fraction)
+        if air_fraction <= self.air_cooled_fraction + _SAME_SHARE:
+            return None
+        return (
+            f"gpu.air_cooled_fraction={self.air_cooled_fraction:g}: the hall leaves "
+            f"{air_fraction:.0%} of the heat in the air, more than the fans of {self.name} are "
+            "built for; keys: cooling, cooling.capture_fraction, gpu"
+        )
 
     def limits(self, inlet_c: float, throttled: bool, tripped: bool) -> tuple[bool, bool]:
         """Return (throttled, tripped) at *inlet_c*, with hysteresis from the present state.

@@ -65,9 +65,13 @@ class GpuServer(Component):
     def fan_factor(self, inlet_c: float) -> float:
         """Return fan power at *inlet_c* over fan power at a cool inlet; 1 in the flat band."""
 
-    def place(self, altitude_m: float) -> None:
-        """Let thin air lower the inlet limits, where it does; 0 where no air cools the server."""
-        del altitude_m
+    def place(self, altitude_m: float, air_fraction: float) -> str | None:
+        """Fit the server to its hall: thin air, and the share of the heat that is left to the air.
+
+        Returns what is to be said of a server that does not fit; none where it does.
+        """
+        del altitude_m, air_fraction
+        return None
 
     @abstractmethod
     def limits(self, inlet_c: float, throttled: bool, tripped: bool) -> tuple[bool, bool]:
