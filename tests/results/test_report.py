@@ -44,6 +44,7 @@ def test_it_says_what_was_run_and_every_figure_with_its_boundary(week, text):
             assert label in shown and value in shown
     for words in ("mana_oasis", "What does a week cost?", "seed 7", "0123456789abcdef"):
         assert words in shown
+    assert " · Guiyang, Guizhou, China · " in shown
     assert "Without a value in this run" in shown and "cooling.chiller" in shown
     assert "condenser water left the curve" in shown
 

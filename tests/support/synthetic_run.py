@@ -16,6 +16,7 @@ scenario:
   name: {name}
   question: {question}
   published: []
+site: {{name: Guiyang, province: Guizhou, country: China}}
 facility: {{name: Centre, gpus: 2144, floor_area_m2_per_rack: 3.0, aux_fraction: 0.01}}
 gpu: {{kind: gpu_server.GpuServer8, gpus_per_server: 8, nameplate_w: 6500.0}}
 rack: {{rated_kw: {rated_kw}, servers_per_rack: 2}}

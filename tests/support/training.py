@@ -32,6 +32,11 @@ H100_FP8 = replace(H100, linear_speed=1.684)
 H800_FP8 = replace(H100_FP8, domain_bytes_per_s=200e9)
 
 
+def flops_per_token(model: Transformer) -> float:
+    """Return FLOPs of a token, forward and back; input words are looked up for nothing."""
+    return 6.0 * (model.layer_parameters + model.output_parameters) + model.attention_flops()
+
+
 def gpt(layers: int, hidden: int, sequence: int, vocabulary: int) -> Transformer:
     """Return a GPT with one table for its input and output words."""
     parameters = 12.0 * layers * hidden**2 + vocabulary * hidden

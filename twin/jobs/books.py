@@ -151,9 +151,6 @@ class Space:
     """What lies there now; at first, what did before the run."""
     most_bytes: float = 0.0
     """The most that ever lay there."""
-    put_bytes: float = 0.0
-    deleted_bytes: float = 0.0
-    """Both since the start of the run."""
     since_s: float = 0.0
     used_byte_s: float = 0.0
     """Integral since it was last taken, up to ``since_s``."""
@@ -170,14 +167,12 @@ class Space:
         """Let *size* bytes lie there from now on; whoever calls has seen that they fit."""
         self._advance(now_s)
         self.used_bytes += size
-        self.put_bytes += size
         self.most_bytes = max(self.most_bytes, self.used_bytes)
 
     def delete(self, size: float, now_s: float) -> None:
         """Let *size* bytes lie there no longer."""
         self._advance(now_s)
         self.used_bytes = max(0.0, self.used_bytes - size)  # sums leave a rounding rest
-        self.deleted_bytes += size
 
     def mean_bytes(self, from_s: float, to_s: float) -> float:
         """Return what lay there on the mean since it was last asked, at *from_s* [B]."""

@@ -82,8 +82,11 @@ def _scenario(run: Run) -> dict[str, Any]:
 def _head(run: Run) -> str:
     config, scenario = run.config(), _scenario(run)
     facility, clock = config.get("facility", {}), config.get("clock", {})
+    site = config.get("site", {})
+    place = dict.fromkeys(site[key] for key in ("name", "province", "country") if key in site)
     facts = [
         facility.get("name"),
+        ", ".join(place),
         f"{facility['gpus']:,} GPUs" if "gpus" in facility else None,
         f"{quantity(run.summary.get('simulated_days'), 'days')} from {clock.get('start', ABSENT)}",
         f"seed {run.info['seed']}" if "seed" in run.info else None,

@@ -77,6 +77,7 @@ class Site(Component):
     name: str
     country: str
     province: str
+    """Or state; for the reader, as the name is. Price and carbon are keys of their own."""
     latitude: Annotated[float, Range(-90.0, 90.0)]
     longitude: Annotated[float, Range(-180.0, 180.0)]
     altitude_m: Annotated[float, Range(-450.0, 6000.0)]

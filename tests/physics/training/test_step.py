@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.training import A100, BARE, GPT3, gpt
+from tests.support.training import A100, BARE, GPT3, flops_per_token, gpt
 from twin.errors import ParameterError
 from twin.physics.products import trained_s
 from twin.physics.sharing import outlasting_fraction
@@ -38,7 +38,7 @@ def layouts():
 @given(layouts())
 def test_a_step_is_never_shorter_than_its_mathematics_and_its_parts_add_up(layout):
     step = step_time(GPT3, layout, A100)
-    flops = GPT3.flops_per_token() * 512 * 2048
+    flops = flops_per_token(GPT3) * 512 * 2048
     least_s = flops / layout.gpus / (A100.peak_flops * A100.math_efficiency)
     parts = [getattr(step, each.name) for each in fields(step)]
     assert step.step_s >= least_s * (1 - 1e-12)
@@ -134,7 +134,7 @@ def test_a_second_prediction_takes_a_layer_and_the_words_again_on_the_last_stage
     passes_s = 2048 * LOGIT_BYTES * 25000 / (BANDWIDTH_REACHED * 2.039e12)
     layer_s = (once.math_s + once.memory_s + once.tensor_s) * 8 / 64 - products_s - passes_s
     assert added_s == pytest.approx(64 * (layer_s / 96 + products_s + passes_s))
-    assert words.flops_per_token() == replace(words, predictions=2).flops_per_token()
+    assert flops_per_token(words) == flops_per_token(replace(words, predictions=2))
 
 
 def hidden(overlap: float = 1.0, lent: int = 0) -> Software:

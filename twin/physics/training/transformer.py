@@ -85,10 +85,6 @@ class Transformer:
         width = self.attention_width or self.hidden
         return (9.0 if full_recompute else 7.0) * self.layers * self.sequence * width
 
-    def flops_per_token(self) -> float:
-        """Return FLOPs of a token, forward and back; input words are looked up for nothing."""
-        return 6.0 * (self.layer_parameters + self.output_parameters) + self.attention_flops()
-
 
 def usual_shape(parameters: float) -> tuple[int, int]:
     r"""Layers and width of a dense transformer of that size, as such models are mostly built.
