@@ -1,5 +1,8 @@
 """A file appears whole or not at all."""
 
+import errno
+import os
+
 import pytest
 
 from twin.errors import ConfigError
@@ -19,6 +22,14 @@ def test_what_fails_half_way_leaves_the_file_before_it(tmp_path):
         raise OSError("full")
     assert path.read_text() == "old"
     assert (tmp_path / f"a.csv{PART}").read_text() == "ne"
+
+
+def test_a_full_disk_tells_of_which_file(tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(OSError, match="No space") as told, whole(path) as part:
+        part.write_text("ne")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write does: it has no name
+    assert told.value.filename == str(path)
 
 
 def test_a_link_in_the_way_is_not_followed(tmp_path):

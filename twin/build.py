@@ -12,7 +12,6 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -26,7 +25,7 @@ from twin.cluster.rack import Filling, RackConfig
 from twin.config import ClockConfig, Component, FacilityConfig, OutputConfig, parse
 from twin.cooling.base import CoolingPlant, Mover, PlantDesign
 from twin.economics import Economics
-from twin.errors import ConfigError, ParameterError, suggest
+from twin.errors import ConfigError, suggest, under
 from twin.facility.heartbeat import Facility, split
 from twin.facility.heat_limit import HeatLimit
 from twin.facility.phases import BuildOut, build_out
@@ -215,10 +214,10 @@ def size(design: Design, replication: int = 0) -> None:
     _time(design)
     _fill_racks(design)
     facility, server, cluster = design.facility, design.gpu, design.cluster
-    with _named("economics"):
+    with under("economics"):
         design.economics.exchange(design.site.currency)
     rng = rng_for(design.clock.seed, replication)
-    with _named("site"):
+    with under("site"):
         design.weather = design.site.weather(design.start, design.duration_s, rng)
         design.grid = design.site.grid(design.start, design.duration_s)
     design.context = WorkloadContext(
@@ -230,7 +229,7 @@ def size(design: Design, replication: int = 0) -> None:
         rng=rng,
         hardware=hardware(design),
     )
-    with _named("workload"):
+    with under("workload"):
         design.workload.check(design.context)
     held = design.workload.held_gpus()
     if held > facility.gpus:
@@ -276,7 +275,7 @@ def _fill_racks(design: Design) -> None:
     if rises_k:
         cluster.draw_warm(rises_k)
     design.build_out = build_out(facility.phases, design.start, cluster.racks)
-    with _named("network"):
+    with under("network"):
         design.network.size(cluster.servers, server.gpus_per_server)
 
 
@@ -338,7 +337,7 @@ def _size_plant_and_feed(design: Design) -> None:
     """
     it_w, site, cluster = design.built_it_w, design.site, design.cluster
     feed, plant = design.power, design.cooling
-    with _named("power"):
+    with under("power"):
         feed.size(FeedDesign(it_w, 0.5 * it_w, design.aux_w))  # a first guess of the plant
         heat_w = it_w + feed.serve_it(it_w, 1.0)
         if feed.movers_on_ups:  # then the UPS carries more than IT, and tells its loss a beat late
@@ -355,7 +354,7 @@ def _size_plant_and_feed(design: Design) -> None:
         drybulb_c=site.design_drybulb_c,
         wetbulb_c=site.design_wetbulb_c,
     )
-    with _named("cooling"):
+    with under("cooling"):
         plant.size(replace(plant_design, holds_set_points=True))
         worst = plant.step(heat_w, site.design_drybulb_c, site.design_wetbulb_c, 60.0)
         for dt_s in (RECOVERY_S, 60.0):  # the way there, and what is drawn then
@@ -365,12 +364,12 @@ def _size_plant_and_feed(design: Design) -> None:
     parts = frozenset(part for mover in movers_on_ups(design) for part in mover.parts)
     mechanical_w, movers_w = split(worst, parts)
     connected_w, _ = split(flat_out, parts)
-    with _named("power"):
+    with under("power"):
         for _ in range(2):  # the sets carry their own heaters: the second round is within 1e-4
             aux_w = design.aux_w + feed.standby_w
             feed.size(FeedDesign(it_w, mechanical_w, aux_w, movers_w, connected_w))
     design.aux_w += feed.standby_w
-    with _named("cooling"):
+    with under("cooling"):
         plant.warnings.clear()
         plant.size(plant_design)  # again, to start from the steady state
 
@@ -389,15 +388,6 @@ def _branches(design: Design) -> None:
         first, last = (round(part * cluster.racks) for part in (passed, passed + share))
         cluster.branch_of[first:last] = [branch] * (last - first)
         passed += share
-
-
-@contextmanager
-def _named(group: str) -> Iterator[None]:
-    """Put the group before the key that a model refuses while it is sized."""
-    try:
-        yield
-    except ParameterError as error:
-        raise ParameterError(f"{group}.{error}") from None
 
 
 def machines(design: Design) -> dict[str, int]:

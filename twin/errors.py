@@ -8,7 +8,8 @@ key or ``file:line``, the value, and what is allowed.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 LISTED, NEAREST = 16, 8
@@ -43,6 +44,23 @@ def require(ok: bool, name: str, value: object, allowed: str) -> None:
     """Raise :class:`ParameterError` ``name=value: must be <allowed>`` unless *ok*."""
     if not ok:
         raise ParameterError(f"{name}={value}: must be {allowed}")
+
+
+@contextmanager
+def under(key: str) -> Iterator[None]:
+    """Put *key* before that which a model refuses in the block: it does not know where it stands.
+
+    Examples
+    --------
+    >>> with under("site"), under("tariff"):
+    ...     require(False, "currency", "EUR", "CNY, as in prices.csv")
+    Traceback (most recent call last):
+    twin.errors.ParameterError: site.tariff.currency=EUR: must be CNY, as in prices.csv
+    """
+    try:
+        yield
+    except ParameterError as error:
+        raise ParameterError(f"{key}.{error}") from None
 
 
 def require_known(name: str, value: str, known: Collection[str], what: str) -> None:

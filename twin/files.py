@@ -19,12 +19,24 @@ PART = ".part"
 
 
 @contextmanager
+def blamed(path: Path) -> Iterator[None]:
+    """Let a failure to write tell that it is *path* that was written: of a full disk none does."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yield the name to write *path* under; the block's end, if it is reached, renames it."""
     part = path.with_name(path.name + PART)
     part.unlink(missing_ok=True)  # of a run that was killed, or a link to somewhere else
-    yield part
-    part.replace(path)
+    with blamed(path):
+        yield part
+        part.replace(path)
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -231,6 +231,24 @@ def test_a_clock_is_given_only_where_the_file_says_none(tmp_path):
         read(naive, clock="Mars/Olympus")
 
 
+def test_a_wrong_clock_is_told_with_the_key_it_stands_under(tmp_path):
+    path = write(tmp_path, hourly(datetime(2023, 7, 2), 72), "time,price (EUR/kWh)")
+    with pytest.raises(ParameterError, match=r"^tariff\.file_clock=Mars: must be null, UTC or"):
+        prices(price_path=path, file_clock="Mars")
+    path = write(tmp_path, hourly(datetime(2023, 7, 2), 72), "time,carbon (gCO2/kWh)")
+    carbon = GridCarbon(location_kg_per_kwh=0.3, carbon_path=path, file_clock="Mars")
+    with pytest.raises(ParameterError, match=r"^carbon\.file_clock=Mars: must be null, UTC or"):
+        beijing(carbon=carbon).grid(datetime(2023, 7, 3), HOUR_S)
+
+
+def test_keys_that_speak_of_a_file_say_so_where_there_is_none():
+    assert prices().warnings == []
+    assert prices(add_per_kwh=0.1, file_year=2023).warnings == [
+        "site.tariff.price_path is null: without effect is file_year",
+        "site.tariff.price_path is null: without effect is add_per_kwh",
+    ]
+
+
 def test_the_currency_of_the_file_is_that_of_the_tariff(tmp_path):
     path = write(tmp_path, hourly(datetime(2023, 7, 2), 72))
     with pytest.raises(ParameterError, match=r"tariff\.currency=USD: must be EUR"):

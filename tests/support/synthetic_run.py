@@ -152,7 +152,7 @@ def _total(totals: Totals, columns: dict, n: int, beat_s: float) -> None:
         return float(columns[name].sum() * beat_s)
 
     totals.seconds = n * beat_s
-    totals.it_j, totals.server_j = joules("it_power_w"), joules("server_power_w")
+    totals.it_j = joules("it_power_w")
     totals.fan_j = joules("server_fan_power_w")
     totals.storage_j, totals.loss_j = joules("storage_power_w"), joules("loss_power_w")
     totals.it_loss_j, totals.cooling_j = 0.9 * totals.loss_j, joules("cooling_power_w")

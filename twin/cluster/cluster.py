@@ -1,7 +1,7 @@
 """The only owner of who sits where.
 
 Servers and racks are arrays, never processes. When a job starts, ends or changes pace, the
-difference it makes to the power of its racks goes to the books of ``rack_power.py``.
+difference it makes to the power of its racks goes to the books of ``server_power.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twin.cluster.free import FreeServers
 from twin.cluster.inlets import RackFans
-from twin.cluster.rack_power import RackPower
+from twin.cluster.server_power import ServerPower
 from twin.gpu.base import GpuServer
 from twin.meter import Meter
 from twin.records import Job, Placement
@@ -55,7 +55,8 @@ class Cluster:
         self.servers_on = self.servers
         self.gpus_out = Meter()
         """GPUs out of service, and their time."""
-        self.power = RackPower(self._servers_in_rack(self.rack_of), self._idle_w, self._idle_fan_w)
+        in_rack = self._servers_in_rack(self.rack_of)
+        self.power = ServerPower(in_rack, self._idle_w, self._idle_fan_w)
         """What the servers draw, rack by rack."""
 
     def draw_warm(self, rise_k: Sequence[float]) -> None:

@@ -327,7 +327,6 @@ class Facility:
         sums = dict(zip(ROW, (lengths_s @ rows).tolist(), strict=True))
         totals.seconds += float(lengths_s.sum())
         totals.it_j += sums["it_power_w"]
-        totals.server_j += sums["server_power_w"]
         totals.fan_j += sums["server_fan_power_w"]
         totals.storage_j += sums["storage_power_w"]
         totals.loss_j += sums["loss_power_w"]

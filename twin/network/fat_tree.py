@@ -27,7 +27,6 @@ Whole = NDArray[np.intp]
 class ClosPlane:
     """How many switches one plane has on each tier, and the links between tiers."""
 
-    endpoints: int
     leaves: int
     spines: int
     cores: int
@@ -121,14 +120,14 @@ def clos_plane(
     (96, 5120)
     """
     if endpoints <= radix and endpoints_per_leaf is None:
-        return ClosPlane(endpoints, 1, 0, 0, 0, 0)
+        return ClosPlane(1, 0, 0, 0, 0)
     per_leaf = endpoints_per_leaf or down
     leaves = -(-endpoints // per_leaf)
     links = leaves * up
     if leaves == 1:
-        return ClosPlane(endpoints, 1, 0, 0, 0, 0)
+        return ClosPlane(1, 0, 0, 0, 0)
     if leaves <= radix:
-        return ClosPlane(endpoints, leaves, -(-links // radix), 0, links, 0)
+        return ClosPlane(leaves, -(-links // radix), 0, links, 0)
     half = radix // 2
     reach = radix * per_leaf * (half if max_tiers == 3 else 1)
     if endpoints > reach:
@@ -138,7 +137,7 @@ def clos_plane(
         )
     whole_pods, rest = divmod(leaves, half)
     spines = whole_pods * up + -(-rest * up // half)
-    return ClosPlane(endpoints, leaves, spines, -(-spines * half // radix), links, spines * half)
+    return ClosPlane(leaves, spines, -(-spines * half // radix), links, spines * half)
 
 
 def _add(sent: dict[Link, float], kind: str, which: Whole, sent_bytes: Floats) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from twin.files import PART
+from twin.files import PART, blamed
 from twin.schema import Column
 
 
@@ -47,8 +47,9 @@ class ParquetFile:
     def close(self) -> None:
         """Write what is held and let the file appear under its name."""
         self._flush(self._held_rows)
-        self._writer.close()
-        self._part.replace(self.path)
+        with blamed(self.path):
+            self._writer.close()
+            self._part.replace(self.path)
 
     def abort(self) -> None:
         """Leave nothing behind."""
@@ -62,7 +63,8 @@ class ParquetFile:
         if rows == 0:
             return
         table = pa.concat_tables(self._held).combine_chunks()
-        self._writer.write_table(table.slice(0, rows), row_group_size=self._rows_per_group)
+        with blamed(self.path):
+            self._writer.write_table(table.slice(0, rows), row_group_size=self._rows_per_group)
         self._held = [table.slice(rows)]
         self._held_rows -= rows
 

@@ -45,9 +45,8 @@ class Totals:
 
     seconds: float = 0.0
     it_j: float = 0.0
-    server_j: float = 0.0
     fan_j: float = 0.0
-    """Fans inside servers, part of ``server_j``. [J]"""
+    """Fans inside servers, part of ``it_j``. [J]"""
     storage_j: float = 0.0
     storage_read_bytes: float = 0.0
     storage_written_bytes: float = 0.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from twin.config import NonNegative, Range
-from twin.errors import require
+from twin.errors import require, under
 from twin.physics.steps import StepSeries
 from twin.site.hourly_file import AHEAD_HOURS, Quantity, read_hourly, stretch
 from twin.units import SECONDS_PER_HOUR
@@ -49,6 +49,13 @@ class HourlySource:
         series = StepSeries(values.tolist(), first_at_s, SECONDS_PER_HOUR)
         source = f"hourly, {path}: {file.column.header}"
         return series, source, file.column.currency, [*file.notes, *notes]
+
+    def _for_nothing(self, path_key: str, *more: str) -> list[str]:
+        """Return what to know of keys that speak of a file where none is given."""
+        default = {each.name: each.default for each in fields(self)}
+        of_a_file = [*(each.name for each in fields(HourlySource)), *more]
+        said = [key for key in of_a_file if getattr(self, key) != default[key]]
+        return [f"{path_key} is null: without effect is {key}" for key in said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +119,18 @@ class Tariff(HourlySource):
         if self.price_path is not None:
             prices, source, said, notes = self._from_file(self.price_path, "price", about)
             same = said in (None, self.currency)
-            require(same, "tariff.currency", self.currency, f"{said}, as in {self.price_path}")
+            require(same, "currency", self.currency, f"{said}, as in {self.price_path}")
             dearer = [value + self.add_per_kwh for value in prices.values]
             prices = StepSeries(dearer, prices.first_at_s, prices.step_s)
             return prices, f"{source}, plus {self.add_per_kwh:g}", notes
+        notes = self._for_nothing("site.tariff.price_path", "add_per_kwh")
         if not self.time_of_use:
-            return StepSeries.flat(self.price_per_kwh), "flat", []
+            return StepSeries.flat(self.price_per_kwh), "flat", notes
         hour = about.start.replace(minute=0, second=0, microsecond=0)
         count = int(about.duration_s / SECONDS_PER_HOUR) + 2 + AHEAD_HOURS
         values = [self._at(hour + timedelta(hours=h)) for h in range(count)]
         first_at_s = (hour - about.start).total_seconds()
-        return StepSeries(values, first_at_s, SECONDS_PER_HOUR), "time of use", []
+        return StepSeries(values, first_at_s, SECONDS_PER_HOUR), "time of use", notes
 
     def _at(self, at: datetime) -> float:
         return next((p.price_per_kwh for p in self.time_of_use if p.holds(at)), self.price_per_kwh)
@@ -142,7 +150,8 @@ class GridCarbon(HourlySource):
     def series(self, about: When) -> tuple[StepSeries, str, list[str]]:
         """Return the carbon over a run, what it is, and what to know about it."""
         if self.carbon_path is None:
-            return StepSeries.flat(self.location_kg_per_kwh), "annual factor", []
+            notes = self._for_nothing("site.carbon.carbon_path")
+            return StepSeries.flat(self.location_kg_per_kwh), "annual factor", notes
         series, source, _, notes = self._from_file(self.carbon_path, "carbon", about)
         return series, source, notes
 
@@ -163,8 +172,10 @@ class GridSignals:
 
 def grid_signals(tariff: Tariff, carbon: GridCarbon, about: When) -> GridSignals:
     """Return price and carbon of a run; refuse a file that cannot serve it."""
-    price, price_source, price_notes = tariff.series(about)
-    kg, carbon_source, carbon_notes = carbon.series(about)
+    with under("tariff"):
+        price, price_source, price_notes = tariff.series(about)
+    with under("carbon"):
+        kg, carbon_source, carbon_notes = carbon.series(about)
     return GridSignals(
         price,
         kg,

@@ -227,8 +227,10 @@ def _columns(
     unit = "EUR/MWh or CNY/kWh" if quantity == "price" else "gCO2/kWh or kg/MWh"
     names = [column.header for column in found] or header
     many = "several columns fit; file_column must be part of one" if found else "no column fits"
+    said = "" if wanted is None else f", and file_column={wanted}"
     raise InputFileError(
-        f"{where}: {many} (a {quantity}, its unit in the header as {unit}): {', '.join(names)}"
+        f"{where}: {many} (the {quantity}, its unit in the header as {unit}{said}): "
+        + ", ".join(names)
     )
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from twin.files import write_text
 from twin.sweeps.designs import Outcome
 from twin.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
@@ -101,7 +102,7 @@ class Timing:
         """Write ``timing.json`` into *folder*."""
         record = {**asdict(self), "speed_up": self.speed_up() if self.designs else None}
         text = json.dumps({k: _rounded(v) for k, v in record.items()}, indent=1)
-        (folder / TIMING_FILE).write_text(text + "\n", encoding="utf-8")
+        write_text(folder / TIMING_FILE, text + "\n")
 
 
 def _rounded(value: float | None) -> float | None:

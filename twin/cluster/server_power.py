@@ -1,4 +1,4 @@
-"""The power of each rack and of all of them, exact over every beat.
+"""The power of all servers and of those in each rack, exact over every beat.
 
 Only the differences are booked, each with the moment at which it came, so a mean over a beat
 is exact. Totals are kept beat by beat; racks are made up for many beats at once.
@@ -17,7 +17,7 @@ from twin.cluster.inlets import RackFans
 Floats = NDArray[np.float64]
 
 
-class RackPower:
+class ServerPower:
     """The books of the power that servers draw, for a cool inlet.
 
     Parameters
@@ -31,7 +31,7 @@ class RackPower:
     --------
     A server of the second of two racks goes from 100 W to 160 W after 15 s of a beat of 60 s.
 
-    >>> power = RackPower(np.array([1.0, 1.0]), 100.0, 10.0)
+    >>> power = ServerPower(np.array([1.0, 1.0]), 100.0, 10.0)
     >>> power.book([1], 60.0, 0.0, 15.0)
     >>> power.take_beat(60.0), power.take_racks().tolist()
     ((14700.0, 1200.0), [[100.0, 145.0]])
