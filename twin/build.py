@@ -298,6 +298,7 @@ def hardware(design: Design) -> Hardware:
         attention_s=server.attention_us * 1e-6,
         storage_holds_bytes=design.storage.capacity_bytes,
         multiprocessors=server.multiprocessors,
+        attention_speed=server.attention_speed,
     )
 
 

@@ -206,6 +206,8 @@ class Hardware:
     """Capacity of shared storage, None where it is not known. [B]"""
     multiprocessors: int | None = None
     """Of one GPU, None where they are not known."""
+    attention_speed: float | None = None
+    """Of attention in training, over that of matrix products; None where it is not known. [-]"""
 
 
 @dataclass(slots=True)

@@ -33,6 +33,7 @@ class ToyServer(GpuServer):
     link_fraction: float = 0.5
     exchange_us: float = 5.0
     attention_us: float = 10.0
+    attention_speed: float | None = None
     nic_bytes_per_s: float = 200e9
 
     def drive(self, activity: float) -> float:

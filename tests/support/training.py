@@ -7,7 +7,8 @@ from twin.physics.training.transformer import Transformer
 
 A100 = Machine(
     peak_flops=312e12,
-    math_efficiency=0.579,
+    math_efficiency=0.629,
+    attention_speed=0.78,
     memory_bytes=80e9,
     memory_bytes_per_s=2.039e12,
     multiprocessors=108,
@@ -16,9 +17,13 @@ A100 = Machine(
     fabric_bytes_per_s=24e9,
 )
 
+A100_2022 = replace(A100, attention_speed=0.39)
+"""With FlashAttention instead of its second version."""
+
 H100 = Machine(
     peak_flops=989e12,
-    math_efficiency=0.579,
+    math_efficiency=0.629,
+    attention_speed=0.61,
     memory_bytes=80e9,
     memory_bytes_per_s=3.35e12,
     multiprocessors=132,
@@ -27,7 +32,7 @@ H100 = Machine(
     fabric_bytes_per_s=48e9,
 )
 
-H100_FP8 = replace(H100, linear_speed=1.684)
+H100_FP8 = replace(H100, linear_speed=1.582)
 
 H800_FP8 = replace(H100_FP8, domain_bytes_per_s=200e9)
 

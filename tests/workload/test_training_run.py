@@ -16,6 +16,7 @@ A100 = Hardware(
     memory_bytes=80e9,
     memory_bytes_per_s=2.039e12,
     multiprocessors=108,
+    attention_speed=0.78,
     domain_gpus=8,
     domain_bytes_per_s=300e9,
     fabric_bytes_per_s=25e9,
@@ -323,6 +324,23 @@ def test_products_that_are_not_known_to_fill_the_gpu_are_told(run, cluster):
     assert "gpu.multiprocessors is not known" in unknown.warnings[1]
 
 
+def test_attention_is_as_fast_as_products_where_nothing_is_known_and_the_run_says_so(run, cluster):
+    unknown = cluster(hardware=replace(A100, attention_speed=None))
+    told = run(parallelism=SPLIT)
+    told.check(unknown)
+    assert "gpu.attention_speed is not known" in told.warnings[1]
+    alike = cluster(hardware=replace(A100, attention_speed=1.0))
+    assert told.plan(unknown).step == told.plan(alike).step
+
+
+def test_the_speed_of_attention_is_that_of_the_gpu_times_that_of_the_software(run, cluster):
+    slow = run(parallelism=SPLIT)
+    slow.software.attention_speed = 0.5
+    usual = run(parallelism=SPLIT).plan(cluster(hardware=replace(A100, attention_speed=0.39)))
+    assert slow.plan(cluster()).step == usual.step
+    assert slow.plan(cluster()).mfu < run(parallelism=SPLIT).plan(cluster()).mfu
+
+
 def test_of_a_dense_model_its_size_is_enough():
     workload = build.read(composed("workload=dense_run", "workload.gpus=8")).workload
     shape = workload.model.transformer()
@@ -358,7 +376,7 @@ def test_the_plan_is_told_in_words(run, cluster):
     workload.check(cluster())
     (told,) = workload.warnings
     assert "1024 GPUs (tensor 8 x pipeline 4 x data 32)" in told
-    assert "MFU 45" in told
+    assert "MFU 47" in told
 
 
 # ---- in a facility ----

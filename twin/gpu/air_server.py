@@ -224,6 +224,8 @@ class AirServer(GpuServer):
     exchange_us: NonNegative
     link_fraction: PositiveFraction
     attention_us: NonNegative
+    attention_speed: Positive | None
+    """Of training, in long sequences, over that of matrix products; null: not known."""
     nic_count: CountOrZero
     nic_gbps: NonNegative
     mass_kg: Positive | None

@@ -42,6 +42,9 @@ class GpuServer(Component):
     """From the start of such a sum until parts are exchanged, whatever their size. [us]"""
     attention_us: float
     """What attention of a decode step takes in each layer besides reading its cache. [us]"""
+    attention_speed: float | None
+    """Speed of attention in training, forward and back in long sequences, over that of matrix
+    products within their tiles; None: not known."""
     nic_bytes_per_s: float
     """All network ports of the server, one direction. [B/s]"""
 

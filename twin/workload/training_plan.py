@@ -180,7 +180,7 @@ class TrainingSoftware:
     """Speed of the layers' products with weights over that of attention and output words:
     1 with 16 bits everywhere, more where they are of 8 bits."""
     attention_speed: Positive = 1.0
-    """Speed of attention over that of products of 16 bits within their tiles."""
+    """Of attention, over that of the kernel that is usual on the GPU (``gpu.attention_speed``)."""
     attention_counted: Fraction = 0.0
     """Attention operations counted as useful, over 12 x layers x sequence x hidden per
     token: 0 counts 6 per parameter alone, 0.5 what a causal mask leaves, 1 all."""

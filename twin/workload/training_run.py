@@ -116,6 +116,11 @@ class TrainingRun(Workload):
                 "is lost to tiles and waves of matrix products that do not fill the GPU, nor to "
                 "communication that runs beside them"
             )
+        if context.hardware is not None and context.hardware.attention_speed is None:
+            self.warnings.append(
+                f"{self.label(self.model.name)}: gpu.attention_speed is not known: in long "
+                "sequences attention is taken to be as fast as matrix products"
+            )
 
     def plan(self, context: WorkloadContext) -> Plan:
         """Return the run worked out on the cluster of *context*."""
@@ -238,7 +243,7 @@ class TrainingRun(Workload):
             domain_bytes_per_s=hardware.domain_bytes_per_s,
             fabric_bytes_per_s=hardware.fabric_bytes_per_s * software.network_efficiency,
             linear_speed=software.linear_speed,
-            attention_speed=software.attention_speed,
+            attention_speed=software.attention_speed * (hardware.attention_speed or 1.0),
         )
 
     def _overlaps(self) -> Software:

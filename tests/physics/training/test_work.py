@@ -6,11 +6,16 @@ import pytest
 
 from tests.support.training import A100, BARE, DEEPSEEK, GPT3, H800_FP8
 from twin.errors import ParameterError
+from twin.physics.attention import length_share
 from twin.physics.products import product_s, shape_loss
 from twin.physics.training.layout import Layout
 from twin.physics.training.machine import BANDWIDTH_REACHED
 from twin.physics.training.step import step_time
 from twin.physics.training.work import LOGIT_BYTES
+
+
+def _attention_flops_per_s(sequence: float) -> float:
+    return 312e12 * 0.629 * 0.78 * length_share(sequence)
 
 
 def test_recomputation_runs_the_layers_forward_again_and_the_output_words_not():
@@ -20,7 +25,7 @@ def test_recomputation_runs_the_layers_forward_again_and_the_output_words_not():
     chip = A100.multiplier()
     weights = GPT3.layer_weights(tensor=8)
     forward_s = 96 * sum(product_s(2048, out, into, chip) for into, out in weights)
-    context_s = 2 * 96 * 2048 * 12288 * 2048 / 8 / chip.flops_per_s
+    context_s = 2 * 96 * 2048 * 12288 * 2048 / 8 / _attention_flops_per_s(2048)
     more_s = (forward_s + context_s) * 64 / 2 / 4
     assert again.math_s - once.math_s == pytest.approx(more_s)
 
@@ -29,7 +34,7 @@ def test_products_of_the_layers_alone_are_faster_with_eight_bits():
     layout = Layout(tensor=8, pipeline=8, data=1, batch=8)
     alike = replace(A100, multiprocessors=None)
     slow, fast = (step_time(GPT3, layout, replace(alike, linear_speed=x)) for x in (1.0, 2.0))
-    spared = 3 * GPT3.layer_parameters * 8 * 2048 / 64 / (312e12 * 0.579)
+    spared = 3 * GPT3.layer_parameters * 8 * 2048 / 64 / (312e12 * 0.629)
     assert slow.math_s - fast.math_s == pytest.approx(spared)
 
 
@@ -65,9 +70,10 @@ def test_a_layer_takes_its_work_times_what_its_shapes_lose():
     step = step_time(BARE, layout, A100)
     chip = A100.multiplier()
     loss = shape_loss(2048, BARE.layer_weights(tensor=4), chip)
-    flops = 6 * BARE.layer_parameters * loss + BARE.attention_flops()
+    products_s = 6 * BARE.layer_parameters * loss / chip.flops_per_s
+    attention_s = BARE.attention_flops() / _attention_flops_per_s(2048)
     assert loss > 1.05
-    assert step.math_s == pytest.approx(flops * 2048 / 4 / chip.flops_per_s)
+    assert step.math_s == pytest.approx((products_s + attention_s) * 2048 / 4)
 
 
 def test_attention_alone_runs_at_its_own_speed():
@@ -75,7 +81,7 @@ def test_attention_alone_runs_at_its_own_speed():
     as_products, half = (
         step_time(BARE, layout, replace(A100, attention_speed=x)) for x in (1.0, 0.5)
     )
-    more_s = BARE.attention_flops() * 2048 / (312e12 * 0.579)
+    more_s = BARE.attention_flops() * 2048 / (312e12 * 0.629 * length_share(2048))
     assert half.math_s - as_products.math_s == pytest.approx(more_s)
     with pytest.raises(ParameterError, match="attention_speed=0"):
         replace(A100, attention_speed=0.0)
@@ -86,6 +92,6 @@ def test_a_wider_attention_is_more_work_and_no_more_of_anything_else():
     wide = replace(GPT3, attention_width=3 * GPT3.hidden)
     assert wide.attention_flops() == 3 * GPT3.attention_flops()
     narrow, step = (step_time(model, layout, A100) for model in (GPT3, wide))
-    more_s = 2 * GPT3.attention_flops() * 32 * 2048 / 32 / (312e12 * 0.579)
+    more_s = 2 * GPT3.attention_flops() * 32 * 2048 / 32 / _attention_flops_per_s(2048)
     assert step.math_s - narrow.math_s == pytest.approx(more_s)
     assert (step.memory_s, step.tensor_s) == (narrow.memory_s, narrow.tensor_s)

@@ -35,7 +35,7 @@ class Machine:
     """Speed of the layers' products with weights over that of all others; above 1 where
     they are of 8 bits, while attention and output layer stay at 16. [-]"""
     attention_speed: float = 1.0
-    """Speed of attention over that of 16-bit products within their tiles. [-]"""
+    """Speed of attention in long sequences over that of 16-bit products within their tiles. [-]"""
 
     def __post_init__(self) -> None:
         """Refuse machines that cannot be."""

@@ -8,9 +8,9 @@ mathematics, which has fewer multiprocessors meanwhile where they run it, and a 
 term that grows with the number of GPUs *p*. The last stage
 of a pipeline also holds the output words and the loss; where no layer can be spared for
 them the others wait for it. Products with weights take the time of their shapes
-(`twin.physics.products`). MFU is an outcome. Left out: what shape does to the speed of
-attention, load imbalance of experts, data loading; a caller who knows them adds them to
-the step.
+(`twin.physics.products`), attention that of its length (`twin.physics.attention`). MFU is an
+outcome. Left out: load imbalance of experts, data loading; a caller who knows them adds
+them to the step.
 """
 
 from __future__ import annotations

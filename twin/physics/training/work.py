@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twin.physics.attention import length_share
 from twin.physics.products import shape_loss, trained_s
 from twin.physics.training.layout import Layout
 from twin.physics.training.machine import BANDWIDTH_REACHED, Machine
@@ -12,12 +13,13 @@ from twin.physics.training.memory import (
 )
 from twin.physics.training.transformer import Transformer
 
-PASSED_BYTES_PER_TOKEN = 80.0
+PASSED_BYTES_PER_TOKEN = 60.0
 """Read and written between the products per token, layer and hidden unit. Each of the 34 kept
 bytes is written and read on the way forward, read and answered by a gradient on the way back
 (assumed: what fused kernels leave), 136 in all. But 14 of them products write, 14 they read,
 these again on the way back, and write their gradients (by the list of Korthikanti et al.):
-that is in the time of the products. [B]"""
+that is in the time of the products. And attention reads queries, keys and values, 6, twice,
+writes their gradients, and 2 of its output: in its own time. [B]"""
 
 LOGIT_BYTES = 52.0
 """Read and written per token and output word between the products of the output layer, in
@@ -31,7 +33,7 @@ def math_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     chip = machine.multiplier(machine.linear_speed)
     loss = shape_loss(tokens, model.layer_weights(layout.tensor), chip, forwards)
     linear_s = (4.0 + 2.0 * forwards) * model.layer_parameters * loss / chip.flops_per_s
-    attention = machine.multiplier(machine.attention_speed)
+    attention = machine.multiplier(machine.attention_speed * length_share(model.sequence))
     attention_s = model.attention_flops(layout.full_recompute) / attention.flops_per_s
     return (linear_s + attention_s) * tokens / (layout.tensor * model.layers)
 
