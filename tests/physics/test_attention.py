@@ -22,9 +22,7 @@ def test_one_speed_and_the_length_give_what_kernels_reach(table):
     """Back is 2.5 times the work of forward. Within 6 % where lengths alone make 20 %."""
     peak, rows = MEASURED[table]
     reached = [1 / (2 / 7 / ahead + 5 / 7 / back) / peak for _, ahead, back in rows]
-    long = [
-        share / length_share(tokens) for share, (tokens, *_) in zip(reached, rows, strict=True)
-    ]
+    long = [share / length_share(tokens) for share, (tokens, *_) in zip(reached, rows, strict=True)]
     assert reached[-1] > 1.2 * reached[0]
     assert max(long) < 1.06 * min(long)
     assert max(long) < 0.7
