@@ -265,7 +265,7 @@ def test_ctrl_c_that_leads_to_another_error_is_still_ctrl_c(capsys):
             "defaults: [mana_oasi]\n",
             r"'scenario/bad': scenario=mana_oasi: .*did you mean 'mana_oasis'",
         ),
-        ("defaults: 3\n", r"bad\.yaml: defaults: 3: must be NAME, or 'override /GROUP: NAME'"),
+        ("defaults: 3\n", r"bad\.yaml: defaults: 3: must be a list, as \[mana_oasis"),
         ("defaults: [3]\n", r"bad\.yaml: defaults: 3: must be NAME"),
         ("defaults: [override /rack: 20]\n", r"bad\.yaml: defaults: .*20.*: must be NAME"),
         ("defaults: [rack: 20kw]\n", r"bad\.yaml: .* write 'override /rack: 20kw'"),

@@ -177,6 +177,36 @@ def test_every_part_of_the_table_of_contents_is_explained():
 
 
 @pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("facility: [1]", r"facility=\[1\]: must be a mapping of keys"),
+        ("cooling: {chillers: [a]}", r"cooling\.chillers=\['a'\]: must be a mapping of keys"),
+        ("site: {monthly_mean_c: {a: 1}}", r"site\.monthly_mean_c=\{'a': 1\}: must be a list"),
+    ],
+)
+def test_a_list_for_a_mapping_is_told_with_file_and_key(own_folder, said, told):
+    write(own_folder / "scenarios/odd.yaml", f"defaults: [mana_oasis, _self_]\n{said}\n")
+    with pytest.raises(ConfigError, match=rf"odd\.yaml: {told}$"):
+        compose.load(["scenario=odd"])
+
+
+def test_on_the_command_line_too():
+    with pytest.raises(ConfigError, match=r"^cooling\.containments=\['hot'\]: must be a mapping"):
+        compose.load(["cooling.containments=[hot]"])
+
+
+def test_what_is_there_is_not_added():
+    with pytest.raises(ConfigError, match=r"^\+cooling\.supply_c: is there already; write cool"):
+        compose.load(["+cooling.supply_c=20"])
+
+
+def test_defaults_that_are_no_list_are_refused(own_folder):
+    write(own_folder / "scenarios/odd.yaml", "defaults: mana_oasis\nclock: {seed: 1}\n")
+    with pytest.raises(ConfigError, match=r"odd\.yaml: defaults: mana_oasis: must be a list"):
+        compose.load(["scenario=odd"])
+
+
+@pytest.mark.parametrize(
     ("files", "circle"),
     [
         ({"a": "[a]"}, "scenario/a -> scenario/a"),

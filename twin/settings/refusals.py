@@ -29,6 +29,7 @@ from omegaconf.errors import OmegaConfBaseException, UnsupportedInterpolationTyp
 
 from twin.errors import ConfigError, TwinError, suggest
 from twin.settings.catalogue import GROUPS, choice_file, choices, scenario_files
+from twin.settings.hydra_inside import clash
 
 RESOLVERS = (
     "now",
@@ -58,6 +59,8 @@ MOST_NODES = 100_000
 
 _WRITE = "write group=choice or group.key=value"
 _HELP = "twin --help"
+_UNLIKE = "Cannot merge DictConfig with ListConfig"
+"""What OmegaConf says whichever of them it met."""
 
 
 # ---- before composing --------------------------------------------------------
@@ -203,6 +206,9 @@ def _explain_composition(error: ConfigCompositionException) -> str:
         found = re.match(pattern, lines[0])
         if found:
             return words(found)
+    met = clash(error.__cause__ or error) if _UNLIKE in str(error.__cause__ or error) else None
+    if met is not None:
+        return _explain_clash(lines[0], *met)
     if error.__cause__ is not None:
         cause = explain(error.__cause__)
         merging = re.match(r"Error merging override (.+)", lines[0])
@@ -210,6 +216,13 @@ def _explain_composition(error: ConfigCompositionException) -> str:
             return f"{merging[1].lstrip('+')}: {cause}"
         return f"{lines[0]}; {cause}" if str(error) else cause
     return "; ".join(lines[:3])
+
+
+def _explain_clash(said: str, key: str, value: object, a_list: bool) -> str:
+    """Return what is wrong where a list stands for a mapping, or the other way round."""
+    file = re.match(r"In '(.*?)'", said)
+    where = f"{choice_file(file[1]) or file[1]}: " if file else ""
+    return f"{where}{key}={value}: must be {'a list' if a_list else 'a mapping of keys'}"
 
 
 def _explain_several(found: re.Match[str]) -> str:
@@ -235,6 +248,10 @@ _COMPOSITION: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     ),
     (r"Ambiguous value for argument '(.*)'$", _explain_several),
     (r"Sweep parameters '(.*)' requires --multirun", _explain_several),
+    (
+        r"Could not append to config\. An item is already at '(.*)'\.",
+        lambda found: f"+{found[1]}: is there already; write {found[1]}=VALUE",
+    ),
     (
         r"Could not delete from config\. '(.*)' does not exist",
         lambda found: f"~{found[1]}: there is no such key to leave out",

@@ -159,7 +159,9 @@ def _bare_text(content: DictConfig) -> bool:
 def _require_names(path: Path, content: DictConfig) -> None:
     """Refuse a scenario whose ``defaults`` are not names of what it builds on and chooses."""
     entries = OmegaConf.to_container(content).get("defaults")  # type: ignore[union-attr]
-    for entry in entries if isinstance(entries, list) else [entries] if entries else []:
+    if entries is not None and not isinstance(entries, list):
+        raise ConfigError(f"{path}: defaults: {entries}: must be a list, as [mana_oasis, _self_]")
+    for entry in entries or []:
         where = f"{path}: defaults: {entry}"
         named = entry if isinstance(entry, dict) else {"": entry}
         key, value = next(iter(named.items()), ("", None))
