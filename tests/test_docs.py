@@ -110,6 +110,7 @@ def test_what_is_shown_as_ones_own_fits_together(tmp_path, monkeypatch):
     for words in (
         ["cooling=warm_water", "site=phoenix", "scheduling=largest"],
         ["workload=our_jobs", "workload.path=jobs.csv"],
+        ["workload=our_mix"],
         ["scenario=my_20mw"],
     ):
         run.check(compose.load(words))

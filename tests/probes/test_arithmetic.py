@@ -5,6 +5,7 @@ import pytest
 from tests.support.composed import composed
 from twin.errors import ConfigError, ParameterError
 from twin.probes import (
+    another_gpu,
     dataset,
     fabric,
     gpu_time,
@@ -118,3 +119,18 @@ def test_the_state_of_a_model_is_sixteen_bytes_a_parameter():
     assert training_memory.state_gb_per_gpu(2e9, 4) == 8
     assert training_memory.servers_needed(config, 4e10, 1.0) == 1  # exactly all of 640 GB
     assert training_memory.servers_needed(config, 4.01e10, 1.0) == 2
+
+
+def test_work_told_for_an_a100_on_other_gpus():
+    """Bound by memory alone and by arithmetic alone: the two ratios, and the mean of times."""
+    config = ["workload=training_mix", "workload.told_for.memory_fraction="]
+
+    def on_h100(share):
+        return composed("gpu=h100", "rack=20kw", config[0], f"{config[1]}{share}")
+
+    assert another_gpu.minutes(on_h100(1), 3.35) == pytest.approx(2.039)
+    assert another_gpu.minutes(on_h100(0), 9.89) == pytest.approx(3.12)
+    assert another_gpu.minutes(on_h100(0.5), 1.0) == pytest.approx((2.039 / 3.35 + 312 / 989) / 2)
+    assert another_gpu.per_second(on_h100(0), 10.0, 125, 0.9) == pytest.approx(10 * 989 / 125)
+    with pytest.raises(ConfigError, match="told_for"):
+        another_gpu.minutes(composed("workload=steady"), 1.0)

@@ -231,9 +231,24 @@ def test_designs_of_another_gpu_are_reminded_that_their_jobs_take_as_long(sweep,
         work = f"workload: {{kind: mix.Mix, streams: {streams}}}"
         with_lines(folder / name, f"gpu: {{peak_tflops: {tflops}}}", work)
     shown = printed(compare([folder / "0", folder / "1"]), 300)
-    assert "told in GPU time and take as long on any GPU" in shown
+    assert (
+        "told in GPU time and take as long on any GPU: no told_for in workload.streams.a" in shown
+    )
     with_lines(folder / "1", "gpu: {peak_tflops: 312}")
     assert "GPU time and" not in printed(compare([folder / "0", folder / "1"]), 300)
+
+
+def test_jobs_told_for_a_gpu_are_not_reminded(sweep, tmp_path):
+    folder = shutil.copytree(sweep, tmp_path / "copy")
+    told = "{kind: training.TrainingJobs, told_for: {peak_tflops: 312}}"
+    replay = "{kind: trace.TraceReplay, told_for: null}"
+    for name, bandwidth in (("0", 3.35), ("1", 4.8)):  # of equal peak: H100 and H200
+        gpu = f"gpu: {{peak_tflops: 989, memory_bandwidth_tb_per_s: {bandwidth}}}"
+        work = f"workload: {{kind: mix.Mix, streams: {{told: {told}, replay: {replay}}}}}"
+        with_lines(folder / name, gpu, work)
+    shown = printed(compare([folder / "0", folder / "1"]), 300)
+    assert "no told_for in workload.streams.replay" in shown
+    assert "streams.told" not in shown.partition("no told_for")[2]
 
 
 def test_work_that_is_worked_out_for_its_gpu_is_not_reminded(sweep, tmp_path):

@@ -67,6 +67,7 @@ TOLD_IN_GPU_TIME = frozenset(
     {"driving_pipeline.DrivingPipeline", "trace.TraceReplay", "training.TrainingJobs"}
 )
 """Kinds of workload that know how long jobs hold GPUs, not what these compute meanwhile."""
+GPU_SPEED = ("gpu.peak_tflops", "gpu.memory_bandwidth_tb_per_s")
 SAME = 1e-9
 ERROR_FILE = "error.txt"
 
@@ -282,24 +283,28 @@ def compare(paths: Iterable[str | Path]) -> Comparison:
 def _note_unlike(entries: Sequence[Entry]) -> None:
     """Note of each run what makes its figures unlike those of the others."""
     days = [entry.summary.get("simulated_days") for entry in entries]
-    peaks = {entry.config.get("gpu.peak_tflops") for entry in entries}
+    gpus = {tuple(entry.config.get(key) for key in GPU_SPEED) for entry in entries}
     for entry, length in zip(entries, days, strict=True):
         if length != days[0]:
             entry.notes.append(
                 f"lasts {quantity(length, 'days')}, not {quantity(days[0], 'days')} as "
                 f"{entries[0].name}: energy, cost, carbon and water are totals of unequal times"
             )
-        if len(peaks) > 1 and not TOLD_IN_GPU_TIME.isdisjoint(_kinds_of_work(entry)):
-            entry.notes.append("its jobs are told in GPU time and take as long on any GPU")
+        if len(gpus) > 1 and (streams := _told_for_any_gpu(entry)):
+            entry.notes.append(
+                "its jobs are told in GPU time and take as long on any GPU: no told_for in "
+                + ", ".join(streams)
+            )
 
 
-def _kinds_of_work(entry: Entry) -> set[str]:
-    """Return the models that make the work of a run, those of all streams of a mix."""
-    return {
-        str(kind)
+def _told_for_any_gpu(entry: Entry) -> list[str]:
+    """Return the streams of a run that are told in GPU time, and not of which GPU."""
+    streams = (
+        key.removesuffix(".kind")
         for key, kind in entry.config.items()
-        if key.startswith("workload.") and key.endswith(".kind")
-    }
+        if key.startswith("workload.") and key.endswith(".kind") and kind in TOLD_IN_GPU_TIME
+    )
+    return sorted(name for name in streams if f"{name}.told_for.peak_tflops" not in entry.config)
 
 
 def flatten(config: Mapping[str, Any], path: str = "") -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,17 +11,17 @@ from numpy.typing import NDArray
 
 from twin.config import Count, Fraction, NonNegative, Positive
 from twin.errors import require
-from twin.records import WorkloadContext
+from twin.records import Job, WorkloadContext
 from twin.units import BYTES_PER_GIGABYTE, SECONDS_PER_MINUTE
-from twin.workload.base import Workload
 from twin.workload.distributions import check_quantiles, draw_quantiles
+from twin.workload.told_for import ToldFor, ToldWork
 
 LEVELS = ("activity", "duty", "low_activity")
 """What is drawn of how hard a job works."""
 
 
 @dataclass(kw_only=True)
-class BatchJobs(Workload):
+class BatchJobs(ToldWork):
     """Traits given to every job of a workload."""
 
     job_kind: str
@@ -59,6 +61,30 @@ class BatchJobs(Workload):
         written = self.checkpoint_gb_per_gpu == 0.0 or self.checkpoint_minutes is not None
         allowed = "0 where checkpoint_minutes is null"
         require(written, "checkpoint_gb_per_gpu", self.checkpoint_gb_per_gpu, allowed)
+
+    @abstractmethod
+    def told_jobs(self, context: WorkloadContext) -> Iterator[Job]:
+        """Yield jobs in order of arrival, as they are told."""
+
+    def jobs(self, context: WorkloadContext) -> Iterator[Job]:
+        """Yield jobs in order of arrival, as they are on the facility's GPUs."""
+        jobs = self.told_jobs(context)
+        return jobs if self.told_for is None else self._moved(jobs, self.told_for, context)
+
+    def _moved(self, jobs: Iterator[Job], told: ToldFor, context: WorkloadContext) -> Iterator[Job]:
+        """Yield *jobs* in the time they take here: the same is read, computed and written.
+
+        Checkpoints are as large and as far apart in time, and communication that is not hidden
+        takes as long as it did.
+        """
+        speed, arithmetic = told.speed(context, self.comm_fraction), told.arithmetic(context)
+        for job in jobs:
+            job.work_s /= speed
+            job.limit_s /= speed
+            job.comm_fraction *= speed
+            job.read_bytes_per_s *= speed
+            job.flops /= arithmetic  # ``mfu`` is told for that GPU as well
+            yield job
 
     def level_rngs(self, context: WorkloadContext) -> list[np.random.Generator]:
         """Return the random streams of :meth:`draw_levels`, one for each level."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Annotated
 
@@ -61,6 +61,22 @@ class GpuTask:
         written = self.checkpoint_gb_per_gpu == 0.0 or self.checkpoint_minutes is not None
         allowed = "0 where checkpoint_minutes is null"
         require(written, "checkpoint_gb_per_gpu", self.checkpoint_gb_per_gpu, allowed)
+
+    def moved(self, speed: float, arithmetic: float) -> GpuTask:
+        """Return the task on GPUs so many times as fast, with so many times the peak arithmetic.
+
+        The work, its jobs and its checkpoints are the same, these as far apart in time, and
+        communication that is not hidden takes as long as it did.
+        """
+        longest, mfu = self.hours_per_job, self.mfu
+        return replace(
+            self,
+            gpu_s_per_clip=self.gpu_s_per_clip / speed,
+            hours_per_job=None if longest is None else longest / speed,
+            comm_fraction=self.comm_fraction * speed,
+            read_gb_per_s_per_gpu=self.read_gb_per_s_per_gpu * speed,
+            mfu=None if mfu is None else mfu * speed / arithmetic,
+        )
 
     @property
     def checkpoint_s(self) -> float:

@@ -21,10 +21,10 @@ from twin.config import Fraction, Positive, PositiveFraction, Range
 from twin.errors import ConfigError, require
 from twin.records import FlowReport, Inlet, Job, Used, WorkloadContext
 from twin.units import SECONDS_PER_DAY
-from twin.workload.base import Workload
 from twin.workload.clip_work import GpuTask, People
 from twin.workload.pipeline_books import STAGES, Batch, Books, Capacity, write_report
 from twin.workload.rhythm import seconds_since_monday
+from twin.workload.told_for import ToldWork
 from twin.workload.upload import (
     STEP_S,
     STEPS_PER_DAY,
@@ -61,7 +61,7 @@ class Labelling:
 
 
 @dataclass(kw_only=True)
-class DrivingPipeline(Workload):
+class DrivingPipeline(ToldWork):
     """The way of a fleet's clips to a release, every ``cycle_days``."""
 
     fleet: Fleet
@@ -93,13 +93,22 @@ class DrivingPipeline(Workload):
             require(bool(tasks), stage, tasks, "a mapping of at least one task")
 
     def tasks(self, stage: str) -> dict[str, GpuTask]:
-        """Return the GPU work of a stage, by name: a file may list it in any order."""
+        """Return the GPU work of a stage, by name: a file may list it in any order.
+
+        As it is on the GPUs of the facility, once ``jobs`` was asked; as it is told before.
+        """
         found: dict[str, GpuTask] = {}
         if stage != "labelling":
             found = getattr(self, stage)
         elif self.labelling.by_model_fraction > 0.0:
             found = self.labelling.tasks
-        return dict(sorted(found.items()))
+        return {name: self._moved(task) for name, task in sorted(found.items())}
+
+    def _moved(self, task: GpuTask) -> GpuTask:
+        told, context = self.told_for, self._context
+        if told is None or context is None:
+            return task
+        return task.moved(told.speed(context, task.comm_fraction), told.arithmetic(context))
 
     def check(self, context: WorkloadContext) -> None:
         """Refuse jobs that can never start.
@@ -109,6 +118,7 @@ class DrivingPipeline(Workload):
         ConfigError
             If a task wants more GPUs than there are for jobs.
         """
+        super().check(context)
         for stage in STAGES:
             prefix = f"{stage}.tasks" if stage == "labelling" else stage
             for name, task in self.tasks(stage).items():

@@ -63,6 +63,7 @@ class TraceReplay(Layout, BatchJobs):
             If the file cannot be read, lacks a column, holds too many rows that cannot
             be used, or none that falls into the run.
         """
+        super().check(context)
         key = (context.start, context.duration_s, context.gpus, context.gpus_per_server)
         if self._found is not None and self._read_for == key:
             return
@@ -88,7 +89,7 @@ class TraceReplay(Layout, BatchJobs):
             self.report.notes.append(self._fleet_note(self.fleet_columns, context))
         self._found, self._read_for = found, key
 
-    def jobs(self, context: WorkloadContext) -> Iterator[Job]:
+    def told_jobs(self, context: WorkloadContext) -> Iterator[Job]:
         """Yield the jobs that arrive within the run, in order of arrival."""
         self.check(context)
         found = self._found

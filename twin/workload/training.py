@@ -27,7 +27,8 @@ class TrainingJobs(BatchJobs):
 
     Arrivals are a Poisson process with a weekly rhythm. Say how many come in one of three ways:
     ``jobs_per_day``; ``offered_load``, the GPU-seconds asked for over those there are
-    (in a mix: over those its services leave); or ``count`` alone, exactly so
+    (in a mix: over those its services leave; on the GPU of ``told_for``, so that others get the
+    same jobs); or ``count`` alone, exactly so
     many over the run (a Poisson process given its number). With one of the first two,
     ``count`` is where the stream ends.
 
@@ -80,6 +81,7 @@ class TrainingJobs(BatchJobs):
         ConfigError
             If the largest size exceeds the GPUs there are for jobs.
         """
+        super().check(context)
         largest = self.largest_gpus(context.gpus_per_server)
         if largest > context.gpus:
             where = "servers.max" if self.servers is not None else "gpu_mix"
@@ -88,7 +90,7 @@ class TrainingJobs(BatchJobs):
                 f"{context.gpus} GPUs, what the facility has for jobs"
             )
 
-    def jobs(self, context: WorkloadContext) -> Iterator[Job]:
+    def told_jobs(self, context: WorkloadContext) -> Iterator[Job]:
         """Yield jobs in order of arrival until the run ends or ``count`` is reached."""
         rng = {what: context.rng(f"{self.key}.{what}") for what in ("gpus", "run", "limit")}
         rng["account"], level_rngs = context.rng(f"{self.key}.account"), self.level_rngs(context)
