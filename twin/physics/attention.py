@@ -8,7 +8,7 @@ tile is short at its beginning and end, and sums over a row are passes of their 
 it goes with the tokens and not with their square. Without a mask length matters little.
 
 Left out: how many heads and sequences there are at once (eight heads of one sequence of
-2,048 tokens do not fill a GPU and are up to twice as slow), and heads of other widths than
+2,048 tokens do not fill a GPU and are about half as fast), and heads of other widths than
 128 (64 are slower by up to a third).
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 from twin.errors import require
 
 SHORT_TOKENS = 870.0
-"""Tokens that every sequence takes beyond its own, in time of the way through a long one.
+"""What goes with the tokens takes as long as attention to so many more of them would.
 Fitted to six tables of kernels on A100, H100, H200 and GB200, with sequences of 2,048 to
 16,384 tokens: NVIDIA/cudnn-frontend, benchmark (2024 and 2026); Shah et al.,
 "FlashAttention-3", 2024."""
