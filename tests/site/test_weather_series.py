@@ -60,7 +60,7 @@ def test_plain_floats_come_out():
 def outdoor(drybulb_c, rh):
     drybulb_c = np.full(100, drybulb_c)
     vapour_pa = saturation_pressure_pa(drybulb_c) * rh / 100
-    return OutdoorAir(0.0, drybulb_c, vapour_pa, np.full(100, 101325.0), "still air")
+    return OutdoorAir(0.0, drybulb_c, vapour_pa, np.full(100, 101325.0), 101325.0, "still air")
 
 
 def test_a_shift_keeps_the_humidity_ratio():
@@ -95,3 +95,20 @@ def test_a_heat_wave_warms_its_days_only():
     assert added[30:66] == pytest.approx([6.0] * 36)
     assert added[72:] == pytest.approx([0.0] * 48)
     assert "heat wave of +6 K on day 1 for 2 d" in hot.source
+
+
+@pytest.mark.parametrize(("start", "hours"), [("14:37", 1.4), ("12:00", 2.1), ("00:30", 3.0)])
+def test_a_longer_run_does_not_change_its_past(start, hours):
+    """Neither the air of hours begun, which warms PV, nor the pressure, which moves water."""
+    site, begin = beijing(), datetime.fromisoformat(f"2023-08-05 {start}")
+    short, long = (site.weather(begin, each * 3600.0, rng_for(0)) for each in (hours, 1.5 * hours))
+    assert short.pressure_pa == long.pressure_pa
+    suns = [
+        site.sunshine(begin, each * 3600.0, series).drybulb_c
+        for each, series in ((hours, short), (1.5 * hours, long))
+    ]
+    assert suns[0].tolist() == suns[1][: len(suns[0])].tolist()
+
+
+def test_the_last_sample_can_be_read():
+    assert ramp().at(7200.0) == (ramp().drybulb_c[-1], ramp().wetbulb_c[-1])

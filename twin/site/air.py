@@ -38,6 +38,8 @@ class OutdoorAir:
     drybulb_c: Floats
     vapour_pa: Floats
     pressure_pa: Floats
+    mean_pressure_pa: float
+    """Of all that is known, not of the stretch alone: that would change with its length."""
     source: str
     warnings: list[str] = field(default_factory=list)
 
@@ -87,7 +89,7 @@ def weather_series(air: OutdoorAir, shift_k: float, wave: HeatWave | None) -> We
         step_s=SECONDS_PER_HOUR,
         drybulb_c=drybulb_c,
         wetbulb_c=wetbulb_c(drybulb_c, vapour_pa, air.pressure_pa),
-        pressure_pa=float(air.pressure_pa.mean()),
+        pressure_pa=air.mean_pressure_pa,
         source=source,
         warnings=air.warnings,
         first_at_s=air.first_at_s,

@@ -25,7 +25,7 @@ class WeatherSeries:
     drybulb_c: NDArray[np.float64]
     wetbulb_c: NDArray[np.float64]
     pressure_pa: float
-    """Mean station pressure. [Pa]"""
+    """Mean station pressure, be the run long or short. [Pa]"""
     source: str
     """One sentence for run.json: the file, or the generator and its normals."""
     warnings: list[str] = field(default_factory=list)
@@ -57,15 +57,22 @@ class WeatherSeries:
         part = steps - i
         if i != self._place or steps < 0:
             if steps < 0 or i + 1 >= len(self._dry):
-                self._refuse(at_s)
+                if at_s != self.last_at_s:
+                    self._refuse(at_s)
+                i, part = i - 1, 1.0
             dry, wet = self._dry[i], self._wet[i]
             self._place, self._here = i, (dry, self._dry[i + 1] - dry, wet, self._wet[i + 1] - wet)
         dry, dry_k, wet, wet_k = self._here
         return dry + part * dry_k, wet + part * wet_k
 
+    @property
+    def last_at_s(self) -> float:
+        """When the last sample falls. [s]."""
+        return self.first_at_s + (len(self._dry) - 1) * self.step_s
+
     def _refuse(self, at_s: float) -> None:
-        last_s = self.first_at_s + (len(self._dry) - 1) * self.step_s
-        raise RunError(f"weather at_s={at_s}: the series covers {self.first_at_s} to {last_s} s")
+        known_s = f"{self.first_at_s} to {self.last_at_s} s"
+        raise RunError(f"weather at_s={at_s}: the series covers {known_s}")
 
 
 @dataclass(kw_only=True)

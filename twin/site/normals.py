@@ -275,11 +275,13 @@ class NormalsSite(Site):
         years = range(start.year, (january + timedelta(hours=last)).year + 1)
         parts = [self._year(year, rng) for year in years]
         drybulb_c = np.concatenate([part[0] for part in parts])[first : last + 1]
+        pressure_pa = float(standard_pressure_pa(self.altitude_m))
         return OutdoorAir(
             first_at_s=first * SECONDS_PER_HOUR - into_s,
             drybulb_c=drybulb_c,
             vapour_pa=np.concatenate([part[1] for part in parts])[first : last + 1],
-            pressure_pa=np.full_like(drybulb_c, float(standard_pressure_pa(self.altitude_m))),
+            pressure_pa=np.full_like(drybulb_c, pressure_pa),
+            mean_pressure_pa=pressure_pa,
             source=f"generated from the monthly normals of {self.name}, "
             f"daily range {self.daily_range_k:g} K, scatter {self.scatter_k:g} K "
             f"({self.summer_scatter_k:g} K in summer)",

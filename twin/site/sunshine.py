@@ -70,7 +70,7 @@ def sunshine_of_file(
         latitude=file.latitude,
         longitude=file.longitude,
         altitude_m=site.altitude_m if file.altitude_m is None else file.altitude_m,
-        drybulb_c=_drybulb_c(weather, first_at_s, count, duration_s),
+        drybulb_c=_drybulb_c(weather, first_at_s, count),
         irradiance_w_per_m2=(ghi, dni, dhi),
         wind_m_per_s=wind,
         source=f"irradiance of {file.what}",
@@ -90,7 +90,7 @@ def sunshine_unknown(
         latitude=site.latitude,
         longitude=site.longitude,
         altitude_m=site.altitude_m,
-        drybulb_c=_drybulb_c(weather, first_at_s, count, duration_s),
+        drybulb_c=_drybulb_c(weather, first_at_s, count),
         irradiance_w_per_m2=None,
         wind_m_per_s=None,
         source=f"no irradiance in: {weather.source}",
@@ -103,9 +103,10 @@ def _middles(first: datetime, count: int, utc_offset_h: float) -> NDArray[np.dat
     return np.datetime64(middle, "m") + np.arange(count) * np.timedelta64(60, "m")
 
 
-def _drybulb_c(weather: WeatherSeries, first_at_s: float, count: int, duration_s: float) -> Floats:
+def _drybulb_c(weather: WeatherSeries, first_at_s: float, count: int) -> Floats:
+    """Return the air in the middle of each hour, that of the last one be it after the run."""
     middles_s = first_at_s + SECONDS_PER_HOUR * (np.arange(count) + 0.5)
-    inside_s = np.clip(middles_s, 0.0, duration_s).tolist()
+    inside_s = np.clip(middles_s, 0.0, weather.last_at_s).tolist()
     return np.array([weather.at(at_s)[0] for at_s in inside_s])
 
 

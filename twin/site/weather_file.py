@@ -87,6 +87,10 @@ def air_from_file(file: WeatherFile, site: Site, start: datetime, duration_s: fl
     """
     ahead_h, notes = file_clock_ahead_h(file, site)
     begin = start + timedelta(hours=ahead_h)
+    altitude_m = site.altitude_m if file.altitude_m is None else file.altitude_m
+    mean_pa = float(standard_pressure_pa(altitude_m))
+    if file.pressure_pa is not None:
+        mean_pa = float(file.pressure_pa.mean())
     if file.typical:
         file, leap_notes = _spread_typical_year(file, begin, duration_s)
         notes += leap_notes
@@ -96,14 +100,14 @@ def air_from_file(file: WeatherFile, site: Site, start: datetime, duration_s: fl
     stretch, edge_notes = _stretch(file, first, last)
     pressure_pa = file.pressure_pa
     if pressure_pa is None:
-        altitude_m = site.altitude_m if file.altitude_m is None else file.altitude_m
-        pressure_pa = np.full_like(file.drybulb_c, float(standard_pressure_pa(altitude_m)))
+        pressure_pa = np.full_like(file.drybulb_c, mean_pa)
         notes.append(f"{file.path}: pressure taken as the standard pressure at {altitude_m:g} m")
     return OutdoorAir(
         first_at_s=first * SECONDS_PER_HOUR - into_s,
         drybulb_c=file.drybulb_c[stretch],
         vapour_pa=file.vapour_pa[stretch],
         pressure_pa=pressure_pa[stretch],
+        mean_pressure_pa=mean_pa,
         source=f"{file.what}, {Path(file.path).name}",
         warnings=[*file.warnings, *notes, *edge_notes],
     )
