@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from tests.support.composed import composed
 from twin import build, run
+from twin.cooling.direct_liquid import DirectLiquid
 from twin.errors import ConfigError
 from twin.physics.moist_air import ratio_from_wetbulb, saturated_ratio
 from twin.physics.thermal import WATER_LATENT_HEAT, air_density
@@ -224,6 +225,35 @@ def test_servers_keep_the_fans_that_the_air_of_their_hall_needs(cooling, tmp_pat
     assert done.summary["tue"] == pytest.approx(tue)
 
 
+@pytest.mark.parametrize(("network", "trays"), [("fat_tree", 0), ("nvl72", 64 // 18 + 1)])
+def test_cold_plates_are_handed_the_heat_of_their_racks_and_of_nothing_else(
+    network, trays, tmp_path, monkeypatch
+):
+    """64 trays of four GPUs; NVLink switches stand in their racks, 9 x 730 W to 18 of them."""
+    config = load("direct_liquid_tower", days=0.25 * HOUR)
+    for group, name in (("gpu", "gb200_nvl72"), ("rack", "120kw"), ("network", network)):
+        config[group] = copy.deepcopy(choice(group, name))
+    handed = []
+    step = DirectLiquid.step
+
+    def watched(plant, *args):
+        handed.append(args)
+        return step(plant, *args)
+
+    design = build.read(config)
+    build.size(design)
+    design_w = 64 * 6300.0 + trays * 9 * 730.0
+    assert design.cooling.distribution._design_w == pytest.approx(0.8 * design_w)
+
+    monkeypatch.setattr(DirectLiquid, "step", watched)
+    done = finished(tmp_path / "run", config)
+    heat_w, _, _, _, apart_w = handed[-1]
+    last = {name: column[-1] for name, column in done.series().items()}
+    assert heat_w - apart_w == pytest.approx(last["server_power_w"] + trays * 9 * 730.0, rel=1e-3)
+    assert apart_w > last["storage_power_w"] > 0.0
+    assert done.summary["energy_residual_fraction"] <= 1e-9
+
+
 def test_a_hall_of_air_says_that_servers_for_cold_plates_are_not_at_home_in_it(tmp_path):
     config = load("chilled_air")
     config["gpu"] = copy.deepcopy(choice("gpu", "mi250x"))
@@ -245,7 +275,7 @@ def test_fewer_fans_do_not_carry_a_hall_whose_coolant_stands(tmp_path):
     (off_s,) = (at_s for at_s, k in zip(events["at_s"], events["kind"], strict=True) if "trip" in k)
     before = {name: column[6] for name, column in done.series().items()}
     held_j_per_k = len(done.racks()["rack_id"]) * 12.0 * 4186.0
-    warming_k_per_s = 0.8 * (before["it_power_w"] + before["loss_power_w"]) / held_j_per_k
+    warming_k_per_s = 0.8 * before["server_power_w"] / held_j_per_k
     alone_s = (42.0 - before["inlet_max_c"]) / warming_k_per_s
     assert off_s - 72.0 == pytest.approx(alone_s, rel=0.1)
 

@@ -124,6 +124,13 @@ class Design:
         return self.facility.racks_built or self.cluster.racks
 
     @property
+    def rack_plate_w(self) -> float:
+        """Plate rating of servers and switches in their racks, were every position filled."""
+        cluster = self.cluster
+        filled_w = cluster.servers * self.gpu.nameplate_w + self.network.among_servers_w()
+        return filled_w * self.positions / cluster.racks
+
+    @property
     def floor_m2(self) -> float:
         """IT floor of all positions, aisles and all."""
         return self.positions * self.facility.floor_area_m2_per_rack
@@ -344,9 +351,10 @@ def _size_plant_and_feed(design: Design) -> None:
         if feed.movers_on_ups:  # then the UPS carries more than IT, and tells its loss a beat late
             feed.serve_all(0.5 * it_w, design.aux_w, 1.0)
             heat_w = it_w + feed.serve_it(it_w, 1.0)
+    apart_w = heat_w - design.rack_plate_w
     plant_design = PlantDesign(
-        it_w=it_w,
         heat_w=heat_w,
+        apart_w=apart_w,
         racks=design.positions,
         servers=cluster.servers,
         rack_w=min(design.rack.servers_per_rack, cluster.servers) * design.gpu.nameplate_w,
@@ -357,11 +365,10 @@ def _size_plant_and_feed(design: Design) -> None:
     )
     with under("cooling"):
         plant.size(replace(plant_design, holds_set_points=True))
-        worst = plant.step(heat_w, site.design_drybulb_c, site.design_wetbulb_c, 60.0)
+        hot_c = (site.design_drybulb_c, site.design_wetbulb_c)
+        worst = plant.step(heat_w, *hot_c, 60.0, apart_w)
         for dt_s in (RECOVERY_S, 60.0):  # the way there, and what is drawn then
-            flat_out = plant.step(
-                RECOVERY_HEAT * heat_w, site.design_drybulb_c, site.design_wetbulb_c, dt_s
-            )
+            flat_out = plant.step(RECOVERY_HEAT * heat_w, *hot_c, dt_s, RECOVERY_HEAT * apart_w)
     parts = frozenset(part for mover in movers_on_ups(design) for part in mover.parts)
     mechanical_w, movers_w = split(worst, parts)
     connected_w, _ = split(flat_out, parts)
@@ -468,6 +475,7 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
         cluster=design.cluster,
         dispatcher=dispatcher,
         network_w=design.network.power_w(),
+        network_apart=_apart(design.network),
         feed=feed,
         plant=plant,
         grid=design.grid,
@@ -485,6 +493,12 @@ def assemble(design: Design, recorder: Recorder) -> Facility:
     )
     _start(design, facility)
     return facility
+
+
+def _apart(network: Fabric) -> float:
+    """Return the part of the fabric's power that is not drawn in the servers' racks."""
+    all_w = network.power_w()
+    return 1.0 - network.among_servers_w() / all_w if all_w > 0.0 else 1.0
 
 
 def _demand_meter(design: Design) -> DemandMeter | None:

@@ -107,9 +107,12 @@ def standing_w(design: Design) -> float:
 
 def capital(design: Design) -> Capital:
     """Return what is paid once, in the currency of the prices; IT as it stood in the mean."""
+    in_liquid = design.cooling.liquid_fraction()
+    if in_liquid < 1.0:  # of the servers; where it is all, switches and storage stand in it too
+        in_liquid *= design.rack_plate_w / design.built_it_w
     building = Building(  # it stands from the start
         design.built_it_w,
-        design.cooling.liquid_fraction(),
+        in_liquid,
         design.floor_m2,
         design.positions,
     )

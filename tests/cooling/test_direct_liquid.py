@@ -1,7 +1,10 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.plants import design, plant, residual, steady
 from twin.cooling.direct_liquid import DistributionUnits, HeatReuse
@@ -40,6 +43,37 @@ def test_only_the_air_share_of_a_rack_loads_its_air_plant():
     with pytest.raises(ConfigError, match=r"30 kW of servers in a rack; contained chilled air"):
         plant("direct_liquid_dry", design(rack_kw=150.0), capture_fraction=0.8)
     plant("direct_liquid_dry", design(rack_kw=150.0), capture_fraction=0.9)
+
+
+@pytest.mark.parametrize("name", ["direct_liquid_dry", "direct_liquid_tower"])
+def test_cold_plates_take_nothing_from_switches_storage_and_losses(name):
+    """A quarter of the heat from elsewhere: 0.8 of the servers' is 0.6 of all."""
+    hall = design(rack_kw=50.0)
+    apart = plant(name, replace(hall, apart_w=0.25 * hall.heat_w))
+    alike = plant(name, hall, capture_fraction=0.6)
+    for load in (1.0, 0.5, 0.7):
+        heat_w = load * hall.heat_w
+        state = apart.step(heat_w, 30.0, 20.0, 300.0, 0.25 * heat_w)
+        same = alike.step(heat_w, 30.0, 20.0, 300.0)
+        assert state.power_w == pytest.approx(same.power_w, rel=1e-9)
+        assert state.parts_w == pytest.approx(same.parts_w, rel=1e-9)
+        assert state.inlet_c == pytest.approx(same.inlet_c)
+        assert residual(state, heat_w, 300.0) <= 1e-9
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_the_ledger_closes_however_much_of_the_heat_is_not_of_servers(load, share):
+    made = plant("direct_liquid_dry", replace(DENSE, rack_w=50e3, apart_w=0.2 * DENSE.heat_w))
+    heat_w = load * DENSE.heat_w
+    for _ in range(3):
+        state = made.step(heat_w, 28.0, 20.0, 60.0, share * heat_w)
+        assert residual(state, heat_w, 60.0) <= 1e-9
+
+
+def test_a_tank_takes_the_heat_of_all_that_stands_in_it():
+    made, other = plant("immersion", DENSE), plant("immersion", replace(DENSE, apart_w=1e5))
+    plain = made.step(DENSE.heat_w, 30.0, 20.0, 60.0)
+    assert other.step(DENSE.heat_w, 30.0, 20.0, 60.0, 1e5) == plain
 
 
 @pytest.mark.parametrize(

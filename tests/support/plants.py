@@ -70,10 +70,8 @@ def design(
     drybulb_c: float = 34.8,
     wetbulb_c: float = 26.6,
 ) -> PlantDesign:
-    it_w = racks * rack_kw * 1e3
     return PlantDesign(
-        it_w=it_w,
-        heat_w=it_w,
+        heat_w=racks * rack_kw * 1e3,
         racks=racks,
         servers=servers,
         rack_w=rack_kw * 1e3,

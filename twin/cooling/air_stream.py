@@ -126,7 +126,14 @@ class AirStreamPlant(HallPlant):
         """Return the fans, with what wets the outdoor air they draw."""
         return [Mover("fan", "air", ("supply_fan", "outdoor_fan", "spray_pump"))]
 
-    def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
+    def step(
+        self,
+        heat_w: float,
+        drybulb_c: float,
+        wetbulb_c: float,
+        dt_s: float,
+        apart_w: float = 0.0,
+    ) -> PlantState:
         """Advance by *dt_s*, in one step while the set point holds and in short ones if not."""
         weather_c = (drybulb_c, min(wetbulb_c, drybulb_c))
         return stepped(self._one_step, heat_w, weather_c, dt_s)

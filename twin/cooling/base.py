@@ -20,8 +20,6 @@ from twin.errors import ParameterError, require, suggest
 class PlantDesign:
     """What a plant is sized for."""
 
-    it_w: float
-    """Nameplate power of everything in the hall. [W]"""
     heat_w: float
     """Design heat released into cooled space: IT plus losses there. [W]"""
     racks: int
@@ -34,6 +32,9 @@ class PlantDesign:
     """Hottest design dry bulb (1 % value or the weather's own maximum). [degC]"""
     wetbulb_c: float
     """Design wet bulb. [degC]"""
+    apart_w: float = 0.0
+    """What of ``heat_w`` comes from elsewhere than the servers' racks: switches, storage, losses.
+    [W]"""
     holds_set_points: bool = False
     """Whether set points stand still that are to be reset, as while a feed is sized for the
     plant."""
@@ -109,8 +110,19 @@ class CoolingPlant(Component):
         """
 
     @abstractmethod
-    def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
-        """Advance by *dt_s* with *heat_w* released into the cooled space."""
+    def step(
+        self,
+        heat_w: float,
+        drybulb_c: float,
+        wetbulb_c: float,
+        dt_s: float,
+        apart_w: float = 0.0,
+    ) -> PlantState:
+        """Advance by *dt_s* with *heat_w* released into the cooled space.
+
+        *apart_w* of it comes from elsewhere than the servers' racks, which matters where liquid
+        cools those.
+        """
 
     @abstractmethod
     def machines(self) -> dict[str, Machines]:
@@ -125,7 +137,7 @@ class CoolingPlant(Component):
         """Return the most that this plant carries in one rack. [W]."""
 
     def liquid_fraction(self) -> float:
-        """Return the share of the racks' heat that leaves them in liquid, by design."""
+        """Return the share of the servers' heat that leaves them in liquid, by design."""
         return 0.0
 
     def set_point_moves(self) -> int | None:

@@ -166,7 +166,14 @@ class ChilledAir(HallPlant):
             Mover("chw_pump", "water", ("chw_pump",)),
         ]
 
-    def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
+    def step(
+        self,
+        heat_w: float,
+        drybulb_c: float,
+        wetbulb_c: float,
+        dt_s: float,
+        apart_w: float = 0.0,
+    ) -> PlantState:
         """Advance by *dt_s*, in one step while set points hold and in short ones otherwise."""
         weather_c = (drybulb_c, wetbulb_c)
         return stepped(self._one_step, heat_w, weather_c, dt_s)

@@ -1,8 +1,8 @@
 """Liquid-cooled racks: coolant at the chips, a distribution unit, a water loop outdoors.
 
-The coolant takes its share of each rack's heat; the rest is left to the air, which any
-air plant may cool, nested under ``air``. A tank of dielectric liquid is the same plant
-with all of the heat in the liquid and no air.
+The coolant takes its share of the servers' heat; the rest, and all heat of switches, storage
+and losses, is left to the air, which any air plant may cool, nested under ``air``. A tank of
+dielectric liquid is the same plant with all of the heat in the liquid and no air.
 """
 
 from __future__ import annotations
@@ -172,7 +172,8 @@ class DirectLiquid(CoolingPlant):
     coolant_c: Celsius
     """Coolant supplied to the racks. [degC]"""
     capture_fraction: PositiveFraction
-    """Share of the heat that the coolant takes. [-]"""
+    """Share of the servers' heat that the coolant takes; where it is 1, it takes that of switches,
+    storage and losses too. [-]"""
     rack_limit_kw: Positive
     distribution: DistributionUnits
     facility_water: ChilledWater
@@ -215,7 +216,7 @@ class DirectLiquid(CoolingPlant):
     def size(self, design: PlantDesign) -> None:
         """Fix capacities for *design* and rest at the set points."""
         check_rack(design.rack_w, self.rack_limit_kw * 1e3, "liquid cooling as configured")
-        liquid_w = self.capture_fraction * design.heat_w
+        liquid_w, air_w = self._shares(design.heat_w, design.apart_w)
         self.distribution.size(liquid_w, design.racks)
         water = self.facility_water
         water.water_c = self._water_set_c
@@ -227,15 +228,15 @@ class DirectLiquid(CoolingPlant):
         self._check_reach(load_w, weather_c)
         self.distribution.coolant_c = self.coolant_c
         if self.air is not None:
-            left = 1.0 - self.capture_fraction
-            self.air.size(
-                replace(
-                    design,
-                    it_w=design.it_w * left,
-                    heat_w=design.heat_w * left,
-                    rack_w=design.rack_w * left,
-                )
-            )
+            rack_w = design.rack_w * (1.0 - self.capture_fraction)
+            self.air.size(replace(design, heat_w=air_w, rack_w=rack_w))
+
+    def _shares(self, heat_w: float, apart_w: float) -> tuple[float, float]:
+        """Return the heat that the coolant takes, and what is left to the air. [W], [W]."""
+        if self.air is None:
+            return heat_w, 0.0
+        server_w = heat_w - apart_w
+        return self.capture_fraction * server_w, (1.0 - self.capture_fraction) * server_w + apart_w
 
     def _check_reach(self, load_w: float, weather_c: tuple[float, float]) -> None:
         """Warn of a coolant that the outdoors cannot make in the site's warm design hour."""
@@ -258,7 +259,7 @@ class DirectLiquid(CoolingPlant):
         return min(limit_w, self.air.rack_limit_w() / (1.0 - self.capture_fraction))
 
     def liquid_fraction(self) -> float:
-        """Return the share of the racks' heat that leaves them in liquid, by design."""
+        """Return the share of the servers' heat that leaves them in liquid, by design."""
         return self.capture_fraction
 
     def set_point_moves(self) -> int | None:
@@ -302,14 +303,20 @@ class DirectLiquid(CoolingPlant):
             ),
         ]
 
-    def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> PlantState:
+    def step(
+        self,
+        heat_w: float,
+        drybulb_c: float,
+        wetbulb_c: float,
+        dt_s: float,
+        apart_w: float = 0.0,
+    ) -> PlantState:
         """Advance by *dt_s*: the coolant's share, then the air's."""
         weather_c = (drybulb_c, wetbulb_c)
-        liquid_w = self.capture_fraction * heat_w
+        liquid_w, air_w = self._shares(heat_w, apart_w)
         liquid = stepped(self._one_step, liquid_w, weather_c, dt_s)
         if self.air is None:
             return liquid
-        air_w = (1.0 - self.capture_fraction) * heat_w
         air = self.air.step(air_w, drybulb_c, wetbulb_c, dt_s)
         _add_air(liquid, air, self.equivalent_inlet_c)
         return liquid

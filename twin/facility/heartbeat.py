@@ -69,6 +69,8 @@ class Facility:
     dispatcher: Dispatcher
     network_w: float
     """Switches and optics, whatever they carry. [W]"""
+    network_apart: float
+    """What of that is drawn elsewhere than in the servers' racks. [-]"""
     feed: PowerFeed
     plant: CoolingPlant
     grid: GridSignals
@@ -254,9 +256,10 @@ class Facility:
 
         if self.feed.wants_price():
             self.feed.tell_price(self.grid.price_per_kwh.mean(from_s, to_s), from_s)
-        heat_w = it_w + self.feed.serve_it(it_w, dt_s)
+        lost_w = self.feed.serve_it(it_w, dt_s)
+        apart_w = self.network_apart * network_w + storage_w + lost_w
         drybulb_c, wetbulb_c = self.weather.at(0.5 * (from_s + to_s))
-        plant = self.plant.step(heat_w, drybulb_c, wetbulb_c, dt_s)
+        plant = self.plant.step(it_w + lost_w, drybulb_c, wetbulb_c, dt_s, apart_w)
         self.parts_w = plant.parts_w
         mechanical_w, movers_w = self.plant_w = split(plant, self.ups_parts)
         feed = self.feed.serve_all(mechanical_w, aux_w, dt_s, movers_w)

@@ -56,6 +56,10 @@ class Fabric(Component):
     def power_w(self) -> float:
         """Return the power of all switches and optics [W]."""
 
+    def among_servers_w(self) -> float:
+        """Return what of it is drawn inside the servers' racks, and cooled as they are [W]."""
+        return 0.0
+
     @abstractmethod
     def counts(self) -> dict[str, int]:
         """Return how many of each: switches by tier, cables, transceivers."""

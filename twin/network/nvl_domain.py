@@ -41,7 +41,11 @@ class NvlDomain(FatTree):
 
     def power_w(self) -> float:
         """Return the power of all switches, optics and NVLink trays [W]."""
-        return super().power_w() + self.counts()["nvlink_trays"] * self.nvlink_tray_w
+        return super().power_w() + self.among_servers_w()
+
+    def among_servers_w(self) -> float:
+        """Return the power of the NVLink trays [W]."""
+        return self.counts()["nvlink_trays"] * self.nvlink_tray_w
 
     def leaf_of(self) -> list[int]:
         """Return the domain of each server, by server number."""

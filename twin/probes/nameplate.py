@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from twin.build import read, size
-from twin.network.nvl_domain import NvlDomain
 
 
 def servers(config: Mapping[str, Any]) -> float:
@@ -54,12 +53,9 @@ def scale_up_domain_kw(config: Mapping[str, Any], peak_over_nominal: float) -> f
     number = -(-design.facility.gpus // per_server)
     network.size(number, per_server)
     joined = network.servers_joined()
-    inside_w = joined * design.gpu.nameplate_w
-    fabric_w = network.power_w()
-    if isinstance(network, NvlDomain):
-        trays_w = network.counts()["nvlink_trays"] * network.nvlink_tray_w
-        fabric_w -= trays_w
-        inside_w += trays_w * joined / number
+    trays_w = network.among_servers_w()
+    fabric_w = network.power_w() - trays_w
+    inside_w = joined * design.gpu.nameplate_w + trays_w * joined / number
     return (inside_w * peak_over_nominal + fabric_w * joined / number) / 1e3
 
 
