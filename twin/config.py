@@ -302,7 +302,7 @@ class _Reader:
         args = get_args(kind)
         fixed = get_origin(kind) is tuple and not (len(args) == 2 and args[1] is Ellipsis)
         if fixed and len(raw) != len(args):
-            return self._refuse(path, raw, f"a list of {len(args)} items, has {len(raw)}")
+            return self._refuse(path, raw, f"a list of {len(args)} items")
         inner = list(args) if fixed else [args[0]] * len(raw)
         values = [
             self.value(item, each, f"{path}[{i}]")

@@ -14,6 +14,15 @@ LIQUID = ["direct_liquid_dry", "direct_liquid_tower", "immersion"]
 DENSE = design(racks=20, servers=140, rack_kw=100.0)
 each_liquid = pytest.mark.parametrize("name", LIQUID)
 
+TRIM = {
+    "machine": "warm_water_dry",
+    "spares": 0,
+    "margin": 1.0,
+    "stage_up_plr": 0.95,
+    "stage_down_plr": 0.9,
+    "restart_s": 480.0,
+}
+
 
 def units_of(**changes):
     keys = {
@@ -173,17 +182,9 @@ def test_loss_of_the_heat_rejection_warms_the_coolant_and_the_reported_inlet(nam
 
 
 def test_hotter_than_design_the_coolant_floats_up_and_a_trim_chiller_holds_it():
-    trim = {
-        "machine": "warm_water_dry",
-        "spares": 0,
-        "margin": 1.0,
-        "stage_up_plr": 0.95,
-        "stage_down_plr": 0.9,
-        "restart_s": 480.0,
-    }
     keys = {"coolant_c": 34.0, "trim_fraction": 0.9}
     bare = steady(plant("immersion", DENSE, **keys), DENSE.heat_w, 33.0, 22.0)
-    trimmed = steady(plant("immersion", DENSE, trim=trim, **keys), DENSE.heat_w, 33.0, 22.0)
+    trimmed = steady(plant("immersion", DENSE, trim=TRIM, **keys), DENSE.heat_w, 33.0, 22.0)
 
     assert bare.supply_c > 38.0
     assert bare.parts_w["trim_chiller"] == 0.0
@@ -388,14 +389,6 @@ def test_facility_water_that_would_freeze_is_refused():
 
 
 WARM_HOUR = (34.8, 26.6)
-TRIM = {
-    "machine": "warm_water_dry",
-    "spares": 0,
-    "margin": 1.0,
-    "stage_up_plr": 0.95,
-    "stage_down_plr": 0.9,
-    "restart_s": 480.0,
-}
 
 
 @pytest.mark.parametrize(
@@ -417,6 +410,13 @@ def test_a_coolant_the_outdoors_cannot_make_is_said_before_the_start(name, chang
     warned_c = float(said.split("no colder than ")[1].split()[0])
     steady(made, design().heat_w, *WARM_HOUR)
     assert made.distribution.coolant_c == pytest.approx(warned_c, abs=0.3)
+
+
+def test_a_coolant_of_no_class_is_said_to_leave_chips_as_cool_as_before():
+    assert plant("direct_liquid_dry", coolant_c=49.0).warnings == []
+    (said,) = plant("direct_liquid_dry", coolant_c=60.0).warnings
+    assert said.startswith("cooling.coolant_c=60: the facility water, 56 degC, is warmer than")
+    assert "as cool as in air of 25 degC" in said
 
 
 @pytest.mark.parametrize("name", [*LIQUID, "direct_liquid_cabinet"])

@@ -24,6 +24,8 @@ from twin.physics.thermal import WATER_CP, WATER_DENSITY, relax
 
 _SHORTEST_STEP_S = 1.0
 _LONGEST_STEP_S = 60.0
+_WARMEST_CLASS_C = 45.0
+"""Facility water of class W45, ASHRAE TC 9.9, 5th edition, 2021; the class above has no limit."""
 _LARGEST_CHANGE_K = 0.1
 _AT_SET_POINT_K = 1e-9
 _WORTH_SAYING_K = 1.0
@@ -226,6 +228,7 @@ class DirectLiquid(CoolingPlant):
         weather_c = (design.drybulb_c, design.wetbulb_c)
         self._rejection.size(load_w, self._water_set_c, weather_c, design.altitude_m)
         self._check_reach(load_w, weather_c)
+        self._check_class()
         self.distribution.coolant_c = self.coolant_c
         if self.air is not None:
             rack_w = design.rack_w * (1.0 - self.capture_fraction)
@@ -249,6 +252,16 @@ class DirectLiquid(CoolingPlant):
                 f"hour ({drybulb_c:g} degC, wet bulb {wetbulb_c:g} degC) the coolant comes no "
                 f"colder than {reached_c:.1f} degC; servers then warm as in air {over_k:.1f} K "
                 f"warmer; keys: coolant_c, distribution.approach_k, {self._rejection.reach_keys}"
+            )
+
+    def _check_class(self) -> None:
+        """Warn of a coolant at which chips cannot be as cool as they are taken to be."""
+        if self._water_set_c > _WARMEST_CLASS_C:
+            self.warnings.append(
+                f"cooling.coolant_c={self.coolant_c:g}: the facility water, {self._water_set_c:g} "
+                f"degC, is warmer than ASHRAE's class W45 allows; chips are still taken to be as "
+                f"cool as in air of {self.equivalent_inlet_c:g} degC; keys: coolant_c, "
+                "equivalent_inlet_c"
             )
 
     def rack_limit_w(self) -> float:
