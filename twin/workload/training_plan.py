@@ -180,7 +180,8 @@ class TrainingSoftware:
     """Speed of the layers' products with weights over that of attention and output words:
     1 with 16 bits everywhere, more where they are of 8 bits."""
     attention_speed: Positive = 1.0
-    """Of attention, over that of the kernel that is usual on the GPU (``gpu.attention_speed``)."""
+    """Of attention, over that of the kernel that is usual on the GPU (``gpu.attention_speed``);
+    over that of products where it is not known."""
     attention_counted: Fraction = 0.0
     """Attention operations counted as useful, over 12 x layers x sequence x hidden per
     token: 0 counts 6 per parameter alone, 0.5 what a causal mask leaves, 1 all."""
