@@ -33,6 +33,7 @@ from twin.facility.power_limit import PowerLimit
 from twin.facility.voltage import Motors, Voltage
 from twin.faults import Faults, Group, Servers, Unit, Wiring, start
 from twin.gpu.base import GpuServer
+from twin.jobs.clock import Clock
 from twin.jobs.life import Dispatcher, arrivals, asking, filling
 from twin.jobs.offers import service
 from twin.network.base import Fabric
@@ -451,7 +452,7 @@ def _feed_switch(facility: Facility, unit: str, count: int) -> Callable[[float],
 
 def assemble(design: Design, recorder: Recorder) -> Facility:
     """Return the facility of a sized *design* in a new environment, its processes started."""
-    env = simpy.Environment()
+    env = Clock()
     dispatcher = _dispatcher(env, design, recorder)
     feed, plant = design.power, design.cooling
     on_ups = movers_on_ups(design)

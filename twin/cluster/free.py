@@ -8,6 +8,8 @@ larger one gets whole servers, as production schedulers place gangs.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
+from math import inf
 
 from twin.records import Placement
 
@@ -50,6 +52,26 @@ class FreeCounts:
     def hold(self, placement: Placement) -> None:
         """Take exactly this placement."""
         self._change(placement, -1)
+
+    def release_until(self, gpus: int, releases: Iterable[tuple[float, Placement]]) -> float:
+        """Give placements back, each at its time, until a gang of *gpus* fits.
+
+        Returns
+        -------
+        float
+            The time of the last of them, ``inf`` where all do not suffice. [s]
+        """
+        size = self._size
+        for at_s, placement in releases:
+            if placement.part_gpus:
+                self._change(placement, 1)
+            else:  # the usual case
+                number = len(placement.whole)
+                self.whole += number
+                self.gpus += number * size
+            if self.gpus >= gpus and self.fits(gpus):
+                return at_s
+        return inf
 
     def _change(self, placement: Placement, sign: int) -> None:
         whole = len(placement.whole)

@@ -36,7 +36,7 @@ STEPS = 50
 """Steps of the cap between idle and full dynamic power."""
 
 
-class WattPlan:
+class WattPlan(Capacity):
     """What is free, seats and watts, to plan on: a reservation promises both.
 
     Whoever runs gives back the power it draws now; whoever starts is taken to draw what its

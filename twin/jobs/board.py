@@ -5,7 +5,7 @@ The dispatcher writes it, the policy reads it and asks where a gang would fit.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
@@ -42,6 +42,8 @@ class Board:
         self.signals: dict[str, Callable[[float], float]] = {}
         """What electricity costs and emits over time, for policies that wait for it."""
         self._ends: list[Expected] = []
+        self._ends_s: list[float] = []
+        """Their times alone: floats are compared in a fifth of the time of entries."""
         self._number = count()
         self._rule = rule(policy.placement, cluster, leaf_of)
         self.fits = cluster.free.fits
@@ -55,21 +57,36 @@ class Board:
 
     def start(self, job: Job, end_s: float) -> None:
         """Let *job* run from now on, to *end_s* at the latest if it keeps to its limit."""
-        expected = self.running[job] = (end_s, next(self._number), job)
-        insort(self._ends, expected)
+        self._expect(job, end_s, next(self._number))
 
     def expect(self, job: Job, end_s: float) -> None:
         """Let a running *job* be expected to end at *end_s* instead."""
         before = self.running[job]
-        del self._ends[bisect_left(self._ends, before)]
-        expected = self.running[job] = (end_s, before[1], job)
-        insort(self._ends, expected)
+        self._drop(before)
+        self._expect(job, end_s, before[1])
         self.changes += 1
 
     def end(self, job: Job) -> None:
         """Let *job* run no longer."""
-        del self._ends[bisect_left(self._ends, self.running.pop(job))]
+        self._drop(self.running.pop(job))
         self.changes += 1
+
+    def _expect(self, job: Job, end_s: float, number: int) -> None:
+        """Put *job* among the expected ends, in order of time and then of start."""
+        expected = self.running[job] = (end_s, number, job)
+        ends_s = self._ends_s
+        place = bisect_right(ends_s, end_s)
+        if place and ends_s[place - 1] == end_s and self._ends[place - 1] > expected:
+            place = bisect_left(self._ends, expected, 0, place)
+        ends_s.insert(place, end_s)
+        self._ends.insert(place, expected)
+
+    def _drop(self, expected: Expected) -> None:
+        """Take an entry out of the expected ends."""
+        place = bisect_left(self._ends_s, expected[0])
+        if self._ends[place] is not expected:  # others end at the same time
+            place = bisect_left(self._ends, expected, place)
+        del self._ends[place], self._ends_s[place]
 
     # ---- what is read ----
 

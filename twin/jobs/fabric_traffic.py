@@ -29,7 +29,7 @@ class FabricTraffic:
         spans = self.spans
         spans.starts += 1
         if len(placement.whole) + (placement.part_gpus > 0) == 1:
-            return self._join(job, placement, 1)
+            return self._join(job, placement, 1) if self.fabric.carries_storage else 1.0
         leaves, servers = self.gangs.span(placement)
         spans.gangs += 1
         spans.gang_leaves += leaves

@@ -214,7 +214,8 @@ class Dispatcher:
         self.on_end(job)
         if self.follow is not None:
             self.release(self.follow(job))
-        self.dispatch()
+        if self.queue.jobs:
+            self.dispatch()
 
     def release(self, jobs: Iterable[Job]) -> None:
         """Let *jobs* that were set free now arrive, each at its time."""

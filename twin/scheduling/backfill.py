@@ -36,12 +36,9 @@ def reserve(view: View, head: Job) -> Reservation:
     Running jobs past their limit are taken to end now. Exact for gangs on servers: the
     releases are played on a copy of the free servers until the gang fits.
     """
-    then, gpus = view.capacity(), head.gpus
-    for end_s, placement in view.releases():
-        then.release(placement)
-        if then.gpus >= gpus and then.fits(gpus):
-            return Reservation(head, max(end_s, view.now_s), then)
-    return Reservation(head, inf, then)
+    then = view.capacity()
+    end_s = then.release_until(head.gpus, view.releases())
+    return Reservation(head, max(end_s, view.now_s), then)
 
 
 @dataclass(slots=True)

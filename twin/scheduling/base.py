@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, ClassVar, Literal, Protocol
@@ -38,6 +38,14 @@ class Capacity(Protocol):
 
     def hold(self, placement: Placement) -> None:
         """Take exactly this placement."""
+
+    def release_until(self, gpus: int, releases: Iterable[tuple[float, Placement]]) -> float:
+        """Give placements back until a gang of *gpus* fits; return when, ``inf`` if never [s]."""
+        for at_s, placement in releases:
+            self.release(placement)
+            if self.gpus >= gpus and self.fits(gpus):
+                return at_s
+        return inf
 
 
 class Queue:

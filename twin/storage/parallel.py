@@ -97,6 +97,8 @@ class ParallelStorage(Storage):
     write_bytes_per_s: float = field(init=False)
     """Bandwidth of writing, all nodes together. [B/s]"""
     _bandwidth_bytes_per_s: float = field(init=False, repr=False)
+    _node_more_w: float = field(init=False, repr=False)
+    """What a node draws at full bandwidth beyond idling. [W]"""
 
     def __post_init__(self) -> None:
         """Work out the bandwidths, and refuse a node that draws less when it works."""
@@ -104,6 +106,7 @@ class ParallelStorage(Storage):
         require(known, "used_fraction", self.used_fraction, "0 where capacity_pb is null")
         enough = self.node_busy_w >= self.node_idle_w
         require(enough, "node_busy_w", self.node_busy_w, f">= node_idle_w={self.node_idle_w}")
+        self._node_more_w = self.node_busy_w - self.node_idle_w
         self.stream_bytes_per_s = self.nodes * self.node_gb_per_s * BYTES_PER_GIGABYTE
         self.write_bytes_per_s = self.nodes * self.node_write_gb_per_s * BYTES_PER_GIGABYTE
         self._bandwidth_bytes_per_s = read_bandwidth_bytes_per_s(
@@ -168,10 +171,15 @@ class ParallelStorage(Storage):
     def serve(
         self, read_bytes_per_s: float, write_bytes_per_s: float, load_bytes_per_s: float
     ) -> tuple[tuple[float, float], float]:
-        """Return shares and power, in the usual case without asking twice what there is to do."""
-        load = self.load(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
-        if load <= 1.0 and read_bytes_per_s <= self._bandwidth_bytes_per_s:
-            return WHOLE, self._power_w(load)
+        """Return shares and power, asked at every start and end of a job.
+
+        As :meth:`shares` and :meth:`power_w` say it where there is enough for all, in one go.
+        """
+        if read_bytes_per_s <= self._bandwidth_bytes_per_s:
+            load = (read_bytes_per_s + load_bytes_per_s) / self.stream_bytes_per_s
+            load += write_bytes_per_s / self.write_bytes_per_s
+            if load <= 1.0:
+                return WHOLE, self.nodes * (self.node_idle_w + self._node_more_w * load)
         return super().serve(read_bytes_per_s, write_bytes_per_s, load_bytes_per_s)
 
     def room_bytes_per_s(
@@ -193,4 +201,4 @@ class ParallelStorage(Storage):
 
     def _power_w(self, load: float) -> float:
         """Return the power with the nodes at work for that part of the time [W]."""
-        return self.nodes * (self.node_idle_w + (self.node_busy_w - self.node_idle_w) * load)
+        return self.nodes * (self.node_idle_w + self._node_more_w * load)
