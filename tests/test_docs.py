@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.support.weather import EpwWriter
-from twin import run, scheduling
+from twin import physics, run, scheduling
 from twin.settings import catalogue, compose
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -40,6 +40,14 @@ def test_it_builds_without_a_warning(builder, tmp_path):
         elif page.stem == "optimum":
             continue
         assert f"<h1>{heading}<" in built.read_text(encoding="utf-8")
+
+
+def test_every_equation_is_on_the_page_of_equations():
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    top = Path(physics.__file__).parent
+    modules = {path.relative_to(top).with_suffix("") for path in top.rglob("[!_]*.py")}
+    named = set(re.findall(r"automodule:: twin\.physics\.([\w.]+)", page))
+    assert named == {".".join(module.parts) for module in modules}
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda path: path.stem)
