@@ -5,15 +5,10 @@ there is one rank. [s] With *b* sequences of *s* tokens in a micro-batch, the wi
 model, *k* that of its keys, and *t*, *p*, *c*, *e* and *d* ranks of tensors, stages, contexts,
 experts and data, two bytes a value. Ranks fill a scale-up domain before they go beyond it.
 
-References
-----------
-.. [1] D. Narayanan et al., "Efficient large-scale language model training on GPU clusters
-   using Megatron-LM", SC 2021, section 3.
-.. [2] V. Korthikanti et al., "Reducing activation recomputation in large transformer models",
-   MLSys 2023, section 4.
+What is sent when: D. Narayanan et al., "Efficient large-scale language model training on GPU
+clusters using Megatron-LM", SC 2021, section 3; V. Korthikanti et al., "Reducing activation
+recomputation in large transformer models", MLSys 2023, section 4.
 
-Examples
---------
 GPT-3 175B on 1,024 GPUs in servers of eight, in milliseconds: four all-reduces of 50 MB at
 450 GB/s in a layer; gradients and parameters of 2.7 billion weights over 16 servers at 50 GB/s.
 

@@ -2,15 +2,9 @@
 
 Every function takes the model, how it is spread and the machine, and returns a time. [s] Those
 of products come from :mod:`twin.physics.products`; passes move bytes at the bandwidth that
-memory reaches.
+memory reaches. What is written, read and kept: V. Korthikanti et al., "Reducing activation
+recomputation in large transformer models", MLSys 2023, section 4.
 
-References
-----------
-.. [1] V. Korthikanti et al., "Reducing activation recomputation in large transformer models",
-   MLSys 2023, section 4: what is written, read and kept.
-
-Examples
---------
 A layer of GPT-3 175B and its output words on one of eight tensor ranks, one sequence, in
 milliseconds: products, passes (1.5 GB over eight ranks at nine tenths of 3.35 TB/s), passes over
 scores; then the update of 2.7 billion weights kept by 16 ranks, once a step.
