@@ -194,6 +194,15 @@ def test_hotter_than_design_the_coolant_floats_up_and_a_trim_chiller_holds_it():
     assert residual(trimmed, DENSE.heat_w, 300.0) <= 1e-9
 
 
+@pytest.mark.parametrize("name", ["direct_liquid_dry", "direct_liquid_tower"])
+def test_coolant_flows_through_cold_plates_whatever_they_take(name):
+    """No valves in them: 12 W of pumps for each kW of design heat, full or half full."""
+    made = plant(name, DENSE)
+    for load in (1.0, 0.5, 0.1):
+        state = steady(made, load * DENSE.heat_w, 25.0, 18.0)
+        assert state.parts_w["cdu_pump"] == pytest.approx(0.012 * 0.8 * DENSE.heat_w)
+
+
 def test_dry_plants_use_no_water():
     assert steady(plant("immersion", DENSE), DENSE.heat_w, 30.0, 20.0).water_kg_per_s == 0.0
 
@@ -254,11 +263,11 @@ def test_a_chiller_trip_reaches_the_air_plant_of_liquid_racks():
 
 
 def test_warm_water_plants_in_a_cool_dry_climate_cost_a_few_percent():
-    """Liquid share alone, Golden CO (mean 10.7 / 4.9 degC): towers without chillers."""
+    """Liquid share alone, Golden CO (mean 10.7 / 4.9 degC): towers without chillers, 2-5 %."""
     made = plant("direct_liquid_tower", DENSE)
     state = steady(made, 0.7 * DENSE.heat_w, 10.7, 4.9)
     liquid_w = sum(w for name, w in state.parts_w.items() if not name.startswith("air_"))
-    assert 0.01 < liquid_w / (0.8 * 0.7 * DENSE.heat_w) < 0.03
+    assert 0.02 < liquid_w / (0.8 * 0.7 * DENSE.heat_w) < 0.05
 
 
 def tower_pump_w(made, heat_w):
