@@ -160,7 +160,14 @@ def _no_cooling() -> Any:
     class NoCooling:
         units = ()
 
-        def step(self, heat_w: float, drybulb_c: float, wetbulb_c: float, dt_s: float) -> Any:
+        def step(
+            self,
+            heat_w: float,
+            drybulb_c: float,
+            wetbulb_c: float,
+            dt_s: float,
+            apart_w: float = 0.0,
+        ) -> Any:
             return PlantState(
                 power_w=0.0, parts_w={}, inlet_c=25.0, inlet_max_c=25.0, supply_c=25.0,
                 return_c=25.0, heat_in_w=heat_w, unmet_w=0.0, ambient_heat_w=heat_w,
