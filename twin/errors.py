@@ -14,6 +14,8 @@ from types import MappingProxyType
 
 LISTED, NEAREST = 16, 8
 """Names that a message lists in full, and how many it lists of more than those."""
+_TELLING = 3
+"""Letters from which on the beginning of a name says which is meant."""
 
 
 class TwinError(Exception):
@@ -101,6 +103,8 @@ def suggest(
     --------
     >>> suggest("esy", ["fcfs", "easy"])
     "did you mean 'easy'? Allowed: easy, fcfs"
+    >>> suggest("mana", ["chiller_trip", "mana_oasis"])
+    "did you mean 'mana_oasis'? Allowed: chiller_trip, mana_oasis"
     >>> suggest("k9", [f"key_{i}" for i in range(40)], "the glossary")
     'Allowed: key_9, key_19, key_29, key_39, key_0, key_1, key_2, key_3 and 32 others: the glossary'
     >>> suggest("reset", ["reuse", "trim"], elsewhere={"reset": "air.reset"})
@@ -108,6 +112,7 @@ def suggest(
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = near or [each for each in names if len(name) >= _TELLING and each.startswith(name)][:1]
     far = difflib.get_close_matches(name, elsewhere, n=1, cutoff=1.0 if near else 0.6)
     meant = elsewhere[far[0]] if far else "".join(near)
     hint = f"did you mean '{meant}'? " if meant else ""

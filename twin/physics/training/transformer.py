@@ -103,6 +103,11 @@ def usual_shape(parameters: float) -> tuple[int, int]:
     hidden : int
         A multiple of 512: eight tensor ranks with whole heads of 64.
 
+    Raises
+    ------
+    ParameterError
+        If there are no parameters.
+
     Notes
     -----
     The width is 128 times the layers in GPT-3 175B (96 of 12,288) and Llama 2 7B (32 of 4,096),
