@@ -210,7 +210,8 @@ class Chillers:
             low, high = curves.chilled_range_c
             cold_c = min(max(chilled_c, low), high)
         low, high = curves.condenser_range_c
-        warm_c = condenser_c if low <= condenser_c <= high else min(max(condenser_c, low), high)
+        warm_c = condenser_c if condenser_c > low else low
+        warm_c = warm_c if warm_c < high else high
         if (cold_c != chilled_c or condenser_c > high) and not self._left_range:
             self._say_range_left(chilled_c, condenser_c)
         capacity_w, power_w = curves.full_load_w(cold_c, warm_c)

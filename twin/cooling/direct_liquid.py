@@ -35,9 +35,9 @@ AIR = "air_"
 
 
 @cache  # the same few names at every beat
-def _of_air(name: str) -> str:
-    """Return what a part or unit of the air plant is called in the whole plant."""
-    return AIR + name
+def _of_air(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what parts of the air plant are called in the whole plant."""
+    return tuple(AIR + name for name in names)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -446,9 +446,8 @@ def _add_air(liquid: PlantState, air: PlantState, at_set_point_c: float) -> None
 
     The inlet is that of the air, raised by what the coolant misses: a chip sees both.
     """
-    parts_w = liquid.parts_w
-    for name, part_w in air.parts_w.items():
-        parts_w[_of_air(name)] = part_w
+    parts_w = air.parts_w
+    liquid.parts_w.update(zip(_of_air(tuple(parts_w)), parts_w.values(), strict=True))
     liquid.power_w += air.power_w
     liquid.inlet_c = air.inlet_c + liquid.inlet_c - at_set_point_c
     liquid.inlet_max_c = air.inlet_max_c + liquid.inlet_max_c - at_set_point_c

@@ -57,8 +57,10 @@ class Gang:
     """Its servers by group of the fabric; one held in part counts as much."""
     unheld: bool
     """Whether it is so small that no whole link holds it back when it is alone."""
-    hidden: Hidden = ()
+    hidden: Hidden
     """What it hides behind work, and behind how much, over a step. [-]"""
+    sent_fraction: float
+    """Part of a step, at full bandwidth, in which it communicates, hidden or not. [-]"""
     route: Mapping[Link, float] | None = None
     """What it puts on each link while it communicates at line rate; None: nobody asked. [B/s]"""
     out: Mapping[Link, float] | None = None
@@ -67,15 +69,6 @@ class Gang:
     """Rate of what stays on a leaf, over line rate. [-]"""
     factor: float = 1.0
     """Its rate over that at full bandwidth. [-]"""
-
-    @property
-    def sent_fraction(self) -> float:
-        """Return the part of a step, at full bandwidth, in which it communicates [-]."""
-        return (
-            self.comm_fraction + sum(part for part, _ in self.hidden)
-            if self.hidden
-            else self.comm_fraction
-        )
 
 
 TOGETHER = 4096
@@ -143,10 +136,11 @@ class Gangs:
         unheld = len(placement.whole) <= self._unheld
         if servers is None:
             servers = self._groups.of(placement)
-        gang = self._gangs[job] = Gang(comm_fraction, leaves, servers, unheld, hidden)
+        sent = comm_fraction + sum(part for part, _ in hidden) if hidden else comm_fraction
+        gang = self._gangs[job] = Gang(comm_fraction, leaves, servers, unheld, hidden, sent)
         if self._watched:
             self._enter(job, gang)
-        elif gang.sent_fraction > self._ample:
+        elif sent > self._ample:
             self._watched = True
             for each, other in self._gangs.items():
                 self._enter(each, other)
