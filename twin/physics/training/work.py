@@ -6,8 +6,9 @@ memory reaches. What is written, read and kept: V. Korthikanti et al., "Reducing
 recomputation in large transformer models", MLSys 2023, section 4.
 
 A layer of GPT-3 175B and its output words on one of eight tensor ranks, one sequence, in
-milliseconds: products, passes (1.5 GB over eight ranks at nine tenths of 3.35 TB/s), passes over
-scores; then the update of 2.7 billion weights kept by 16 ranks, once a step.
+milliseconds: products, passes (1.5 GB over eight ranks at nine tenths of an A100's 2 TB/s),
+products of output words, passes over their scores; then the update of 2.7 billion weights kept
+by 16 ranks, once a step.
 
 >>> model = Transformer(
 ...     parameters=175e9,
@@ -18,18 +19,18 @@ scores; then the update of 2.7 billion weights kept by 16 ranks, once a step.
 ...     vocabulary=51200,
 ... )
 >>> machine = Machine(
-...     peak_flops=989e12,
+...     peak_flops=312e12,
 ...     math_efficiency=0.6,
 ...     memory_bytes=80e9,
-...     memory_bytes_per_s=3.35e12,
+...     memory_bytes_per_s=2.039e12,
 ...     domain_gpus=8,
-...     domain_bytes_per_s=450e9,
-...     fabric_bytes_per_s=50e9,
+...     domain_bytes_per_s=300e9,
+...     fabric_bytes_per_s=25e9,
 ... )
 >>> layout = Layout(tensor=8, pipeline=8, data=16, batch=256)
 >>> each = (math_s, passed_s, output_math_s, loss_s, optimizer_s)
 >>> [round(1e3 * time_s(model, layout, machine), 2) for time_s in each]
-[5.48, 0.06, 1.86, 0.23, 5.55]
+[16.33, 0.1, 5.55, 0.37, 9.13]
 """
 
 from __future__ import annotations
