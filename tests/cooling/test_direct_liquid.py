@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.plants import design, plant, residual, steady
+from twin.cooling.chillers import running_units
 from twin.cooling.direct_liquid import DistributionUnits, HeatReuse
 from twin.errors import ConfigError
 
@@ -295,6 +296,14 @@ def test_the_next_tower_pump_starts_before_the_running_ones_are_full_but_no_spar
     assert [water.pumps(flow, 3, 5) for flow in (0.79, 0.81, 1.59, 1.61, 3.0)] == [1, 2, 2, 3, 3]
     assert water.pumps(3.1, 3, 5) == 4  # more than the design heat takes the spare
     assert water.pumps(1.61, 3, 2) == 2  # as many as the cells in service take
+
+
+@given(st.floats(0.0, 12.0), st.integers(1, 8), st.integers(0, 10))
+def test_tower_pumps_are_the_more_of_two_rules(flow, duty, served):
+    water = plant("direct_liquid_tower", DENSE).tower_water
+    early = running_units(flow, 1.0, water.stage_up_flow, min(duty, served))
+    full = running_units(flow, 1.0, 1.0, served)
+    assert water.pumps(flow, duty, served) == max(early, full)
 
 
 def test_tower_pumps_of_constant_speed_are_those_of_least_flow_one():

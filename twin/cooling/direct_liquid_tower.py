@@ -67,11 +67,11 @@ class TowerRejection(WetRejection):
         least = self._least_pumps(heat_w)
         if self._pumps > least:
             self._stop_pumps(least, heat_w, weather_c[1])
-        running = self._running(heat_w)
+        running = self._running(heat_w, least)
         made_c = self._made_c(water, weather_c[1], running)
         if made_c > self._set_point_c + self.condenser.stage_up_k:
             self._start_pumps(least, heat_w, weather_c[1])
-            running = self._running(heat_w)
+            running = self._running(heat_w, least)
             made_c = self._made_c(water, weather_c[1], running)
         self._at_most = running if made_c > self._set_point_c else None
         self._most_w = max(0.0, flow * (return_c - made_c))
@@ -85,10 +85,10 @@ class TowerRejection(WetRejection):
         wanted = load_w / self._cell_w
         return max(1, self.condenser.pumps(wanted, self.duty_cells, self.tower.units_served()))
 
-    def _running(self, load_w: float) -> Running:
-        """Return the pumps and cells that run for a load."""
+    def _running(self, load_w: float, least: int) -> Running:
+        """Return the pumps and cells that run for a load that asks for *least* pumps."""
         wanted = load_w / self._cell_w
-        pumps = max(self._least_pumps(load_w), min(self._pumps, self.tower.in_service))
+        pumps = max(least, min(self._pumps, self.tower.in_service))
         cells = self.tower.wetted(pumps, wanted, self.condenser.min_flow)
         return Running(0, cells, pumps, self.condenser.flow(wanted, cells, pumps))
 
@@ -133,7 +133,7 @@ class TowerRejection(WetRejection):
             return None
         wanted_c = max(self.tower.least_supply_c, self._set_point_c - self.approach_k)
         exchange = Exchange(self._return_c, self.approach_k, wanted_c)
-        running = self._at_most or self._running(load_w)
+        running = self._at_most or self._running(load_w, self._least_pumps(load_w))
         return self._run(load_w, running, chilled_c, weather_c, dt_s, exchange)
 
     def pass_time(self, dt_s: float) -> None:

@@ -82,7 +82,10 @@ class TowerWater(CondenserWater):
 
     def pumps(self, wanted: float, duty: int, served: int) -> int:
         """Pumps that run for *wanted* design flows; spare cells only where it takes them."""
-        staged = running_units(wanted, 1.0, self.stage_up_flow, min(duty, served))
+        most = duty if duty < served else served
+        staged = running_units(wanted, 1.0, self.stage_up_flow, most)
+        if staged < most or most == served:
+            return staged
         return max(staged, running_units(wanted, 1.0, 1.0, served))
 
     def flow(self, wanted: float, cells: int, pumps: int) -> float:
