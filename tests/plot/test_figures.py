@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import font_manager
+from matplotlib.figure import Figure
 
 from tests.support.synthetic_run import make_run
 from twin.errors import ConfigError, InputFileError
@@ -87,3 +89,18 @@ def test_matplotlib_waits_until_something_is_drawn():
     code = "import sys, twin.plot.all, twin.results.compare; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_names_in_chinese_are_drawn_without_a_complaint_in_a_font_that_has_them(
+    tmp_path, monkeypatch
+):
+    """Where none is installed they are boxes; Matplotlib would write a line for each of them."""
+    figure = Figure()
+    western, chinese = figure.text(0.1, 0.5, "hall °C ≥ 3"), figure.text(0.5, 0.5, "智算中心")
+    usual = western.get_fontfamily()
+    assert style.save(figure, tmp_path, "names").is_file()
+    assert (western.get_fontfamily(), chinese.get_fontfamily()[0]) == (usual, "DejaVu Sans")
+    (there, *_) = font_manager.fontManager.ttflist
+    monkeypatch.setattr(style, "HAN_FONTS", ("Nowhere Sans", there.name))
+    style.save(figure, tmp_path, "names")
+    assert chinese.get_fontfamily() == ["DejaVu Sans", there.name]

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
+
+HAN_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+)
+"""Fonts with Chinese characters that systems come with, the best first."""
+_LAST_WESTERN = "\u2e7f"
+"""All scripts after this character are missing from Matplotlib's own font."""
 
 COLOURS = {
     "server": "#0072B2",
@@ -289,13 +305,34 @@ def also(formats: Sequence[str]) -> Iterator[None]:
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write *figure* as ``<name>.png``, whole or not at all, and return its path."""
+    """Write *figure* as ``<name>.png``, whole or not at all, and return its path.
+
+    Names of users in a script that no installed font has become boxes; pages and tables have them.
+    """
     from matplotlib import rc_context
 
+    _name_fonts(figure)
     folder.mkdir(parents=True, exist_ok=True)
     for ending in ("png", *_also.get()):
         # No date and no random names inside: the same run gives the same file.
         about = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
-        with whole(folder / f"{name}.{ending}") as part, rc_context({"svg.hashsalt": name}):
+        with (
+            whole(folder / f"{name}.{ending}") as part,
+            rc_context({"svg.hashsalt": name}),
+            catch_warnings(),
+        ):
+            filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
             figure.savefig(part, format=ending, metadata=about)
     return folder / f"{name}.png"
+
+
+def _name_fonts(figure: Figure) -> None:
+    """Let Chinese and Japanese be drawn in a font that has them, where one is installed."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.text import Text
+
+    there = {font.name for font in fontManager.ttflist}
+    fonts = ["DejaVu Sans", *(name for name in HAN_FONTS if name in there)]
+    for text in figure.findobj(Text):
+        if max(text.get_text(), default="") > _LAST_WESTERN:
+            text.set_fontfamily(fonts)
