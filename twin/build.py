@@ -530,7 +530,7 @@ def _dispatcher(env: simpy.Environment, design: Design, recorder: Recorder) -> D
 def _start(design: Design, facility: Facility) -> None:
     """Start the processes of a facility: its feed, its growth, its faults, its work."""
     env, dispatcher = facility.env, facility.dispatcher
-    env.process(facility.watch_feed())
+    env.process(facility.watch())
     if design.build_out is not None:
         env.process(design.build_out.run(env, facility))
     if design.clock.burst is not None:

@@ -47,3 +47,18 @@ def test_many_servers_booked_at_once_are_as_exact_as_one_by_one(monkeypatch, wid
     at_once, same_w = story(wide)
     assert at_once == pytest.approx(one_by_one, rel=1e-14)
     assert same_w == power_w
+
+
+def test_the_first_step_of_the_load_in_a_beat_is_told():
+    """Servers of 100 W: two are a step, one is none, the way back is told too."""
+    told, hall = [], Cluster(ToyServer(), gpus=48, servers_per_rack=2)
+    hall.power.watch_steps(150.0, lambda: told.append(hall.power.total_w))
+    hall.power.take_beat(60.0)
+    hall.switch_off([0], 70.0)
+    assert told == []
+    hall.switch_off([1], 80.0)
+    hall.switch_off([2], 85.0)
+    assert len(told) == 1
+    hall.power.take_beat(120.0)
+    hall.switch_on([0, 1], 130.0)
+    assert len(told) == 2

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -125,3 +126,17 @@ def test_half_the_chillers_leave_the_hall_no_warmer_than_none(wetbulb_c):
         assert max(residual(state, heat_w, 60.0) for state in states) < 1e-9
     assert warmest_c[0] >= warmest_c[1] - 0.1
     assert warmest_c[1] >= warmest_c[2] - 0.1
+
+
+def test_a_load_about_where_a_pump_starts_does_not_start_and_stop_it_again_and_again():
+    made = plant(NAME)
+    steady(made, 0.6 * design().heat_w, -3.0, -5.0)
+    assert made.economizer.mode == "FC"
+    rejection, weather_c, pumps_w = made._rejection, (-3.0, -5.0), []
+    for sign in (-1.0, 1.0) * 20:
+        unit_w, _ = made.chillers.unit_w(made.chilled_water_c, rejection.condenser.water_c)
+        load_w = made.chillers.stage_up_plr * unit_w * (1.0 + 0.005 * sign)
+        done = rejection.step(load_w, made.chilled_water_c, weather_c, 60.0)
+        pumps_w.append(done.pump_w)
+    changes = sum(after != before for before, after in pairwise(pumps_w))
+    assert changes <= 1

@@ -138,29 +138,42 @@ def test_a_spare_unit_idles_at_a_price_when_lightly_loaded():
     assert light["n_plus_1"] > light["n"]
 
 
-def test_heat_known_too_late_is_handed_over_one_beat_later():
+def test_heat_known_too_late_is_taken_to_be_that_of_the_last_beat():
+    """The first beat's is made up for in the second; from then on cooling is given every watt."""
     feed = ready("n_plus_1")
-    first_w, first = serve(feed, 1e6, 3e5, 2e4)
-    second_w, second = serve(feed, 1e6, 3e5, 2e4)
-    assert first.stored_j > 0.0
-    assert second.stored_j == pytest.approx(0.0, abs=1e-6)
-    assert second_w - first_w == pytest.approx(first.stored_j / BEAT_S)
-    assert second_w == pytest.approx(second.loss_w)  # nothing stands outdoors here
+    (first_w, first), (second_w, second), (third_w, third) = (
+        serve(feed, 1e6, 3e5, 2e4, 60.0) for _ in range(3)
+    )
+    late_w = first.stored_j / 60.0
+    assert late_w > 0.0
+    assert second_w - first_w == pytest.approx(2.0 * late_w)
+    assert second.stored_j == pytest.approx(-first.stored_j)
+    assert third_w == pytest.approx(third.loss_w)  # nothing stands outdoors here
+    assert third.stored_j == pytest.approx(0.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("cut_s", [0.1, 36.0])
-def test_heat_of_a_long_beat_is_no_shock_for_a_short_one(cut_s):
-    feed, lengths_s = ready("n_plus_1"), [300.0, 300.0, cut_s, 300.0 - cut_s, 300.0, 300.0]
+@given(st.lists(st.floats(0.1, 900.0), min_size=1, max_size=12))
+def test_how_beats_are_cut_does_not_change_the_heat_that_cooling_is_given(cuts_s):
+    feed, lengths_s = ready("n_plus_1"), [60.0, 60.0, *cuts_s]
     beats = [serve(feed, 1e6, 3e5, 2e4, dt_s) for dt_s in lengths_s]
-    steady_w = beats[1][0]
-    assert beats[2][0] == pytest.approx(steady_w)
-    assert beats[3][0] == pytest.approx(steady_w)
-    assert beats[-1][0] == pytest.approx(steady_w)
+    for heat_w, state in beats[2:]:
+        assert heat_w == pytest.approx(state.loss_w, rel=1e-9)
     lost_j = sum(state.loss_w * dt_s for (_, state), dt_s in zip(beats, lengths_s, strict=True))
     heat_j = sum(heat_w * dt_s for (heat_w, _), dt_s in zip(beats, lengths_s, strict=True))
     held_j = sum(state.stored_j for _, state in beats)
     assert heat_j + held_j == pytest.approx(lost_j, rel=1e-12)
-    assert held_j == pytest.approx(beats[0][1].stored_j)  # one long beat's worth, no more
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 1e6), st.floats(0.1, 900.0)), min_size=1, max_size=20))
+def test_whatever_was_given_wrongly_is_made_up_for_and_heat_is_never_taken_back(loads):
+    feed = ready("n_plus_1")
+    beats = [(*serve(feed, it_w, 0.3 * it_w, 2e4, dt_s), dt_s) for it_w, dt_s in loads]
+    beats += [(*serve(feed, 1e6, 3e5, 2e4, 60.0), 60.0) for _ in range(3)]
+    assert all(heat_w >= 0.0 for heat_w, _, _ in beats)
+    lost_j = sum(state.loss_w * dt_s for _, state, dt_s in beats)
+    heat_j = sum(heat_w * dt_s for heat_w, _, dt_s in beats)
+    held_j = sum(state.stored_j for _, state, _ in beats)
+    assert heat_j + held_j == pytest.approx(lost_j, rel=1e-9)
 
 
 def test_losses_owed_to_it_are_all_losses_where_nothing_else_draws():

@@ -6,8 +6,9 @@ is exact. Totals are kept beat by beat; racks are made up for many beats at once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,13 @@ class ServerPower:
         """Beats since the last settlement, servers of each rack, and W or J for each server."""
         self._wide_late: list[tuple[int, Floats, float]] = []
         self._mean_w = np.empty((0, self.racks))
+        self._low_w, self._high_w, self._least_step_w = -inf, inf, inf
+        """Total beyond which there was a step since the beat began; how large one is. [W]"""
+        self._tell: Callable[[], None]
+
+    def watch_steps(self, least_w: float, tell: Callable[[], None]) -> None:
+        """Tell when the total is *least_w* away from that at the begin of a beat, once in each."""
+        self._least_step_w, self._tell = least_w, tell
 
     def watch(self) -> list[float]:
         """Keep the power of each rack from now on, and return it [W]."""
@@ -81,6 +89,8 @@ class ServerPower:
         number = len(racks)
         self.total_w += step_w * number
         self.fan_w += step_fan_w * number
+        if not self._low_w <= self.total_w <= self._high_w:
+            self._step()
         if self.watched_w is not None:
             for rack in racks:
                 self.watched_w[rack] += step_w
@@ -99,6 +109,8 @@ class ServerPower:
             self._advance(now_s)
         self.total_w += step_w * number
         self.fan_w += step_fan_w * number
+        if not self._low_w <= self.total_w <= self._high_w:
+            self._step()
         if self.watched_w is not None:
             self.watched_w[:] = (np.array(self.watched_w) + in_rack * step_w).tolist()
         if self.fans is not None:
@@ -106,6 +118,10 @@ class ServerPower:
         beat = len(self._lengths_s)
         self._wide.append((beat, in_rack, step_w))
         self._wide_late.append((beat, in_rack, step_w * (now_s - self._beat_at_s)))
+
+    def _step(self) -> None:
+        self._low_w, self._high_w = -inf, inf
+        self._tell()
 
     def _advance(self, now_s: float) -> None:
         passed_s = now_s - self._since_s
@@ -124,6 +140,8 @@ class ServerPower:
         self._lengths_s.append(now_s - self._beat_at_s)
         self._changes.append(len(self._number))
         self._beat_at_s = now_s
+        self._low_w = self.total_w - self._least_step_w
+        self._high_w = self.total_w + self._least_step_w
         return energy_j, fan_j
 
     def take_racks(self) -> Floats:

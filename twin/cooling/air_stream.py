@@ -122,6 +122,10 @@ class AirStreamPlant(HallPlant):
             "chiller": Machines(self.chillers.installed, self.chillers.set_available),
         }
 
+    def until_restart_s(self) -> float:
+        """Return the time until chillers on their way back are back; ``inf``: none are [s]."""
+        return self.chillers.until_restart_s(math.inf)
+
     def movers(self) -> list[Mover]:
         """Return the fans, with what wets the outdoor air they draw."""
         return [Mover("fan", "air", ("supply_fan", "outdoor_fan", "spray_pump"))]

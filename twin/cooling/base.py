@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import ClassVar, Literal, NamedTuple
 
 from twin.config import Component
@@ -143,6 +144,10 @@ class CoolingPlant(Component):
     def set_point_moves(self) -> int | None:
         """Return how often set points were moved since sizing; None where they stand still."""
         return None
+
+    def until_restart_s(self) -> float:
+        """Return the time until machines on their way back are back; ``inf``: none are [s]."""
+        return inf
 
     def movers(self) -> list[Mover]:
         """Return what may hang on a UPS apart from the rest, so that heat keeps moving."""

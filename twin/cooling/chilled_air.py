@@ -8,6 +8,7 @@ it takes short steps, the shorter the faster temperatures move.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from twin.config import Celsius
@@ -158,6 +159,10 @@ class ChilledAir(HallPlant):
             "chw_pump": Machines(water.pumps, water.set_available),
             "tower": Machines(self.tower.cells, self.tower.set_available),
         }
+
+    def until_restart_s(self) -> float:
+        """Return the time until chillers on their way back are back; ``inf``: none are [s]."""
+        return self.chillers.until_restart_s(math.inf)
 
     def movers(self) -> list[Mover]:
         """Return the fans of the air handlers and the pumps between them and the chillers."""

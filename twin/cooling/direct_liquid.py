@@ -304,6 +304,10 @@ class DirectLiquid(CoolingPlant):
         if text not in self.warnings:
             self.warnings.append(text)
 
+    def until_restart_s(self) -> float:
+        """Return the time until chillers on their way back are back; ``inf``: none are [s]."""
+        return math.inf if self.air is None else self.air.until_restart_s()
+
     def movers(self) -> list[Mover]:
         """Return the pumps on both sides of the distribution units, and those of the air plant."""
         beside = [] if self.air is None else self.air.movers()

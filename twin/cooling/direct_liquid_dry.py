@@ -49,3 +49,8 @@ class DirectLiquidDry(DirectLiquid):
             beside.let_run(fraction)
 
         return Machines(beside.installed, let_both_run)
+
+    def until_restart_s(self) -> float:
+        """Return the time until chillers on their way back are back; ``inf``: none are [s]."""
+        beside_s = super().until_restart_s()
+        return beside_s if self.trim is None else self.trim.until_restart_s(beside_s)

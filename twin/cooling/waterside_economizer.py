@@ -24,7 +24,7 @@ from twin.config import NonNegative, Positive
 from twin.cooling.checks import check_supply_max
 from twin.cooling.chilled_air import ChilledAir
 from twin.cooling.chilled_water import ChilledWater
-from twin.cooling.chillers import running_units
+from twin.cooling.chillers import staged_units
 from twin.cooling.rejection import IDLE, Exchange, HeatRejection, Rejected, Running
 from twin.cooling.reset import EconomizerReset, WaterReset
 from twin.errors import require
@@ -151,6 +151,8 @@ class EconomizedRejection(HeatRejection):
     """Chilled water behind the exchanger, where chillers run too. [degC]"""
     _flow_w_per_k: float = field(init=False, default=0.0)
     """Chilled water through it. [W/K]"""
+    _flowed: int = field(init=False, default=0)
+    """Pumps the exchanger asked for last."""
 
     def size(
         self, load_w: float, water_c: float, weather_c: tuple[float, float], altitude_m: float
@@ -258,10 +260,11 @@ class EconomizedRejection(HeatRejection):
         return economizer.on and (not economizer.chillers_on or self.chillers.can_run == 0)
 
     def _flows(self, load_w: float, chilled_c: float) -> int:
-        """Pumps, and cells, that run for a load with the exchanger in use."""
+        """Pumps, and cells, that run for a load with the exchanger in use; staged as chillers."""
         chillers = self.chillers
         unit_w, _ = chillers.unit_w(chilled_c, self.condenser.water_c)
-        flows = running_units(load_w, unit_w, chillers.stage_up_plr, chillers.installed)
+        fills = chillers.stage_up_plr, chillers.stage_down_plr
+        flows = staged_units(self._flowed, load_w, unit_w, fills, chillers.installed)
         return max(1, min(chillers.fixed_units or flows, self.tower.units_served()))
 
     def _exchange(
@@ -269,7 +272,7 @@ class EconomizedRejection(HeatRejection):
     ) -> Rejected:
         """Run PMC or FC: exchanger first, chillers for what is left."""
         chillers, tower, economizer = self.chillers, self.tower, self.economizer
-        flows = self._flows(load_w, chilled_c)
+        flows = self._flowed = self._flows(load_w, chilled_c)
         units = 0
         if not self._free():
             left = self._tower_c + economizer.approach_k - chilled_c

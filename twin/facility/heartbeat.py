@@ -21,6 +21,7 @@ from twin.cooling.base import CoolingPlant, PlantState
 from twin.facility.beat_books import Block, feed_figures, plant_figures
 from twin.facility.burst import Burst, Stepping, take
 from twin.facility.heat_limit import HeatLimit
+from twin.facility.looks import CALM_S, ON_ITS_WAY, STEP_FRACTION, STILL_K, Looks
 from twin.facility.power_limit import PowerLimit
 from twin.facility.voltage import Voltage
 from twin.jobs.life import Dispatcher
@@ -92,16 +93,22 @@ class Facility:
     """Up to when the books are closed. [s]"""
     it_w: float = 0.0
     """IT power of the last beat. [W]"""
+    inlet_c: float = nan
+    """Air at the servers at the end of it; it moved from nowhere to there in the first. [degC]"""
+    stored_w: float = 0.0
+    """What the plant kept of the heat in it. [W]"""
     warm: float = 1.0
     """Server power over that with cool inlets, in the last beat. [-]"""
     plant_w: tuple[float, float] = (0.0, 0.0)
     """Power of the plant in the last beat: on its own branch, and on the UPS. [W]"""
     ups_parts: frozenset[str] = frozenset()
     """Parts of the plant that hang on the UPS."""
-    feed_due_s: float = inf
-    """When the feed changes by itself next. [s]"""
-    feed_alarm: simpy.Event | None = None
-    """Rings when ``feed_due_s`` is another."""
+    looks: Looks = field(default_factory=Looks)
+    """When to look without waiting for the heartbeat."""
+    due_s: float = inf
+    """When the beat ends that runs: the feed changes by itself, or a look is due. [s]"""
+    alarm: simpy.Event | None = None
+    """Rings when ``due_s`` is another."""
     bursts: list[Burst] = field(default_factory=list)
     """The close-ups taken so far."""
     pending: list[tuple[float, ...]] = field(default_factory=list)
@@ -117,6 +124,9 @@ class Facility:
     def __post_init__(self) -> None:
         most = RACK_BEATS_PER_BLOCK // self.cluster.racks
         self.block = max(1, min(BEATS_PER_BLOCK, most))
+        most_w = self.cluster.server.power_w(1.0)[0] * self.cluster.servers
+        self.cluster.power.watch_steps(STEP_FRACTION * most_w, self._step)
+        self.due_s = self.looks.due_s
 
     def heartbeat(
         self, beat_s: float, duration_s: float, progress: Callable[[float], None]
@@ -135,16 +145,16 @@ class Facility:
             if k % every == 0:
                 progress(now_s / duration_s)
 
-    def watch_feed(self) -> Generator[simpy.Event, None, None]:
-        """End a beat wherever the feed changes by itself, be it between two heartbeats."""
+    def watch(self) -> Generator[simpy.Event, None, None]:
+        """End a beat wherever a look is due or the feed changes, be it between two heartbeats."""
         env = self.env
         while True:
-            self.feed_alarm = env.event()
-            if self.feed_due_s < inf:
-                wait_s = max(self.feed_due_s - env.now, SHORTEST_WAIT_S)
-                yield env.timeout(wait_s) | self.feed_alarm
+            self.alarm = env.event()
+            if self.due_s < inf:
+                wait_s = max(self.due_s - env.now, SHORTEST_WAIT_S)
+                yield env.timeout(wait_s) | self.alarm
             else:
-                yield self.feed_alarm
+                yield self.alarm
             self.catch_up()
 
     def look_closely(
@@ -191,21 +201,51 @@ class Facility:
         changes = self.feed.take_changes()
         if changes:
             self.voltage.follow(changes, self._spread_w(), self.plant_w, self.aux_w)
-        due_s = self.env.now + self.feed.until_change_s()
-        if due_s != self.feed_due_s:
-            self.feed_due_s = due_s
-            if self.feed_alarm is not None and not self.feed_alarm.triggered:
-                self.feed_alarm.succeed()
+            self._expect_restart()
+            self.looks.upset(self.env.now)
+        self._wake_at(min(self.env.now + self.feed.until_change_s(), self.looks.due_s))
+
+    def _look_soon(self) -> None:
+        """Look at what becomes of an upset."""
+        self.looks.upset(self.env.now)
+        self._wake_at(min(self.due_s, self.looks.due_s))
+
+    def _expect_restart(self) -> None:
+        """End a beat where machines of the plant that are on their way back will be back."""
+        wait_s = self.plant.until_restart_s()
+        if wait_s < inf:
+            self.env.process(self._see_restart(wait_s))
+
+    def _see_restart(self, wait_s: float) -> Generator[simpy.Event, None, None]:
+        yield self.env.timeout(wait_s)
+        self.catch_up()
+        self._look_soon()
+        self._expect_restart()
+
+    def _step(self) -> None:
+        """End the beat here, where the load takes a step."""
+        self.looks.step(self.env.now, self.closed_s)
+        self._wake_at(min(self.due_s, self.looks.due_s))
+
+    def _wake_at(self, due_s: float) -> None:
+        """End the beat at *due_s* if nothing else does before."""
+        if due_s != self.due_s:
+            self.due_s = due_s
+            if self.alarm is not None and not self.alarm.triggered:
+                self.alarm.succeed()
 
     def break_plant(self, unit: str, fraction: float) -> None:
         """Let *fraction* of a unit of the cooling plant be whole from now on."""
         self.catch_up()
         self.voltage.break_motors(unit, fraction)
+        self._expect_restart()
+        self._look_soon()
 
     def break_feed(self, act: Callable[[], None]) -> None:
         """Do something to the feed, here and now."""
         self.catch_up()
         act()
+        self.looks.upset(self.env.now)
         self.follow_feed()
         self._heed_limit()
 
@@ -283,8 +323,22 @@ class Facility:
         if len(self.pending) >= self.block:
             self.settle()
         self.heat_limit.heed(plant.inlet_c, plant.inlet_max_c, to_s, dt_s)
+        self._choose_look(plant, to_s, dt_s)
         self.follow_feed()
         self._heed_limit()
+
+    def _choose_look(self, plant: PlantState, now_s: float, dt_s: float) -> None:
+        """Look again soon if the beat moved the air at the servers, or the plant behind it."""
+        warmed_k, self.inlet_c = plant.inlet_c - self.inlet_c, plant.inlet_c
+        stored_w = plant.stored_j / dt_s
+        changed_w, self.stored_w = stored_w - self.stored_w, stored_w
+        on_its_way = self.beat_s > CALM_S and abs(changed_w) > ON_ITS_WAY * plant.heat_in_w
+        if on_its_way or self.looks.due_s < inf or not -STILL_K < warmed_k < STILL_K:
+            self.looks.lived(now_s, dt_s, (warmed_k, on_its_way), self._heeded_in_s)
+
+    def _heeded_in_s(self, rate_k_per_s: float) -> float:
+        """Return when servers would heed air that warms at this rate; ``inf``: in no beat [s]."""
+        return self.heat_limit.heeded_in_s(rate_k_per_s, self.beat_s)
 
     def _warm_fans_j(self, fan_j: float, dt_s: float) -> float:
         """Return what the fans drew more for warm air [J]; note it by rack where racks differ."""

@@ -21,6 +21,9 @@ from twin.jobs.life import Dispatcher
 from twin.records import Event
 from twin.units import SECONDS_PER_MINUTE
 
+SHARPNESS_S = 0.1
+"""To which the moment is found at which servers heed air that warms steadily. [s]"""
+
 
 @dataclass(slots=True)
 class Zone:
@@ -70,6 +73,25 @@ class HeatLimit:
             if capped or zone.throttled:
                 zone.throttled_s += dt_s
             self._heed(zone, inlet_c + zone.rise_k, inlet_max_c + zone.rise_k, now_s)
+
+    def heeded_in_s(self, rate_k_per_s: float, within_s: float) -> float:
+        """Return when servers would heed air that warms at this rate; ``inf``: later [s]."""
+        limits, heeded_s = self.dispatcher.cluster.server.limits, inf
+        for zone in self.zones:
+            now, inlet_c = (zone.throttled, zone.tripped), zone.inlet_c
+            if zone.tripped and self.voltage.mechanical == 0.0:
+                continue
+            before_s, after_s = 0.0, within_s
+            if limits(inlet_c + rate_k_per_s * after_s, *now) == now:
+                continue
+            while after_s - before_s > SHARPNESS_S:
+                middle_s = 0.5 * (before_s + after_s)
+                if limits(inlet_c + rate_k_per_s * middle_s, *now) == now:
+                    before_s = middle_s
+                else:
+                    after_s = middle_s
+            heeded_s = min(heeded_s, after_s)
+        return heeded_s
 
     def slowed_gpus(self, allocated: float) -> tuple[float, float]:
         """Return how many of the GPUs held heat or a power limit slows, and the limit alone."""

@@ -3,8 +3,8 @@
 Served in two calls each beat, because cooling needs the losses of the IT branch
 before its own power is known: :meth:`PowerFeed.serve_it`, then
 :meth:`PowerFeed.serve_all`. Losses of elements in cooled space that are only
-known in the second call (a transformer indoors) are handed over with the next
-beat's heat and counted in ``stored_j`` until then.
+known in the second call (a transformer indoors) are first taken to be those of the last
+beat; what they were more or less is counted in ``stored_j`` and handed over afterwards.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class FeedState:
     ambient_heat_w: float
     """Losses of elements outdoors, straight to ambient. [W]"""
     stored_j: float
-    """Change of heat held for the next beat and of battery charge, as heat-ledger storage. [J]"""
+    """Change of heat held for later beats and of battery charge, as heat-ledger storage. [J]"""
     battery_j: float | None
     """Energy in batteries at the end of the beat; None where there is none modelled. [J]"""
     unserved_w: float = 0.0

@@ -41,6 +41,9 @@ from twin.power.supply import Supply
 from twin.records import Sunshine
 from twin.rng import RngFor
 
+MAKES_UP_S = 60.0
+"""Heat that cooling was given too little comes no faster, or a cut beat would get a shock. [s]"""
+
 
 @dataclass(kw_only=True)
 class Feed(PowerFeed):
@@ -129,12 +132,13 @@ class Feed(PowerFeed):
     """PV power used in the last beat."""
     _hot: bool = field(init=False, default=False)
     """Whether a breaker remembers an overload."""
-    _released_j: float = field(init=False, default=0.0)
     _it_loss_j: float = field(init=False, default=0.0)
-    _held_j: float = field(init=False, default=0.0)
-    """Heat of indoor elements whose loss was known too late for this beat's cooling."""
-    _held_s: float = field(init=False, default=0.0)
-    """How long it took to come. [s]"""
+    _late_w: float = field(init=False, default=0.0)
+    """Heat of indoor elements in the last beat, known too late for its cooling. [W]"""
+    _released_w: float = field(init=False, default=0.0)
+    """What cooling was given for it in this one. [W]"""
+    _owed_j: float = field(init=False, default=0.0)
+    """What it was given too little so far. [J]"""
 
     def __post_init__(self) -> None:
         # By name, so that neither sums nor dice depend on the order they are listed in.
@@ -184,7 +188,7 @@ class Feed(PowerFeed):
         self.warnings.clear()
         self._loads = Loads(self._names, self.warnings)
         self._hot = False
-        self._held_j = self._held_s = self._it_loss_j = 0.0
+        self._late_w = self._owed_j = self._it_loss_j = 0.0
         it_w = design.it_w / self.oversubscription
         self._most_w = it_w, design.mechanical_w, design.aux_w, design.movers_w
         self._calm, self._unwalked = None, False
@@ -244,11 +248,10 @@ class Feed(PowerFeed):
             lost_w, ambient_w = self._load_it(it_w, dt_s)
         self._asked_w = (it_w, 0.0, 0.0, 0.0)
         self._it_losses_w = (lost_w, ambient_w)
-        released_j = self._held_j
-        if dt_s < self._held_s:  # no faster than it came: a cut beat would get a shock of heat
-            released_j *= dt_s / self._held_s
-        self._released_j = released_j
-        return lost_w - ambient_w + released_j / dt_s
+        # As in the last beat; what that was wrong by follows, over a minute in shorter beats.
+        released_w = self._late_w + self._owed_j / (dt_s if dt_s > MAKES_UP_S else MAKES_UP_S)
+        self._released_w = released_w = released_w if released_w > 0.0 else 0.0
+        return lost_w - ambient_w + released_w
 
     def serve_all(
         self, mechanical_w: float, aux_w: float, dt_s: float, movers_w: float = 0.0
@@ -305,12 +308,11 @@ class Feed(PowerFeed):
         )
 
     def _hold(self, heat_w: float, dt_s: float) -> float:
-        """Keep the heat of this beat for later ones; return by how much more is kept [J]."""
-        before_j = self._held_j
-        self._held_j = before_j - self._released_j + heat_w * dt_s
-        if self._released_j == before_j:
-            self._held_s = dt_s
-        return self._held_j - before_j
+        """Keep what of the heat of this beat cooling was not given; return how much more [J]."""
+        self._late_w = heat_w
+        more_j = (heat_w - self._released_w) * dt_s
+        self._owed_j += more_j
+        return more_j
 
     # ---- what a driver may ask ----
 
