@@ -45,6 +45,7 @@ def test_cost_and_carbon_are_integrals_over_the_hours_though_beats_straddle_them
         tmp_path / "run",
         f"site.tariff.price_path={price}",
         f"site.carbon.carbon_path={carbon}",
+        "workload=steady",  # a step of the load would end a beat
         "clock.heartbeat_s=2700",
         "output.interval_s=2700",
     )

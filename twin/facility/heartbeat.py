@@ -217,7 +217,7 @@ class Facility:
             self.env.process(self._see_restart(wait_s))
 
     def _see_restart(self, wait_s: float) -> Generator[simpy.Event, None, None]:
-        yield self.env.timeout(wait_s)
+        yield self.env.timeout(max(wait_s, SHORTEST_WAIT_S))
         self.catch_up()
         self._look_soon()
         self._expect_restart()
