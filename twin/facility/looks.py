@@ -21,7 +21,7 @@ CALM_S = 60.0
 """A look may wait so long where only the plant is on its way; where nothing is, for good. [s]"""
 LARGEST_K = 0.2
 """What the air may move from one look to the next; less than this in ``CALM_S`` is calm. [K]"""
-STEP_FRACTION = 0.05
+STEP_FRACTION = 0.1
 """A step of the load, over what all servers draw at full activity. [-]"""
 STILL_K = 0.01
 """Air that moves less in a heartbeat stands still. [K]"""
