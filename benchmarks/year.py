@@ -3,8 +3,8 @@
     python benchmarks/year.py [override ...]
 
 Budget: 1 GB, and 120 CPU seconds of a core on which SimPy alone brings about 1.0 M timeouts a
-second, so the cost of 120 M bare timeouts; 150 with the dearest plant
-(``cooling=direct_liquid_dry``), 220 with failures and shared links
+second, so the cost of 120 M bare timeouts; 150 with the dearest plants
+(``cooling=direct_liquid_tower``, ``cooling=direct_liquid_dry``), 220 with failures and shared links
 (``faults=cluster_failures network.oversubscription=2``).
 """
 
