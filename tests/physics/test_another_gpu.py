@@ -22,6 +22,11 @@ def test_speed_lies_between_the_ratios_of_arithmetic_and_bandwidth(arithmetic, b
     assert low * (1 - 1e-12) <= relative_speed(arithmetic, bandwidth, memory) <= high * (1 + 1e-12)
 
 
+def test_a_gpu_beyond_all_measure_is_as_fast_as_that_and_no_division_by_zero():
+    assert relative_speed(1e20, 1e20, 0.64) == pytest.approx(1e20)
+    assert relative_speed(1e20, 1e20, 0.64, 0.5) == pytest.approx(2.0)
+
+
 @given(ratios, ratios, shares)
 def test_what_binds_alone_decides_alone(arithmetic, bandwidth, memory):
     assert relative_speed(arithmetic, bandwidth, 0.0) == pytest.approx(arithmetic)

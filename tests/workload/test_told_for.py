@@ -186,7 +186,9 @@ def test_a_run_says_how_fast_its_gpus_do_what_is_told_for_another(context, on_h1
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"peak_tflops": 0}, "told_for.peak_tflops=0: must be > 0"),
+        ({"peak_tflops": 0}, "told_for.peak_tflops=0: must be >= 1"),
+        ({"peak_tflops": 1e-20}, "told_for.peak_tflops=1e-20: must be >= 1"),
+        ({"memory_bandwidth_tb_per_s": 0}, "told_for.memory_bandwidth_tb_per_s=0: must be >= 0.01"),
         ({"peak_tflops": 312e12}, "told_for.peak_tflops"),
         ({"memory_bandwidth_tb_per_s": 2039}, "told_for.memory_bandwidth_tb_per_s=2039"),
         ({"memory_fraction": 1.2}, "told_for.memory_fraction=1.2: must be >= 0 and <= 1"),
@@ -197,6 +199,34 @@ def test_nonsense_is_refused_by_key(wrong, said):
     with pytest.raises(ConfigError) as error:
         made(TOLD | wrong)
     assert said in str(error.value)
+
+
+def h20(context, **more):
+    """Return a cluster of GPUs with less arithmetic than an A100 and twice its bandwidth."""
+    there = dataclasses.replace(hardware(A100), memory_bytes_per_s=4.0e12)
+    return context(gpu_peak_flops=148e12, hardware=there, **more)
+
+
+def test_more_than_the_peak_is_refused_by_key(context):
+    """0.4 of an A100 that memory binds all the time would be 1.65 of an H20."""
+    memory_bound = made(TOLD | {"memory_fraction": 1.0}, comm_fraction=0.0)
+    memory_bound.check(context())
+    most = 2.039 / 4.0 * 148 / 312
+    said = (
+        rf"workload\.mfu=0\.4: .* it would be 1\.65 on GPUs of 148: must be at most {most:.3g} with"
+    )
+    with pytest.raises(ConfigError, match=said):
+        memory_bound.check(h20(context))
+    made(TOLD | {"memory_fraction": 1.0}, comm_fraction=0.0, mfu=most * 0.999).check(h20(context))
+    made().check(h20(context))
+
+
+def test_more_than_the_peak_is_refused_in_the_pipeline(context):
+    said = r"workload\.training\.\w+\.mfu=0\.\d+: .* on GPUs of 148"
+    flow = pipeline(TOLD | {"memory_fraction": 1.0})
+    with pytest.raises(ConfigError, match=said):
+        flow.check(h20(context, gpus=2144))
+    pipeline().check(h20(context, gpus=2144))
 
 
 def test_a_gpu_of_unknown_bandwidth_is_refused(context):

@@ -66,6 +66,5 @@ def relative_speed(
     require(bandwidth > 0.0, "bandwidth", bandwidth, "> 0")
     require(0.0 <= memory_fraction <= 1.0, "memory_fraction", memory_fraction, "in 0..1")
     require(0.0 <= comm_fraction <= 1.0, "comm_fraction", comm_fraction, "in 0..1")
-    saved = (1.0 - memory_fraction) * (1.0 - 1.0 / arithmetic)
-    saved += memory_fraction * (1.0 - 1.0 / bandwidth)
-    return 1.0 / (1.0 - (1.0 - comm_fraction) * saved)
+    bound = (1.0 - memory_fraction) / arithmetic + memory_fraction / bandwidth
+    return 1.0 / ((1.0 - comm_fraction) * bound + comm_fraction)

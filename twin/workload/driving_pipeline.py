@@ -116,12 +116,17 @@ class DrivingPipeline(ToldWork):
         Raises
         ------
         ConfigError
-            If a task wants more GPUs than there are for jobs.
+            If a task wants more GPUs than there are for jobs, or its ``mfu`` comes out above 1 on
+            them.
         """
+        self._context = None  # tasks as they are told
         super().check(context)
         for stage in STAGES:
             prefix = f"{stage}.tasks" if stage == "labelling" else stage
             for name, task in self.tasks(stage).items():
+                if self.told_for is not None:
+                    key = f"{self.key}.{prefix}.{name}"
+                    self.told_for.refuse_mfu(key, task.mfu, task.comm_fraction, context)
                 if task.gpus_per_job > context.gpus:
                     raise ConfigError(
                         f"{self.key}.{prefix}.{name}.gpus_per_job={task.gpus_per_job}: must be at "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from twin.config import Fraction, Range
-from twin.errors import require
+from twin.errors import ConfigError, require
 from twin.physics.another_gpu import relative_speed
 from twin.records import WorkloadContext
 from twin.units import BYTES_PER_GIGABYTE
@@ -17,9 +17,9 @@ from twin.workload.base import Workload
 class ToldFor:
     """The GPU for which times are told, and what binds the work there."""
 
-    peak_tflops: Annotated[float, Range(0.0, 1e6, open_low=True)]
-    """Dense FP16/BF16, as of the facility's GPU; a million is a typing error."""
-    memory_bandwidth_tb_per_s: Annotated[float, Range(0.0, 1e3, open_low=True)]
+    peak_tflops: Annotated[float, Range(1.0, 1e6)]
+    """Dense FP16/BF16, as of the facility's GPU; a million, or less than one, is a typing error."""
+    memory_bandwidth_tb_per_s: Annotated[float, Range(0.01, 1e3)]
     memory_fraction: Fraction
     """Share of the time that memory binds, not arithmetic; communication left out."""
 
@@ -36,6 +36,28 @@ class ToldFor:
         bandwidth = hardware.memory_bytes_per_s / told
         ratio = self.arithmetic(context)
         return relative_speed(ratio, bandwidth, self.memory_fraction, comm_fraction)
+
+    def refuse_mfu(
+        self, key: str, mfu: float | None, comm_fraction: float, context: WorkloadContext
+    ) -> None:
+        """Refuse work that would do more here than the peak of the facility's GPUs.
+
+        Raises
+        ------
+        ConfigError
+            If ``mfu``, told for this GPU, comes out above 1, with *key*.
+        """
+        if mfu is None:
+            return
+        here = mfu * self.speed(context, comm_fraction) / self.arithmetic(context)
+        if here > 1.0:
+            raise ConfigError(
+                f"{key}.mfu={mfu:g}: told for a GPU of {self.peak_tflops:g} TFLOPS, it would be "
+                f"{here:.3g} on GPUs of {context.gpu_peak_flops / 1e12:g}: must be at most "
+                f"{mfu / here:.3g} with told_for.memory_fraction={self.memory_fraction:g} and "
+                f"comm_fraction={comm_fraction:g}, or these less: what computes so much does not "
+                "wait for memory and others for so long"
+            )
 
 
 @dataclass(kw_only=True)

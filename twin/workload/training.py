@@ -79,9 +79,12 @@ class TrainingJobs(BatchJobs):
         Raises
         ------
         ConfigError
-            If the largest size exceeds the GPUs there are for jobs.
+            If the largest size exceeds the GPUs there are for jobs, or ``mfu`` comes out above 1
+            on them.
         """
         super().check(context)
+        if self.told_for is not None:
+            self.told_for.refuse_mfu(self.key, self.mfu, self.comm_fraction, context)
         largest = self.largest_gpus(context.gpus_per_server)
         if largest > context.gpus:
             where = "servers.max" if self.servers is not None else "gpu_mix"
