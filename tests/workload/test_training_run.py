@@ -9,6 +9,7 @@ from tests.support.composed import composed
 from twin import build
 from twin.errors import ConfigError
 from twin.physics.training.checkpoints import goodput_fraction, mean_time_to_failure_s
+from twin.physics.training.transformer import transformer_flops
 from twin.records import Hardware
 from twin.workload.training_run import TrainingRun
 
@@ -97,6 +98,29 @@ def test_attention_counts_as_far_as_it_is_said_to(run, cluster):
     full = changed(run, "software", attention_counted=1.0).plan(cluster())
     more = 12 * 80 * 4096 * 8192
     assert full.flops / bare.flops == pytest.approx(1 + more / (6 * 69e9))
+
+
+def test_input_words_count_as_far_as_they_are_said_to(run, cluster):
+    """Llama 2 has two tables, of which one is looked up."""
+    all_told = run(parallelism=SPLIT).plan(cluster())
+    fewer = run(parallelism=SPLIT)
+    fewer.software.input_words_counted = False
+    output_alone = fewer.plan(cluster())
+    assert 1 - output_alone.flops / all_told.flops == pytest.approx(32000 * 8192 / 69e9)
+    assert output_alone.step == all_told.step
+
+
+@pytest.mark.parametrize("name", ["2b", "70b", "175b", "462b"])
+def test_megatron_core_counts_useful_operations_as_its_paper_does(name):
+    """Layers, the whole square of attention and output words once, tied or not."""
+    gpus = {"2b": 128, "70b": 768, "175b": 96, "462b": 6144}[name]
+    config = [f"workload=megatron_{name}_run", "gpu=h100", "rack=20kw", "network=fat_tree"]
+    workload = build.read(composed(*config, f"facility.gpus={gpus}")).workload
+    assert isinstance(workload, TrainingRun)
+    shape, tokens = workload.model, 1e12
+    useful = workload._useful_flops_per_token(shape.transformer()) * tokens
+    counted = transformer_flops(shape.layers, shape.hidden, 4096, 131072, tokens)
+    assert useful == pytest.approx(counted, rel=0.005)
 
 
 def test_operations_and_tokens_are_two_ways_to_say_one_thing(run, cluster):

@@ -185,6 +185,9 @@ class TrainingSoftware:
     attention_counted: Fraction = 0.0
     """Attention operations counted as useful, over 12 x layers x sequence x hidden per
     token: 0 counts 6 per parameter alone, 0.5 what a causal mask leaves, 1 all."""
+    input_words_counted: bool = True
+    """Whether 6 operations per parameter are counted of a table of input words as well, where
+    it is one of its own; no GPU does them, words are looked up."""
 
 
 @dataclass(slots=True, kw_only=True)

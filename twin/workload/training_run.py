@@ -266,8 +266,10 @@ class TrainingRun(Workload):
 
     def _useful_flops_per_token(self, model: Transformer) -> float:
         attention = 12.0 * model.layers * model.sequence * (model.attention_width or model.hidden)
-        counted = self.software.attention_counted
-        return training_flops(model.active_parameters, 1.0) + counted * attention
+        software, parameters = self.software, model.active_parameters
+        if not software.input_words_counted:
+            parameters = model.layer_parameters + model.output_parameters
+        return training_flops(parameters, 1.0) + software.attention_counted * attention
 
     def _checkpoints(
         self, context: WorkloadContext, hardware: Hardware, gpus: int
