@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.training import BARE, H100
-from twin.physics.training.communication import context_s, data_s
+from twin.physics.training.communication import context_s, data_s, expert_s, tensor_s
 from twin.physics.training.layout import Layout
 
 QUIET = replace(H100, domain_latency_s=0.0, fabric_latency_s=0.0)
@@ -28,6 +28,16 @@ def test_data_ranks_that_do_not_fill_racks_still_meet_inside_them():
     got_s = data_s(BARE, layout(tensor=8, data=128), RACK, 2.0)
     inside_s, across_s = 2 * 8 / 9 * size / 450e9, 2 * 14 / 15 * size / 8 / 48e9
     assert got_s == pytest.approx(inside_s + across_s)
+
+
+def test_layers_that_run_forward_again_send_again():
+    """Two of four times on the way forward: to tensor ranks, and to experts and back."""
+    once = Layout(tensor=2, pipeline=2, data=8, batch=64, expert=4)
+    again = replace(once, full_recompute=True)
+    routed = replace(BARE, expert_parameters=1.0e9, expert_copies=2.0)
+    for sent_s in (tensor_s, expert_s):
+        assert sent_s(routed, again, H100) == pytest.approx(1.5 * sent_s(routed, once, H100))
+        assert sent_s(routed, once, H100) > 0.0
 
 
 def test_experts_that_are_not_spread_are_reduced_like_all_other_weights():

@@ -30,6 +30,16 @@ def test_recomputation_runs_the_layers_forward_again_and_the_output_words_not():
     assert again.math_s - once.math_s == pytest.approx(more_s)
 
 
+def test_recomputation_passes_over_activations_of_the_way_forward_again():
+    """Of 68 bytes forward products move 28 and attention 8 in their own time: 32, once more."""
+    layout = Layout(tensor=8, pipeline=4, data=2, batch=64)
+    once, again = (
+        step_time(BARE, replace(layout, full_recompute=x), A100).memory_s for x in (False, True)
+    )
+    moved = (34 + 34 - 28 - 8) * 2048 * BARE.hidden * BARE.layers / 8 * 64 / 2 / 4
+    assert again - once == pytest.approx(moved / (BANDWIDTH_REACHED * 2.039e12))
+
+
 def test_products_of_the_layers_alone_are_faster_with_eight_bits():
     layout = Layout(tensor=8, pipeline=8, data=1, batch=8)
     alike = replace(A100, multiprocessors=None)

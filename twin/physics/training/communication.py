@@ -73,14 +73,15 @@ def context_s(model: Transformer, layout: Layout, machine: Machine) -> float:
 def expert_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return four all-to-alls of ``2 b s h / (c t)`` bytes for each copy of a token. [s].
 
-    There and back, forward and on the way back, of one layer and micro-batch; over the fabric
-    as soon as the ranks do not fit a domain.
+    There and back, forward and on the way back, of one layer and micro-batch; six where layers
+    are run forward a second time. Over the fabric as soon as the ranks do not fit a domain.
     """
     size = BYTES_PER_VALUE * layout.tokens(model) * model.hidden * model.expert_copies
     inside = layout.expert * layout.tensor <= machine.domain_gpus
     bytes_per_s = machine.domain_bytes_per_s if inside else machine.fabric_bytes_per_s
     latency_s = machine.domain_latency_s if inside else machine.fabric_latency_s
-    return 4.0 * all_to_all_s(layout.expert, size / layout.tensor, bytes_per_s, latency_s)
+    once_s = all_to_all_s(layout.expert, size / layout.tensor, bytes_per_s, latency_s)
+    return once_s * (6.0 if layout.full_recompute else 4.0)
 
 
 def data_s(model: Transformer, layout: Layout, machine: Machine, gradient_bytes: float) -> float:

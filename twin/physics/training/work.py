@@ -54,6 +54,10 @@ these again on the way back, and write their gradients (by the list of Korthikan
 that is in the time of the products. And attention reads queries, keys and values, 6, twice,
 writes their gradients, and 2 of its output: in its own time. [B]"""
 
+PASSED_AGAIN_BYTES_PER_TOKEN = 32.0
+"""Those of the way forward, which layers that are run again take twice: 34 written and 34 read,
+without 28 of products and 8 of attention. [B]"""
+
 LOGIT_BYTES = 52.0
 """Read and written per token and output word between the products of the output layer, in
 FP32 as Megatron-LM's cross entropy does it by default: conversion 6, maximum 4,
@@ -85,8 +89,10 @@ def output_math_s(model: Transformer, layout: Layout, machine: Machine) -> float
 
 def passed_s(model: Transformer, layout: Layout, machine: Machine) -> float:
     """Return the passes over activations of one layer and micro-batch, between products. [s]."""
-    moved = PASSED_BYTES_PER_TOKEN * layout.tokens(model) * model.hidden
-    return _passes_s(moved / layout.tensor, machine)
+    each = PASSED_BYTES_PER_TOKEN
+    if layout.full_recompute:
+        each += PASSED_AGAIN_BYTES_PER_TOKEN
+    return _passes_s(each * layout.tokens(model) * model.hidden / layout.tensor, machine)
 
 
 def loss_s(model: Transformer, layout: Layout, machine: Machine) -> float:
