@@ -73,6 +73,9 @@ AtLeastOne = Annotated[float, Range(1.0)]
 Units = Annotated[int, Range(1, 10_000)]
 """Machines of one kind; more is a typing error, and would take long to count one by one."""
 UnitsOrZero = Annotated[int, Range(0, 10_000)]
+RelativeSpeed = Annotated[float, Range(0.0, 10.0, open_low=True)]
+"""Over that of 16-bit products: those of four bits are some four to six times as fast, and what is
+above ten is a percentage."""
 HoursAhead = Annotated[float, Range(0.0, 8784.0, open_low=True)]
 """Hours looked ahead: at most a year, as they are gone through one by one."""
 DeviceWatts = Annotated[float, Range(0.0, 1e6)]

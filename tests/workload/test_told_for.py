@@ -176,7 +176,7 @@ def test_a_run_says_how_fast_its_gpus_do_what_is_told_for_another(context, on_h1
     assert not workload.warnings
     workload.check(on_h100())
     assert "312 TFLOPS and 2.039 TB/s" in workload.warnings[0]
-    assert "1.99 times as fast" in workload.warnings[0]
+    assert "(workload.told_for): here it is done 1.99 times as fast" in workload.warnings[0]
     flow = pipeline()
     assert isinstance(flow, DrivingPipeline)
     flow.check(on_h100(gpus=2144))

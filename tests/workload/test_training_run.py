@@ -262,6 +262,11 @@ def test_a_model_that_does_not_fit_is_refused_with_the_arithmetic(run, cluster):
             {"model": {"feed_forward": 10**14}},
             r"workload.model.feed_forward=10{14}: must be so wide",
         ),
+        (
+            {"software": {"attention_speed": 61}},
+            r"workload.software.attention_speed=61: must be > 0 and <= 10",
+        ),
+        ({"software": {"linear_speed": 158}}, r"workload.software.linear_speed=158: must be > 0"),
         ({"model": {"vocabulary": -1}}, r"workload.model.vocabulary=-1: must be >= 0"),
         ({"model": {"layers": None}}, r"workload.model.layers=None: must be given where hidden is"),
     ],

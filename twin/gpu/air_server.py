@@ -16,6 +16,7 @@ from twin.config import (
     Positive,
     PositiveFraction,
     Range,
+    RelativeSpeed,
 )
 from twin.errors import require
 from twin.gpu.base import GpuServer
@@ -224,7 +225,7 @@ class AirServer(GpuServer):
     exchange_us: NonNegative
     link_fraction: PositiveFraction
     attention_us: NonNegative
-    attention_speed: Positive | None
+    attention_speed: RelativeSpeed | None
     """Of training, in long sequences, over that of matrix products; null: not known."""
     nic_count: CountOrZero
     nic_gbps: NonNegative

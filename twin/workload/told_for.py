@@ -75,6 +75,6 @@ class ToldWork(Workload):
             return
         self.warnings = [
             f"{self.label(self.key)}: its times are told for a GPU of {told.peak_tflops:g} TFLOPS "
-            f"and {told.memory_bandwidth_tb_per_s:g} TB/s: here it is done {speed:.3g} times as "
-            "fast, communication apart"
+            f"and {told.memory_bandwidth_tb_per_s:g} TB/s ({self.key}.told_for): here it is done "
+            f"{speed:.3g} times as fast, communication apart"
         ]

@@ -12,6 +12,7 @@ from twin.config import (
     NonNegative,
     Positive,
     PositiveFraction,
+    RelativeSpeed,
 )
 from twin.errors import require
 from twin.physics.training.checkpoints import (
@@ -176,10 +177,10 @@ class TrainingSoftware:
     """Share of line rate that messages get."""
     overhead_fraction: NonNegative = 0.0
     """Time between steps over time in them: evaluation, logging."""
-    linear_speed: Positive = 1.0
+    linear_speed: RelativeSpeed = 1.0
     """Speed of the layers' products with weights over that of attention and output words:
     1 with 16 bits everywhere, more where they are of 8 bits."""
-    attention_speed: Positive = 1.0
+    attention_speed: RelativeSpeed = 1.0
     """Of attention, over that of the kernel that is usual on the GPU (``gpu.attention_speed``);
     over that of products where it is not known."""
     attention_counted: Fraction = 0.0

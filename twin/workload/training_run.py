@@ -119,7 +119,7 @@ class TrainingRun(Workload):
         if context.hardware is not None and context.hardware.attention_speed is None:
             self.warnings.append(
                 f"{self.label(self.model.name)}: gpu.attention_speed is not known: in long "
-                "sequences attention is taken to be as fast as matrix products"
+                "sequences its usual attention is taken to be as fast as matrix products"
             )
 
     def plan(self, context: WorkloadContext) -> Plan:
