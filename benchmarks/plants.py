@@ -29,6 +29,7 @@ def main(days: int, names: list[str]) -> None:
         build.size(design)
         plant, weather = design.cooling, design.weather
         heat_w = design.it_nameplate_w
+        apart = 1.0 - design.rack_plate_w / heat_w
         beats = int(DAY_S / BEAT_S)
         spent_s = steps = worst_s = 0.0
         for k in range(days):
@@ -39,7 +40,7 @@ def main(days: int, names: list[str]) -> None:
             ]
             started_s = time.process_time()
             for heat, drybulb_c, wetbulb_c in inputs:
-                plant.step(heat, drybulb_c, wetbulb_c, BEAT_S)
+                plant.step(heat, drybulb_c, wetbulb_c, BEAT_S, apart * heat)
             passed_s = time.process_time() - started_s
             spent_s += passed_s
             worst_s = max(worst_s, passed_s)

@@ -76,10 +76,10 @@ def site_pue(cooling, load_fraction, power="n", weather=(20.0, 15.0)):
     """Return PUE in steady state with that fraction of the nameplate IT power."""
     design = build.read(load(cooling, power=power))
     build.size(design)
-    it_w = load_fraction * design.it_nameplate_w
+    it_w, racks_w = (load_fraction * w for w in (design.it_nameplate_w, design.rack_plate_w))
     for _ in range(12):
         heat_w = it_w + design.power.serve_it(it_w, 300.0)
-        plant = design.cooling.step(heat_w, *weather, 300.0)
+        plant = design.cooling.step(heat_w, *weather, 300.0, heat_w - racks_w)
         feed = design.power.serve_all(plant.power_w, design.aux_w, 300.0)
     return (it_w + feed.loss_w + plant.power_w + design.aux_w) / it_w
 

@@ -6,6 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.test_cooling_studies import HOUR, PLANTS, finished, load
+from twin import build
+from twin.results.recorder import Recorder
 
 ENERGIES = ("it_energy_kwh", "cooling_energy_kwh", "loss_energy_kwh")
 
@@ -73,6 +75,30 @@ def test_losses_that_cooling_learns_of_late_do_not_depend_on_the_heartbeat(tmp_p
     done = pair(tmp_path, cooling="indirect_evaporative", power="legacy", days=0.5 * HOUR)
     assert differences(done)[0] < 1e-12
     assert max(differences(done)) < 1e-5
+
+
+def test_steps_of_the_load_in_quick_succession_end_beats_a_second_apart(tmp_path):
+    """Each ended one: two steps within a second made a beat of 0.3 s."""
+    design = build.read(load("chilled_air", days=HOUR))
+    build.size(design)
+    facility = build.assemble(design, Recorder(tmp_path, 300.0))
+    env, cluster = facility.env, facility.cluster
+
+    def steps():
+        yield env.timeout(1810.0)
+        half = range(cluster.servers // 2)
+        cluster.switch_off(half, env.now)
+        yield env.timeout(0.3)
+        cluster.switch_off(range(cluster.servers // 2, cluster.servers), env.now)
+
+    env.process(steps())
+    env.process(facility.heartbeat(60.0, 1814.0, lambda fraction: None))
+    seen = []
+    for until_s in (1809.0, 1810.2, 1810.9, 1811.1):
+        env.run(until_s)
+        seen.append(facility.closed_s)
+    facility.recorder.abort()
+    assert seen == [1800.0, 1810.0, 1810.0, 1811.0]
 
 
 @pytest.mark.parametrize("power", ["n", "n_plus_1_pv"])

@@ -150,12 +150,15 @@ class Facility:
         env = self.env
         while True:
             self.alarm = env.event()
+            is_time = False
             if self.due_s < inf:
-                wait_s = max(self.due_s - env.now, SHORTEST_WAIT_S)
-                yield env.timeout(wait_s) | self.alarm
+                wait = env.timeout(max(self.due_s - env.now, SHORTEST_WAIT_S))
+                yield wait | self.alarm
+                is_time = wait.processed
             else:
                 yield self.alarm
-            self.catch_up()
+            if is_time or env.now >= self.due_s:  # the alarm may tell of a later moment
+                self.catch_up()
 
     def look_closely(
         self, config: BurstConfig, dice: np.random.Generator
