@@ -277,7 +277,8 @@ SUMMARY = _keys(
         "it_power_peak_mw",
         "IT power, peak",
         "MW",
-        "largest heartbeat mean of it_power_w",
+        "largest mean of it_power_w over a beat: a heartbeat, or less where the load steps or "
+        "something breaks",
         LEDGER,
         POWER,
         "lower",
@@ -294,7 +295,7 @@ SUMMARY = _keys(
         "facility_power_peak_mw",
         "Facility power, peak",
         "MW",
-        "largest heartbeat mean of facility_power_w",
+        "largest mean of facility_power_w over a beat",
         LEDGER,
         POWER,
         "lower",
@@ -319,7 +320,7 @@ SUMMARY = _keys(
         "rack_density_peak_kw",
         "Rack power, peak",
         "kW",
-        "largest heartbeat mean of any rack",
+        "largest mean of any rack over a beat",
         LEDGER,
         POWER,
     ),
@@ -603,7 +604,7 @@ SUMMARY = _keys(
         "energy_residual_fraction",
         "Energy residual",
         "-",
-        "largest over heartbeats of |energy in - energy out| / max(energy in, 1 kW x heartbeat); "
+        "largest over beats of |energy in - energy out| / max(energy in, 1 kW x heartbeat); "
         "discharge of batteries is energy in",
         LEDGER,
         TRUST,
@@ -787,7 +788,8 @@ SUMMARY = _keys(
         "row_power_peak_kw",
         "Row power, peak",
         "kW",
-        "largest heartbeat mean of all racks of a row together; null where rows are not looked at",
+        "largest mean of all racks of a row together over a beat; null where rows are not "
+        "looked at",
         LEDGER,
         POWER,
         after="rack_density_peak_kw",
@@ -1057,8 +1059,12 @@ RACKS = _columns(
     Column("cooling", "text", "how it is cooled", kind="text"),
     Column("rated_kw", "kW", "what it may draw"),
     Column("power_mean_kw", "kW", "mean over the run"),
-    Column("power_p95_kw", "kW", "95th percentile of heartbeat means, from 200 bins of rated_kw"),
-    Column("power_peak_kw", "kW", "largest heartbeat mean"),
+    Column(
+        "power_p95_kw",
+        "kW",
+        "95th percentile of means over beats, by their length, from 200 bins of rated_kw",
+    ),
+    Column("power_peak_kw", "kW", "largest mean over a beat"),
     Column("inlet_max_c", "degC", "highest inlet temperature", "cooling plant"),
     Column("throttled_s", "s", "time in which its GPUs were slowed"),
 )
