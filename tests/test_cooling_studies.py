@@ -212,8 +212,7 @@ def test_servers_keep_the_fans_that_the_air_of_their_hall_needs(cooling, tmp_pat
     """Same work under every plant. Supplies are loaded less without fans, where they lose more."""
     done = finished(tmp_path / "run", load(cooling))
     by_air = finished(tmp_path / "air", load("chilled_air"))
-    taken = {"immersion": 1.0, "direct_liquid_cabinet": 1.0}.get(cooling, 0.0)
-    taken = 0.8 if cooling in ("direct_liquid_dry", "direct_liquid_tower") else taken
+    taken = load(cooling)["cooling"].get("capture_fraction", 0.0)
     assert fan_kwh(done) == pytest.approx((1.0 - taken) * fan_kwh(by_air), rel=0.01)
 
     spared_kwh = by_air.summary["it_energy_kwh"] - done.summary["it_energy_kwh"]
