@@ -15,7 +15,6 @@ from twin.config import Celsius, PositiveFraction, Range
 from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
 from twin.cooling.beats import stepped
 from twin.cooling.checks import check_supply, check_supply_max
-from twin.cooling.chillers import Chillers
 from twin.cooling.crah import SupplyFans
 from twin.cooling.hall import HallPlant
 from twin.cooling.reset import Steps, SupplyReset, kept_above_c
@@ -67,10 +66,8 @@ class AirStreamPlant(HallPlant):
     _missed: bool = field(init=False, default=False)
     """Whether the supply missed its set point last: then a mean over a long beat hides it."""
     fans: SupplyFans
-    chillers: Chillers
-    """The trim: air-cooled machines on a coil in the supply air."""
     trim_water_c: Celsius
-    """Water the trim chillers make. [degC]"""
+    """Water the trim chillers make for a coil in the supply air. [degC]"""
     trim_fraction: PositiveFraction
     """Trim capacity over the design heat. [-]"""
     spray_pump_kw_per_kw: PositiveFraction
@@ -121,10 +118,6 @@ class AirStreamPlant(HallPlant):
             "fan": Machines(self.fans.units, self.fans.set_available),
             "chiller": Machines(self.chillers.installed, self.chillers.set_available),
         }
-
-    def until_restart_s(self) -> float:
-        """Return the time until chillers on their way back are back; ``inf``: none are [s]."""
-        return self.chillers.until_restart_s(math.inf)
 
     def movers(self) -> list[Mover]:
         """Return the fans, with what wets the outdoor air they draw."""

@@ -8,7 +8,6 @@ it takes short steps, the shorter the faster temperatures move.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from twin.config import Celsius
@@ -16,7 +15,6 @@ from twin.cooling.base import Machines, Mover, PlantDesign, PlantState
 from twin.cooling.beats import stepped
 from twin.cooling.checks import check_supply
 from twin.cooling.chilled_water import ChilledWater
-from twin.cooling.chillers import Chillers
 from twin.cooling.crah import AirHandlers
 from twin.cooling.hall import HallPlant
 from twin.cooling.rejection import CondenserWater, HeatRejection, Rejected
@@ -60,7 +58,6 @@ class ChilledAir(HallPlant):
     reset: WaterReset | None = None
     air_handlers: AirHandlers
     chilled_water: ChilledWater
-    chillers: Chillers
     condenser_water: CondenserWater
     tower: CoolingTower
 
@@ -159,10 +156,6 @@ class ChilledAir(HallPlant):
             "chw_pump": Machines(water.pumps, water.set_available),
             "tower": Machines(self.tower.cells, self.tower.set_available),
         }
-
-    def until_restart_s(self) -> float:
-        """Return the time until chillers on their way back are back; ``inf``: none are [s]."""
-        return self.chillers.until_restart_s(math.inf)
 
     def movers(self) -> list[Mover]:
         """Return the fans of the air handlers and the pumps between them and the chillers."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Annotated
 
 from twin.config import Range
 from twin.cooling.base import CoolingPlant, PlantDesign
+from twin.cooling.chillers import Chillers
 from twin.cooling.limits import check_rack
 from twin.cooling.reset import Reset
 from twin.cooling.room import Containment, Room, chosen_containment
@@ -25,6 +27,8 @@ class HallPlant(CoolingPlant):
     """One of ``containments``."""
     containments: dict[str, Containment]
     room: Room
+    chillers: Chillers
+    """What makes the cold, or the trim of it where outdoor air makes the rest."""
     reset: Reset | None = None
     """Set points that move; none: they stand still."""
 
@@ -41,6 +45,10 @@ class HallPlant(CoolingPlant):
     def rack_limit_w(self) -> float:
         """Return what a rack may draw in this containment. [W]."""
         return self._contained.rack_limit_kw * 1e3
+
+    def until_restart_s(self) -> float:
+        """Return the time until chillers on their way back are back; ``inf``: none are [s]."""
+        return self.chillers.until_restart_s(inf)
 
     def set_point_moves(self) -> int | None:
         """Return how often set points were moved; None where they stand still."""
